@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/base/arena.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Theory of operation
+ *
+ * An arena is a list of chunks, each a malloc of its own, so that what was handed out never moves.
+ * Allocations are cut from the current chunk. When one doesn't fit, the chunks behind the current
+ * one, which a reset left empty, are searched for room; only then a new chunk is made, twice the
+ * size of the last up to CHUNK_MAX, or the allocation's own size if that is more. What is left at
+ * the end of a chunk is given up until the next reset.
+ *
+ * The limit holds what is handed out, not what the chunks take. Memory is zeroed when it is handed
+ * out, since a reset keeps the old bytes. Under AddressSanitizer everything not handed out is
+ * poisoned, and a gap is left behind each allocation.
+ */
+
+#if defined(__SANITIZE_ADDRESS__)
+#define ARENA_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_ASAN 1
+#endif
+#endif
+
+#ifdef ARENA_ASAN
+#include <sanitizer/asan_interface.h>
+#define GAP 16
+#define poison(start, size) __asan_poison_memory_region(start, size)
+#define unpoison(start, size) __asan_unpoison_memory_region(start, size)
+#else
+#define GAP 0
+#define poison(start, size) ((void)(start), (void)(size))
+#define unpoison(start, size) ((void)(start), (void)(size))
+#endif
+
+enum {
+	CHUNK_MIN = 4096,
+	CHUNK_MAX = 1 << 20,
+};
+
+struct chunk {
+	struct chunk *next;
+	size_t size;
+	size_t used;
+	alignas(max_align_t) unsigned char bytes[];
+};
+
+struct arena {
+	size_t limit;
+	size_t used;
+	size_t grow; /* size of the next chunk */
+	struct chunk *first;
+	struct chunk *current;
+};
+
+int arena_new(size_t limit, struct arena **ret_arena)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	if (!arena)
+		return -ENOMEM;
+
+	arena->limit = limit;
+	arena->grow = CHUNK_MIN;
+	*ret_arena = arena;
+	return 0;
+}
+
+void arena_free(struct arena *arena)
+{
+	if (!arena)
+		return;
+
+	for (struct chunk *chunk = arena->first, *next; chunk; chunk = next) {
+		next = chunk->next;
+		unpoison(chunk->bytes, chunk->size);
+		free(chunk);
+	}
+	free(arena);
+}
+
+void arena_freep(struct arena **arena)
+{
+	arena_free(*arena);
+	*arena = NULL;
+}
+
+/* Bytes to skip in the chunk so that the next one is aligned. */
+static size_t chunk_padding(const struct chunk *chunk, size_t align)
+{
+	return -chunk->used & (align - 1);
+}
+
+static bool chunk_fits(const struct chunk *chunk, size_t size, size_t align)
+{
+	size_t padding = chunk_padding(chunk, align);
+	size_t left = chunk->size - chunk->used;
+
+	return left >= padding && left - padding >= size;
+}
+
+/* An empty chunk with room for `size` bytes, linked in behind the current one. */
+static struct chunk *chunk_new(struct arena *arena, size_t size)
+{
+	size_t room = size > arena->grow ? size : arena->grow;
+	struct chunk *chunk;
+
+	if (room > SIZE_MAX / 2)
+		return NULL;
+	chunk = malloc(sizeof(*chunk) + room);
+	if (!chunk)
+		return NULL;
+
+	if (arena->grow < CHUNK_MAX)
+		arena->grow *= 2;
+	chunk->size = room;
+	chunk->used = 0;
+	poison(chunk->bytes, chunk->size);
+
+	struct chunk **link = arena->current ? &arena->current->next : &arena->first;
+
+	chunk->next = *link;
+	*link = chunk;
+	return chunk;
+}
+
+/* Takes the first empty chunk with room from behind the current one, and links it in right there.
+ */
+static struct chunk *chunk_reuse(struct arena *arena, size_t size)
+{
+	if (!arena->current)
+		return NULL;
+
+	for (struct chunk **link = &arena->current->next; *link; link = &(*link)->next) {
+		struct chunk *chunk = *link;
+
+		if (chunk->size < size)
+			continue;
+		*link = chunk->next;
+		chunk->next = arena->current->next;
+		arena->current->next = chunk;
+		return chunk;
+	}
+	return NULL;
+}
+
+static void *allocate(struct arena *arena, size_t size, size_t align)
+{
+	struct chunk *chunk = arena->current;
+
+	if (size == 0)
+		size = 1;
+	if (size > arena->limit - arena->used || size > SIZE_MAX - GAP)
+		return NULL;
+
+	if (!chunk || !chunk_fits(chunk, size + GAP, align)) {
+		chunk = chunk_reuse(arena, size + GAP);
+		if (!chunk)
+			chunk = chunk_new(arena, size + GAP);
+		if (!chunk)
+			return NULL;
+		arena->current = chunk;
+	}
+
+	size_t padding = chunk_padding(chunk, align);
+
+	if (padding > arena->limit - arena->used - size)
+		return NULL;
+
+	void *start = chunk->bytes + chunk->used + padding;
+
+	chunk->used += padding + size + GAP;
+	arena->used += padding + size;
+	unpoison(start, size);
+	return memset(start, 0, size);
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+	return allocate(arena, size, alignof(max_align_t));
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+	size_t product;
+
+	if (__builtin_mul_overflow(count, size, &product))
+		return NULL;
+	return arena_alloc(arena, product);
+}
+
+char *arena_strndup(struct arena *arena, const char *text, size_t length)
+{
+	char *copy;
+
+	if (length == SIZE_MAX)
+		return NULL;
+	copy = allocate(arena, length + 1, 1);
+	if (copy && length > 0)
+		memcpy(copy, text, length);
+	return copy;
+}
+
+char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
+{
+	va_list again;
+	char *text = NULL;
+	int length;
+
+	va_copy(again, arguments);
+	length = vsnprintf(NULL, 0, format, arguments);
+	if (length >= 0)
+		text = allocate(arena, (size_t)length + 1, 1);
+	if (text)
+		vsnprintf(text, (size_t)length + 1, format, again);
+	va_end(again);
+	return text;
+}
+
+char *arena_printf(struct arena *arena, const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = arena_vprintf(arena, format, arguments);
+	va_end(arguments);
+	return text;
+}
+
+void arena_reset(struct arena *arena)
+{
+	for (struct chunk *chunk = arena->first; chunk; chunk = chunk->next) {
+		chunk->used = 0;
+		poison(chunk->bytes, chunk->size);
+	}
+	arena->current = arena->first;
+	arena->used = 0;
+}
+
+size_t arena_used(const struct arena *arena)
+{
+	return arena->used;
+}
