@@ -44,6 +44,11 @@ void log_start(const char *program, const char *role, enum log_level most)
 	settings.journal = stderr_is_journal();
 }
 
+bool log_shows(enum log_level level)
+{
+	return level <= settings.most;
+}
+
 /* What comes before the message; returns its length. */
 static size_t put_prefix(char *line, size_t size, enum log_level level)
 {
@@ -93,7 +98,7 @@ void log_line(enum log_level level, const char *format, ...)
 	va_list arguments;
 	int put;
 
-	if (level > settings.most)
+	if (!log_shows(level))
 		return;
 
 	prefix = put_prefix(line, sizeof(line) - 1, level);

@@ -2,6 +2,8 @@
 #ifndef EGRESS_BASE_LOG_H
 #define EGRESS_BASE_LOG_H
 
+#include <stdbool.h>
+
 /*
  * What a running program tells its administrator, a line each on standard error: "egress-resolver:
  * keeper: ...". When standard error is the journal (JOURNAL_STREAM names it, systemd.exec(5)) the
@@ -18,6 +20,9 @@ enum log_level {
 /* The program's name, the process's role (may be NULL) and the least important level shown. Both
  * strings must outlive the program. */
 void log_start(const char *program, const char *role, enum log_level most);
+
+/* Whether lines of that level are shown, for what it takes work to say. */
+bool log_shows(enum log_level level);
 
 /* One line; control characters in the result are shown as '?', since parts of it come from
  * strangers. */

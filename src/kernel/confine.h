@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_KERNEL_CONFINE_H
+#define EGRESS_KERNEL_CONFINE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Who a process becomes and what it may still do. */
+struct confine {
+	uid_t uid;
+	gid_t gid;
+	bool keep_net_admin; /* CAP_NET_ADMIN, and nothing else; false: no capability at all */
+	bool empty_root;     /* chroot into a directory that holds nothing and can't be written */
+};
+
+/*
+ * Gives up every privilege but those named, for good: bounding, inheritable and ambient sets
+ * emptied, supplementary groups dropped, no_new_privs set, not dumpable, killed when the parent
+ * dies. Works for root, in a user namespace that has but one user (who then stays the same), and
+ * for a process without privileges that asks for none; the latter two may keep the bounding set,
+ * which no_new_privs makes useless, and the user's own groups. 0, or -errno when any step failed
+ * (-EPERM: a right it takes is missing; -ESRCH: the parent died meanwhile): then the process must
+ * end.
+ */
+int confine_self(const struct confine *confine);
+
+/* The user of that name or decimal number, and its group. A number that no user has stands for
+ * itself, and for the group of the same number. 0 or -ENOENT. */
+int confine_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_KERNEL_RULESET_H
+#define EGRESS_KERNEL_RULESET_H
+
+#include <stdbool.h>
+
+/* Whole rulesets, through libnftables: the only file that links it. */
+
+/*
+ * Loads (or with `dry_run` only checks against the kernel) a ruleset text as one transaction. 0,
+ * -EIO when nft or the kernel refused it: then nothing changed and *ret_message (to be freed, may
+ * be NULL) is what nft said, with places as "ruleset:2:16-23"; or another -errno without a message.
+ * Takes /proc.
+ */
+int ruleset_load(const char *text, bool dry_run, char **ret_message);
+
+/* Removes the inet table `table` with all that is in it. 0 also when there was none; -EINVAL when
+ * the name isn't one that nft reads (a letter, then letters, digits and /\_.-); -EIO and
+ * *ret_message as above. */
+int ruleset_remove(const char *table, char **ret_message);
+
+/* What the kernel holds of the inet table, in nft's own format (to be freed). 0, -ENOENT, -EINVAL
+ * as above, -ENOMEM or -EIO. */
+int ruleset_read(const char *table, char **ret_text);
+
+#endif
