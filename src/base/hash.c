@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/base/hash.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 struct sip {
@@ -53,8 +55,17 @@ static inline void sip_absorb(struct sip *sip, uint64_t word)
 	sip->v0 ^= word;
 }
 
-/* Up to 8 bytes, the first the least significant. */
-static inline uint64_t load_le(const uint8_t *bytes, size_t size)
+/* 8 bytes, the first the least significant. */
+static inline uint64_t load_word(const uint8_t *bytes)
+{
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return le64toh(word);
+}
+
+/* The same of fewer bytes. */
+static inline uint64_t load_tail(const uint8_t *bytes, size_t size)
 {
 	uint64_t word = 0;
 
@@ -75,8 +86,8 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size)
 	size_t left = size;
 
 	for (; left >= 8; at += 8, left -= 8)
-		sip_absorb(&sip, load_le(at, 8));
-	sip_absorb(&sip, (uint64_t)size << 56 | load_le(at, left));
+		sip_absorb(&sip, load_word(at));
+	sip_absorb(&sip, (uint64_t)size << 56 | load_tail(at, left));
 
 	sip.v2 ^= 0xff;
 	for (int i = 0; i < 3; i++)

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/schema.h"
+
+#include <string.h>
+
+#include "rules/nearest.h"
+
+/*
+ * Theory of operation
+ *
+ * One row for each key of the language. The loader walks a file by this table: what has no row is
+ * unknown, what has SCHEMA_LATER is known and refused, and of the rest kinds, counts and ranges are
+ * checked here before the key's own reader sees a value. A default is TOML text that goes the same
+ * way as what a user writes. Nothing else knows which keys there are.
+ */
+
+#define STRING (1u << TOML_STRING)
+#define INTEGER (1u << TOML_INTEGER)
+#define REAL (1u << TOML_REAL)
+#define BOOLEAN (1u << TOML_BOOLEAN)
+#define DATE (1u << TOML_DATE | 1u << TOML_DATE_TIME)
+#define ARRAY (1u << TOML_ARRAY)
+#define TABLE (1u << TOML_TABLE)
+
+#define A_STRING .kinds = STRING, .expects = "a string"
+#define A_TABLE .kinds = TABLE, .expects = "a table"
+#define TABLES(header)                                                                             \
+	.kinds = ARRAY, .items = TABLE, .expects = "an array of tables, each under " header
+#define A_BOOLEAN .kinds = BOOLEAN, .expects = "true or false"
+#define STRINGS .kinds = ARRAY, .items = STRING, .expects = "an array of strings"
+#define SCORE .kinds = REAL | INTEGER, .expects = "a number"
+#define COUNT                                                                                      \
+	.kinds = INTEGER, .unit = SCHEMA_NUMBER, .min = 1, .max = UINT32_MAX,                      \
+	.expects = "an integer from 1"
+#define RATE .kinds = STRING, .expects = "a rate such as \"60/minute\""
+#define BYTES .kinds = STRING, .expects = "a size such as \"2 GiB\""
+#define STRING_OR_STRINGS                                                                          \
+	.kinds = STRING | ARRAY, .items = STRING, .min_items = 1,                                  \
+	.expects = "a string or an array of strings"
+#define PORTS                                                                                      \
+	.kinds = STRING | INTEGER | ARRAY, .items = STRING | INTEGER, .min_items = 1,              \
+	.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX, .fallback = "[\"tcp/443\"]",           \
+	.expects = "a port, as \"tcp/443\", \"udp/8000-8100\" or 443, or an array of them"
+#define LEASE                                                                                      \
+	.kinds = STRING, .unit = SCHEMA_DURATION, .min = 1000, .max = 24 * 60 * 60 * 1000,         \
+	.expects = "a duration from 1s to 1d, such as \"60s\""
+#define USERS .kinds = ARRAY, .items = STRING | INTEGER, .expects = "an array of names and numbers"
+
+static const struct schema_key keys[] = {
+	{"", "version", SCHEMA_VERSION, .kinds = INTEGER, .expects = "the integer 1"},
+	{"", "name", SCHEMA_NAME, A_STRING, .fallback = "\"default\""},
+	{"", "mode", SCHEMA_MODE, A_STRING, .fallback = "\"allowlist\""},
+	{"", "enforcement", SCHEMA_LATER, A_STRING, .fallback = "\"enforce\""},
+	{"", "profiles", SCHEMA_LATER, STRINGS, .fallback = "[]"},
+	{"", "scope", SCHEMA_LATER, A_TABLE},
+	{"", "allow", SCHEMA_ALLOW, TABLES("[[allow]]"), .fallback = "[]"},
+	{"", "deny", SCHEMA_LATER, TABLES("[[deny]]"), .fallback = "[]"},
+	{"", "network", SCHEMA_NETWORK, A_TABLE, .fallback = "{}"},
+	{"", "dns", SCHEMA_DNS, A_TABLE, .fallback = "{}"},
+	{"", "limits", SCHEMA_LATER, A_TABLE},
+	{"", "budget", SCHEMA_LATER, A_TABLE},
+	{"", "score", SCHEMA_LATER, A_TABLE},
+	{"", "audit", SCHEMA_AUDIT, A_TABLE, .fallback = "{}"},
+
+	{"scope", "users", SCHEMA_LATER, USERS},
+	{"scope", "groups", SCHEMA_LATER, USERS},
+	{"scope", "cgroups", SCHEMA_LATER, STRINGS},
+	{"scope", "interfaces", SCHEMA_LATER, STRINGS},
+	{"scope", "sources", SCHEMA_LATER, STRINGS},
+
+	{"allow", "host", SCHEMA_ALLOW_HOST, STRING_OR_STRINGS},
+	{"allow", "ip", SCHEMA_ALLOW_IP, STRING_OR_STRINGS},
+	{"allow", "host_pattern", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"allow", "list", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"allow", "ports", SCHEMA_ALLOW_PORTS, PORTS},
+	{"allow", "category", SCHEMA_ALLOW_CATEGORY, A_STRING},
+	{"allow", "reason", SCHEMA_ALLOW_REASON, A_STRING},
+	{"allow", "score", SCHEMA_LATER, SCORE, .fallback = "-1.0"},
+	{"allow", "addresses", SCHEMA_LATER, STRING_OR_STRINGS, .fallback = "\"public\""},
+	{"allow", "connections", SCHEMA_LATER, RATE},
+	{"allow", "bytes", SCHEMA_LATER, BYTES},
+	{"allow", "wildcard_names", SCHEMA_LATER, COUNT},
+	{"allow", "expires", SCHEMA_LATER, .kinds = DATE, .expects = "a date or a date-time"},
+	{"allow", "broad", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
+
+	{"deny", "host", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"deny", "ip", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"deny", "host_pattern", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"deny", "list", SCHEMA_LATER, STRING_OR_STRINGS},
+	{"deny", "ports", SCHEMA_LATER, PORTS},
+	{"deny", "category", SCHEMA_LATER, A_STRING},
+	{"deny", "reason", SCHEMA_LATER, A_STRING},
+	{"deny", "score", SCHEMA_LATER, SCORE, .fallback = "4.0"},
+	{"deny", "expires", SCHEMA_LATER, .kinds = DATE, .expects = "a date or a date-time"},
+	{"deny", "broad", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
+
+	{"network", "block", SCHEMA_NETWORK_BLOCK, STRINGS,
+		.fallback = "[\"private\", \"shared\", \"link-local\", \"loopback\", \"metadata\", "
+			    "\"multicast\", \"reserved\", \"doh\"]"},
+
+	{"dns", "listen", SCHEMA_DNS_LISTEN, STRINGS, .max_items = 16,
+		.fallback = "[\"127.0.0.1:5300\", \"[::1]:5300\"]"},
+	{"dns", "upstream", SCHEMA_DNS_UPSTREAM, STRINGS, .max_items = 8, .fallback = "[]"},
+	{"dns", "types", SCHEMA_LATER, STRINGS, .fallback = "[\"A\", \"AAAA\", \"HTTPS\"]"},
+	{"dns", "refusal", SCHEMA_LATER, A_STRING, .fallback = "\"nxdomain\""},
+	{"dns", "min_lease", SCHEMA_DNS_MIN_LEASE, LEASE, .fallback = "\"60s\""},
+	{"dns", "max_lease", SCHEMA_DNS_MAX_LEASE, LEASE, .fallback = "\"1h\""},
+	{"dns", "grace", SCHEMA_DNS_GRACE, LEASE, .fallback = "\"30s\""},
+	{"dns", "search", SCHEMA_LATER, STRINGS, .fallback = "[]"},
+	{"dns", "hosts", SCHEMA_DNS_HOSTS, A_TABLE, .fallback = "{}"},
+	{"dns.hosts", NULL, SCHEMA_DNS_HOSTS_NAME, .kinds = STRING | ARRAY | TABLE, .items = STRING,
+		.min_items = 1, .expects = "an address or an array of addresses"},
+
+	{"limits", "connections", SCHEMA_LATER, RATE},
+	{"limits", "connections_per_destination", SCHEMA_LATER, RATE},
+	{"limits", "queries", SCHEMA_LATER, RATE},
+	{"limits", "bytes", SCHEMA_LATER, BYTES},
+
+	{"budget", "destinations", SCHEMA_LATER, COUNT},
+	{"budget", "unknown_share", SCHEMA_LATER, .kinds = REAL, .expects = "a number from 0 to 1"},
+	{"budget", "wildcard_names", SCHEMA_LATER, COUNT},
+	{"budget", "on_exceed", SCHEMA_LATER, A_STRING, .fallback = "\"flag\""},
+
+	{"score", "unknown", SCHEMA_LATER, SCORE, .fallback = "1.0"},
+	{"score", "flag_at", SCHEMA_LATER, SCORE, .fallback = "0.5"},
+	{"score", "refuse_at", SCHEMA_LATER, SCORE, .fallback = "1.0"},
+
+	{"audit", "path", SCHEMA_LATER, A_STRING},
+	{"audit", "allowed", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
+	{"audit", "nflog_group", SCHEMA_AUDIT_NFLOG_GROUP, .kinds = INTEGER, .unit = SCHEMA_NUMBER,
+		.min = 1, .max = UINT16_MAX, .fallback = "5",
+		.expects = "an integer from 1 to 65535"},
+};
+
+enum { N_KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+const struct schema_key *schema_keys(size_t *ret_count)
+{
+	*ret_count = N_KEYS;
+	return keys;
+}
+
+const struct schema_key *schema_find(const char *table, struct text key)
+{
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (strcmp(keys[i].table, table) != 0)
+			continue;
+		if (!keys[i].key || text_is(key, keys[i].key))
+			return &keys[i];
+	}
+	return NULL;
+}
+
+const char *schema_nearest(const char *table, struct text key)
+{
+	struct nearest nearest = {.word = key};
+
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (keys[i].key && strcmp(keys[i].table, table) == 0)
+			nearest_offer(&nearest, keys[i].key);
+	}
+	return nearest.found;
+}
+
+const struct schema_key *schema_elsewhere(const char *table, struct text key)
+{
+	for (size_t i = 0; i < N_KEYS; i++) {
+		if (keys[i].key && text_is(key, keys[i].key) && strcmp(keys[i].table, table) != 0)
+			return &keys[i];
+	}
+	return NULL;
+}
+
+static const struct {
+	const char *table;
+	const char *title;
+} titles[] = {
+	{"", "the top of the file"},
+	{"scope", "[scope]"},
+	{"allow", "[[allow]]"},
+	{"deny", "[[deny]]"},
+	{"network", "[network]"},
+	{"dns", "[dns]"},
+	{"dns.hosts", "[dns.hosts]"},
+	{"limits", "[limits]"},
+	{"budget", "[budget]"},
+	{"score", "[score]"},
+	{"audit", "[audit]"},
+};
+
+const char *schema_table_title(const char *table)
+{
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++) {
+		if (strcmp(titles[i].table, table) == 0)
+			return titles[i].title;
+	}
+	return table;
+}

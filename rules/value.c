@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/value.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	LABEL_MAX = 31,
+	CATEGORY_MAX = 63,
+	REASON_MAX = 255,
+	DNS_PORT = 53,
+};
+
+static int fail(const char *problem, const char **ret_problem)
+{
+	*ret_problem = problem;
+	return -EINVAL;
+}
+
+static bool has(struct text text, char c)
+{
+	return text.length > 0 && memchr(text.start, c, text.length);
+}
+
+static struct text drop(struct text text, size_t count)
+{
+	return (struct text){.start = text.start + count, .length = text.length - count};
+}
+
+/* Takes `prefix` off the front. */
+static bool take(struct text *text, const char *prefix)
+{
+	if (!text_starts(*text, prefix))
+		return false;
+	*text = drop(*text, strlen(prefix));
+	return true;
+}
+
+static bool is_ascii(struct text text)
+{
+	for (size_t i = 0; i < text.length; i++) {
+		if ((uint8_t)text.start[i] >= 0x80)
+			return false;
+	}
+	return true;
+}
+
+static bool is_range(struct text text)
+{
+	struct range range;
+
+	return range_from_text(text, &range) != -EINVAL;
+}
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* Whether the last label is a number: no top-level domain is (RFC 3696 section 2), but mistyped
+ * addresses are. */
+static bool ends_in_number(const struct name *name)
+{
+	unsigned offset = name_label_offset(name, name_labels(name) - 1);
+	unsigned length = name->wire[offset];
+
+	for (unsigned i = 1; i <= length; i++) {
+		if (!is_digit((char)name->wire[offset + i]))
+			return false;
+	}
+	return true;
+}
+
+static const char address_problem[] = "is an address: it belongs under 'ip'";
+
+/* What is wrong with something that isn't a host name. */
+static const char *host_problem(struct text text)
+{
+	struct text head, tail;
+	struct endpoint endpoint;
+	struct name name;
+
+	if (is_range(text))
+		return address_problem;
+	for (struct text rest = text; rest.length > 0; rest = drop(rest, 1)) {
+		if (text_starts(rest, "://"))
+			return "is a URL: only its host name belongs here";
+	}
+	if (endpoint_from_text(text, 0, &endpoint) == 0)
+		return "is an address with a port: they belong under 'ip' and 'ports'";
+	if (text_cut(text, ':', &head, &tail) && name_from_text(head, &name) == 0)
+		return "has a port: that belongs under 'ports'";
+	return "is not a host name: labels of letters, digits, '-' and '_', with dots between";
+}
+
+static int exact_host(struct text text, struct name *ret_name, const char **ret_problem)
+{
+	struct name name;
+	int error;
+
+	if (!is_ascii(text))
+		return fail("is not ASCII, which is not supported yet: write its form with xn--",
+			ret_problem);
+	if (has(text, '*'))
+		return fail("has a '*' elsewhere than in '*.' or '**.' in front, which is not "
+			    "supported yet",
+			ret_problem);
+	error = name_from_text(text, &name);
+	if (error == -ENAMETOOLONG)
+		return fail(
+			"is too long: a label has at most 63 characters, a name 253", ret_problem);
+	if (error < 0)
+		return fail(host_problem(text), ret_problem);
+	if (ends_in_number(&name))
+		return fail(is_range(text) ? address_problem
+					   : "is not a host name: its last label is a number",
+			ret_problem);
+	*ret_name = name;
+	return 0;
+}
+
+static const struct {
+	const char *prefix;
+	enum host_kind kind;
+} wildcards[] = {
+	{"**.", HOST_ANY_DEPTH},
+	{"*.", HOST_ONE_LABEL},
+	{"", HOST_EXACT},
+};
+
+int value_host(
+	struct text text, enum host_kind *ret_kind, struct name *ret_name, const char **ret_problem)
+{
+	struct name name;
+	size_t row = 0;
+	int error;
+
+	if (text_is(text, "*") || text_is(text, "**") || text_is(text, "*.") ||
+		text_is(text, "**."))
+		return fail(
+			"permits every name, which needs 'broad' (not supported yet)", ret_problem);
+	while (!take(&text, wildcards[row].prefix))
+		row++;
+	error = exact_host(text, &name, ret_problem);
+	if (error < 0)
+		return error;
+	if (wildcards[row].kind != HOST_EXACT && name_labels(&name) == 1)
+		return fail("is a wildcard over a top-level domain, which needs 'broad' (not "
+			    "supported yet)",
+			ret_problem);
+	*ret_kind = wildcards[row].kind;
+	*ret_name = name;
+	return 0;
+}
+
+int value_range(struct text text, struct range *ret_range, const char **ret_problem)
+{
+	struct name name;
+
+	switch (range_from_text(text, ret_range)) {
+	case 0:
+		return 0;
+	case -EDOM:
+		return fail("has bits set behind its prefix length", ret_problem);
+	case -ERANGE:
+		return fail("ends before it starts, or in the other family", ret_problem);
+	default:
+		break;
+	}
+	if (name_from_text(text, &name) == 0 && !ends_in_number(&name))
+		return fail("is a name: it belongs under 'host'", ret_problem);
+	return fail("is not an address, a prefix or a range (first-last)", ret_problem);
+}
+
+static const struct {
+	const char *prefix;
+	enum protocol protocol;
+} protocols[] = {
+	{"tcp/", PROTOCOL_TCP},
+	{"udp/", PROTOCOL_UDP},
+};
+
+/* 0, -EINVAL, or -ERANGE for a number that is no port's. */
+static int port_number(struct text text, uint16_t *ret_port)
+{
+	uint64_t number;
+	int error = text_to_number(text, UINT16_MAX, &number);
+
+	if (error < 0)
+		return error;
+	if (number == 0)
+		return -ERANGE;
+	*ret_port = (uint16_t)number;
+	return 0;
+}
+
+static int value_numbers(struct text text, struct port_range *ports, const char **ret_problem)
+{
+	struct text first, last;
+	bool is_range_text = text_cut(text, '-', &first, &last);
+	int error = port_number(first, &ports->first);
+
+	if (error == 0)
+		error = port_number(is_range_text ? last : first, &ports->last);
+	if (error == -ERANGE)
+		return fail("has a port outside of 1-65535", ret_problem);
+	if (error < 0)
+		return fail("is not a port: expected \"tcp/443\", \"udp/8000-8100\" or "
+			    "\"icmp/echo\"",
+			ret_problem);
+	if (ports->last < ports->first)
+		return fail("ends before it starts", ret_problem);
+	return 0;
+}
+
+int value_ports(struct text text, struct port_range *ret_ports, const char **ret_problem)
+{
+	struct port_range ports = {.protocol = PROTOCOL_TCP};
+	bool found = !has(text, '/');
+	int error;
+
+	if (text_is(text, "icmp/echo")) {
+		*ret_ports = (struct port_range){.protocol = PROTOCOL_ICMP_ECHO};
+		return 0;
+	}
+	if (text_starts(text, "icmp/"))
+		return fail("is not known: of ICMP there is \"icmp/echo\"", ret_problem);
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]) && !found; i++) {
+		found = take(&text, protocols[i].prefix);
+		ports.protocol = protocols[i].protocol;
+	}
+	if (!found)
+		return fail("has an unknown protocol: expected tcp, udp or icmp", ret_problem);
+	error = value_numbers(text, &ports, ret_problem);
+	if (error == 0)
+		*ret_ports = ports;
+	return error;
+}
+
+static const struct range no_unicast[] = {
+	{{{[10] = 0xff, [11] = 0xff}}, {{[10] = 0xff, [11] = 0xff, 0, 255, 255, 255}}},
+	{{{[10] = 0xff, [11] = 0xff, 224}}, {{[10] = 0xff, [11] = 0xff, 255, 255, 255, 255}}},
+	{{{0}}, {{0}}},
+	{{{0xff}}, {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+			   0xff, 0xff, 0xff}}},
+};
+
+/* Whether a single host can have the address: not "this network" (0.0.0.0/8), the unspecified one,
+ * multicast, or 240.0.0.0/4. */
+static bool is_unicast(const struct inaddr *address)
+{
+	for (size_t i = 0; i < sizeof(no_unicast) / sizeof(no_unicast[0]); i++) {
+		if (range_contains(&no_unicast[i], address))
+			return false;
+	}
+	return true;
+}
+
+int value_listen(struct text text, struct endpoint *ret_endpoint, const char **ret_problem)
+{
+	struct endpoint endpoint;
+
+	if (endpoint_from_text(text, 0, &endpoint) < 0)
+		return fail("is not ADDRESS:PORT, as \"127.0.0.1:5300\" or \"[::1]:5300\"",
+			ret_problem);
+	if (!is_unicast(&endpoint.address))
+		return fail("is not an address that queries can be sent to", ret_problem);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+int value_upstream(struct text text, struct endpoint *ret_endpoint, const char **ret_problem)
+{
+	struct endpoint endpoint = {.port = DNS_PORT};
+
+	if (text_starts(text, "tls://"))
+		return fail("is DNS over TLS, which is not supported yet", ret_problem);
+	take(&text, "udp://");
+	/* A bare IPv6 address needs no brackets. */
+	if (inaddr_from_text(text, &endpoint.address) < 0 &&
+		endpoint_from_text(text, DNS_PORT, &endpoint) < 0)
+		return fail("is not a server: expected \"udp://ADDRESS\", with \":PORT\" if it is "
+			    "not 53",
+			ret_problem);
+	if (!is_unicast(&endpoint.address))
+		return fail("is not an address that queries can be sent to", ret_problem);
+	*ret_endpoint = endpoint;
+	return 0;
+}
+
+int value_address(struct text text, struct inaddr *ret_address, const char **ret_problem)
+{
+	if (inaddr_from_text(text, ret_address) < 0)
+		return fail("is not an address", ret_problem);
+	return 0;
+}
+
+/* Whether the text is 1 to `most` lower-case letters, digits, and characters of `others`; with
+ * `upper` also upper-case letters. */
+static bool is_word(struct text text, size_t most, bool upper, const char *others)
+{
+	if (text.length == 0 || text.length > most)
+		return false;
+	for (size_t i = 0; i < text.length; i++) {
+		char c = upper ? text_lower(text.start[i]) : text.start[i];
+
+		if (!(c >= 'a' && c <= 'z') && !is_digit(c) && (c == '\0' || !strchr(others, c)))
+			return false;
+	}
+	return true;
+}
+
+int value_label(struct text text, const char **ret_problem)
+{
+	if (!is_word(text, LABEL_MAX, false, "-"))
+		return fail("is not a policy's name: 1 to 31 of a-z, 0-9 and '-'", ret_problem);
+	return 0;
+}
+
+int value_category(struct text text, const char **ret_problem)
+{
+	if (!is_word(text, CATEGORY_MAX, true, "._- ") || text_trim(text).length != text.length)
+		return fail("is not a category: 1 to 63 letters, digits, '.', '_', '-' and blanks "
+			    "between them",
+			ret_problem);
+	return 0;
+}
+
+int value_reason(struct text text, const char **ret_problem)
+{
+	struct text rest = text;
+
+	if (text.length > REASON_MAX)
+		return fail("is longer than 255 bytes", ret_problem);
+	while (rest.length > 0) {
+		uint32_t character;
+		size_t size = text_char(rest, &character);
+
+		if (size == 0 || !text_shows(character))
+			return fail("has characters that cannot be shown in a line", ret_problem);
+		rest = drop(rest, size);
+	}
+	return 0;
+}

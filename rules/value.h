@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RULES_VALUE_H
+#define EGRESS_RULES_VALUE_H
+
+#include "rules/policy.h"
+
+/*
+ * The strings of a policy, one by one. Each function is 0 or -EINVAL; then *ret_problem says what
+ * is wrong, to be put after the quoted string: "'a..b' is not a host name ...".
+ */
+
+/* "api.example.com", "*.example.com", "**.example.com". *ret_name is without the wildcard. */
+int value_host(struct text text, enum host_kind *ret_kind, struct name *ret_name,
+	const char **ret_problem);
+
+/* "192.0.2.1", "2001:db8::/32", "192.0.2.10-192.0.2.20". */
+int value_range(struct text text, struct range *ret_range, const char **ret_problem);
+
+/* "443", "tcp/8000-8100", "udp/443", "icmp/echo". */
+int value_ports(struct text text, struct port_range *ret_ports, const char **ret_problem);
+
+/* "ADDRESS:PORT" of a socket to listen on. */
+int value_listen(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
+
+/* "udp://ADDRESS:PORT", without the port and the scheme too. */
+int value_upstream(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
+
+/* "192.0.2.1": what a name may be answered with. */
+int value_address(struct text text, struct inaddr *ret_address, const char **ret_problem);
+
+/* A policy's name: 1 to 31 of a-z, 0-9 and '-'. */
+int value_label(struct text text, const char **ret_problem);
+
+/* A category: 1 to 63 letters, digits, '.', '_', '-' and blanks between them. */
+int value_category(struct text text, const char **ret_problem);
+
+/* A reason: at most 255 bytes, all of which can be shown in one line. */
+int value_reason(struct text text, const char **ret_problem);
+
+#endif
