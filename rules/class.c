@@ -47,6 +47,7 @@ static const struct class_prefix prefixes[] = {
 	IP4(SHARED, 100, 64, 0, 0, 10),
 	IP4(LINK_LOCAL, 169, 254, 0, 0, 16),
 	IP4(LOOPBACK, 127, 0, 0, 0, 8),
+	IP4(LOOPBACK, 0, 0, 0, 0, 32), /* "this host": Linux connects it to itself */
 	IP4(MULTICAST, 224, 0, 0, 0, 4),
 	IP4(RESERVED, 0, 0, 0, 0, 8),
 	IP4(RESERVED, 192, 0, 0, 0, 24),
@@ -59,6 +60,7 @@ static const struct class_prefix prefixes[] = {
 
 	/* IPv6 special-purpose registry, RFC 4291 section 2.7 (multicast), RFC 3879 (site-local) */
 	IP6(LOOPBACK, 0, 0, 0, 0, 0, 0, 0, 0x1, 128),
+	IP6(LOOPBACK, 0, 0, 0, 0, 0, 0, 0, 0, 128),
 	IP6(RESERVED, 0, 0, 0, 0, 0, 0, 0, 0, 96),
 	IP6(PRIVATE, 0x64, 0xff9b, 0x1, 0, 0, 0, 0, 0, 48),
 	IP6(RESERVED, 0x100, 0, 0, 0, 0, 0, 0, 0, 64),

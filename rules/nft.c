@@ -23,6 +23,10 @@
  * the blocked classes; then default-deny. Leases come first because a name's entry beats an address
  * class; the resolver leases no blocked address that the policy itself does not give the name.
  *
+ * Ports are plain rules, one a range. A verdict map written into a rule ends with the rule, under
+ * packets that are still at work on it: they would miss their port while a ruleset is replaced
+ * (tests/net/test-atomic.sh).
+ *
  * nft's own limits: a comment has at most 127 bytes, and neither strings nor `#` lines have an
  * escape, so text from the policy is cut and cleaned before it is written.
  */
@@ -398,49 +402,28 @@ static void put_forward(const struct plan *plan, FILE *out)
 	close_chain(out);
 }
 
-/* The group's ports as `tcp . 443 : jump tcp-443`; returns how many elements went before. */
-static size_t put_ports(const struct plan_group *group, size_t count, FILE *out)
+/* The rules that lead one range of ports to its group's chain. */
+static void put_port_range(const struct port_range *range, const char *chain, FILE *out)
 {
-	for (size_t i = 0; i < group->n_ports; i++) {
-		const struct port_range *range = &group->ports[i];
-
-		if (range->protocol == PROTOCOL_ICMP_ECHO)
-			continue;
-		fprintf(out, "%s\t\t\t%s . %u", count > 0 ? ",\n" : "",
-			protocol_name(range->protocol), range->first);
-		if (range->last != range->first)
-			fprintf(out, "-%u", range->last);
-		fprintf(out, " : jump %s", group->name);
-		count++;
+	if (range->protocol == PROTOCOL_ICMP_ECHO) {
+		put_rule(out, "judge: echo", "icmp type echo-request jump %s", chain);
+		put_rule(out, "judge: echo", "icmpv6 type echo-request jump %s", chain);
+	} else if (range->first == range->last) {
+		put_rule(out, "judge: port", "%s dport %u jump %s", protocol_name(range->protocol),
+			range->first, chain);
+	} else {
+		put_rule(out, "judge: ports", "%s dport %u-%u jump %s",
+			protocol_name(range->protocol), range->first, range->last, chain);
 	}
-	return count;
-}
-
-static bool has_echo(const struct plan_group *group)
-{
-	return group->ports[group->n_ports - 1].protocol == PROTOCOL_ICMP_ECHO;
 }
 
 static void put_port_rules(const struct plan *plan, FILE *out)
 {
-	size_t count = 0;
-	bool ports = false;
-
-	for (size_t i = 0; i < plan->n_groups; i++)
-		ports |= plan->groups[i].ports[0].protocol != PROTOCOL_ICMP_ECHO;
-	if (ports) {
-		fputs("\t\tmeta l4proto . th dport vmap {\n", out);
-		for (size_t i = 0; i < plan->n_groups; i++)
-			count = put_ports(&plan->groups[i], count, out);
-		fputs("\n\t\t} comment \"judge: ports\"\n", out);
-	}
 	for (size_t i = 0; i < plan->n_groups; i++) {
-		const char *name = plan->groups[i].name;
+		const struct plan_group *group = &plan->groups[i];
 
-		if (!has_echo(&plan->groups[i]))
-			continue;
-		put_rule(out, "judge: echo", "icmp type echo-request jump %s", name);
-		put_rule(out, "judge: echo", "icmpv6 type echo-request jump %s", name);
+		for (size_t j = 0; j < group->n_ports; j++)
+			put_port_range(&group->ports[j], group->name, out);
 	}
 }
 

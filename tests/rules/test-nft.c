@@ -107,18 +107,16 @@ static void test_ports(void **state)
 		"b.example : tcp/8000-8100", "c.example : udp/443", NULL};
 	const char *text = write_nft(*state, sketch_policy(*state, lines));
 
-	assert_has(text, "\t\tmeta l4proto . th dport vmap {\n"
-			 "\t\t\ttcp . 443 : jump tcp-443,\n"
-			 "\t\t\ttcp . 8000-8100 : jump tcp-8000-8100,\n"
-			 "\t\t\tudp . 443 : jump udp-443\n"
-			 "\t\t} comment \"judge: ports\"\n");
-	assert_has(text, "\t\ticmp type echo-request jump tcp-443 comment \"judge: echo\"\n"
-			 "\t\ticmpv6 type echo-request jump tcp-443 comment \"judge: echo\"\n");
+	assert_has(text, "\t\ttcp dport 443 jump tcp-443 comment \"judge: port\"\n"
+			 "\t\ticmp type echo-request jump tcp-443 comment \"judge: echo\"\n"
+			 "\t\ticmpv6 type echo-request jump tcp-443 comment \"judge: echo\"\n"
+			 "\t\ttcp dport 8000-8100 jump tcp-8000-8100 comment \"judge: ports\"\n"
+			 "\t\tudp dport 443 jump udp-443 comment \"judge: port\"\n");
 
 	static const char *const echo[] = {"a.example : icmp/echo", NULL};
 
 	text = write_nft(*state, sketch_policy(*state, echo));
-	assert_has_not(text, "vmap");
+	assert_has_not(text, "dport");
 	assert_has(text, "icmp type echo-request jump icmp-echo");
 }
 
