@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/answer.h"
+
+#include <ldns/ldns.h>
+#include <string.h>
+
+#include "rules/class.h"
+
+/*
+ * Theory of operation
+ *
+ * What an upstream sends is read twice. The header and the question are read here, bounded, before
+ * anything else is believed: they tell whether this is the answer to our question at all. The
+ * records are then parsed by ldns, and of them only those count that the question leads to: from
+ * its name along CNAME (or DNAME) records, never to a name already passed, at most
+ * ANSWER_ALIASES_MAX steps, to the addresses of the last name. An answer without an address carries
+ * no alias to the client either: an alias is then nothing but a way to move data.
+ *
+ * The SOA of a negative answer is our own: the client needs the TTL in it, and nothing else of what
+ * the zone's owner may have written there.
+ */
+
+#define FLAG_QR 0x8000
+#define FLAG_TC 0x0200
+#define OPCODE_MASK 0x7800
+#define TTL_NEGATIVE_MAX 300 /* RFC 2308 section 5 leaves the bound to us */
+
+static uint16_t address_type(const struct answer *answer)
+{
+	return answer->address_size == 4 ? RRTYPE_A : RRTYPE_AAAA;
+}
+
+struct answer *answer_empty(
+	struct answer_buffer *buffer, enum rcode rcode, enum ede ede, const char *rule)
+{
+	struct answer *answer = (struct answer *)buffer->bytes;
+
+	*answer = (struct answer){.rcode = rcode, .ede = ede, .rule = rule};
+	return answer;
+}
+
+static void add_address(struct answer *answer, const uint8_t *raw)
+{
+	for (unsigned i = 0; i < answer->n_addresses; i++) {
+		size_t at = answer->size - (size_t)(i + 1) * answer->address_size;
+		if (memcmp(answer->data + at, raw, answer->address_size) == 0)
+			return;
+	}
+	if (answer->n_addresses == CHANNEL_ADDRESSES_MAX)
+		return;
+	memcpy(answer->data + answer->size, raw, answer->address_size);
+	answer->size += answer->address_size;
+	answer->n_addresses++;
+}
+
+struct answer *answer_of_addresses(
+	struct answer_buffer *buffer, uint16_t type, const struct inaddr *addresses, size_t count)
+{
+	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
+
+	answer->address_size = type == RRTYPE_A ? 4 : 16;
+	for (size_t i = 0; i < count; i++) {
+		size_t size;
+		const uint8_t *raw = inaddr_raw(&addresses[i], &size);
+		if (size == answer->address_size)
+			add_address(answer, raw);
+	}
+	return answer;
+}
+
+size_t answer_size(const struct answer *answer)
+{
+	return sizeof(*answer) + answer->size;
+}
+
+static const uint8_t *raw_address(const struct answer *answer, unsigned index)
+{
+	size_t from_end = (size_t)(answer->n_addresses - index) * answer->address_size;
+
+	return answer->data + answer->size - from_end;
+}
+
+struct inaddr answer_address(const struct answer *answer, unsigned index)
+{
+	const uint8_t *raw = raw_address(answer, index);
+
+	return answer->address_size == 4 ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
+}
+
+/* A record up to its data; its owner is the name at `owner` in the message (RFC 1035
+ * section 4.1.4). */
+static void write_record(
+	struct writer *writer, size_t owner, uint16_t type, uint32_t ttl, size_t data_size)
+{
+	writer_u16(writer, (uint16_t)(0xc000 | owner));
+	writer_u16(writer, type);
+	writer_u16(writer, RRCLASS_IN);
+	writer_u32(writer, ttl);
+	writer_u16(writer, (uint16_t)data_size);
+}
+
+static void write_soa(struct writer *writer, uint32_t ttl)
+{
+	write_record(writer, MSG_HEADER_SIZE, RRTYPE_SOA, ttl, 22);
+	writer_u8(writer, 0);      /* MNAME */
+	writer_u8(writer, 0);      /* RNAME */
+	writer_u32(writer, 1);     /* serial */
+	writer_u32(writer, 3600);  /* refresh */
+	writer_u32(writer, 600);   /* retry */
+	writer_u32(writer, 86400); /* expire */
+	writer_u32(writer, ttl);   /* minimum: RFC 2308 section 4 */
+}
+
+void answer_write(const struct answer *answer, uint32_t ttl, size_t question_size,
+	struct writer *writer, uint16_t *ret_answers, uint16_t *ret_authorities)
+{
+	size_t owner = MSG_HEADER_SIZE;
+	size_t at = 0;
+
+	*ret_answers = (uint16_t)(answer->n_aliases + answer->n_addresses);
+	*ret_authorities = 0;
+	if (answer->n_addresses == 0) {
+		if (ttl > 0 && question_size > 0) {
+			write_soa(writer, ttl);
+			*ret_authorities = 1;
+		}
+		return;
+	}
+	for (unsigned i = 0; i < answer->n_aliases; i++) {
+		struct reader reader = reader_over(answer->data + at, answer->size - at);
+		struct name target = {.length = 0};
+		name_read(&reader, &target);
+		write_record(writer, owner, RRTYPE_CNAME, ttl, target.length);
+		owner = writer->pos;
+		name_write(writer, &target);
+		at += target.length;
+	}
+	for (unsigned i = 0; i < answer->n_addresses; i++) {
+		write_record(writer, owner, address_type(answer), ttl, answer->address_size);
+		writer_bytes(writer, raw_address(answer, i), answer->address_size);
+	}
+}
+
+/* The walk from a question to its addresses. */
+struct walk {
+	const ldns_rr_list *records;
+	struct name passed[ANSWER_ALIASES_MAX + 1]; /* the question's name first */
+	unsigned n_aliases;
+	uint32_t ttl;        /* the smallest of what is given to the client */
+	const char *refused; /* the rule that took an address away, or NULL */
+	uint32_t refused_ttl;
+};
+
+static void keep_smaller(uint32_t *ttl, uint32_t other)
+{
+	if (other < *ttl)
+		*ttl = other;
+}
+
+static const struct name *walk_at(const struct walk *walk)
+{
+	return &walk->passed[walk->n_aliases];
+}
+
+/* A domain name of ldns as ours. False for one that is none. */
+static bool name_of_rdf(const ldns_rdf *rdf, struct name *ret_name)
+{
+	if (!rdf)
+		return false;
+	struct reader reader = reader_over(ldns_rdf_data(rdf), ldns_rdf_size(rdf));
+
+	name_read(&reader, ret_name);
+	return !reader.failed;
+}
+
+/* RFC 2181 section 8: with its highest bit set a TTL is 0. */
+static uint32_t record_ttl(const ldns_rr *record)
+{
+	uint32_t ttl = ldns_rr_ttl(record);
+
+	return ttl > INT32_MAX ? 0 : ttl;
+}
+
+static bool record_is(
+	const ldns_rr *record, ldns_rr_type type, const struct name *owner, uint32_t *ret_ttl)
+{
+	struct name name;
+
+	if (ldns_rr_get_type(record) != type || ldns_rr_get_class(record) != LDNS_RR_CLASS_IN ||
+		ldns_rr_rd_count(record) < 1 || !name_of_rdf(ldns_rr_owner(record), &name) ||
+		!name_equal(&name, owner))
+		return false;
+	*ret_ttl = record_ttl(record);
+	return true;
+}
+
+/* The target of the CNAME at `owner`. */
+static bool find_cname(const struct walk *walk, const struct name *owner, struct name *ret_target,
+	uint32_t *ret_ttl)
+{
+	for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
+		const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
+		if (record_is(record, LDNS_RR_TYPE_CNAME, owner, ret_ttl))
+			return name_of_rdf(ldns_rr_rdf(record, 0), ret_target);
+	}
+	return false;
+}
+
+/* The target that a DNAME at `above` gives `name` (RFC 6672 section 2.2). */
+static bool substitute(const ldns_rr *dname, const struct name *name, const struct name *above,
+	struct name *ret_target)
+{
+	struct name target;
+	unsigned kept = name->length - above->length;
+
+	if (!name_of_rdf(ldns_rr_rdf(dname, 0), &target) || kept + target.length > NAME_WIRE_MAX)
+		return false;
+	memcpy(ret_target->wire, name->wire, kept);
+	memcpy(ret_target->wire + kept, target.wire, target.length);
+	ret_target->length = (uint8_t)(kept + target.length);
+	return true;
+}
+
+/* The target of `name` by a DNAME of a name above it, where the server left the CNAME to us. */
+static bool find_dname(const struct walk *walk, const struct name *name, struct name *ret_target,
+	uint32_t *ret_ttl)
+{
+	for (struct name above = *name; above.length > 1;) {
+		above = name_parent(&above);
+		for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
+			const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
+			if (record_is(record, LDNS_RR_TYPE_DNAME, &above, ret_ttl))
+				return substitute(record, name, &above, ret_target);
+		}
+	}
+	return false;
+}
+
+/* Follows the aliases to their end. False when they turn in a circle or are too many. */
+static bool walk_aliases(struct walk *walk)
+{
+	struct name target;
+	uint32_t ttl;
+
+	while (find_cname(walk, walk_at(walk), &target, &ttl) ||
+		find_dname(walk, walk_at(walk), &target, &ttl)) {
+		if (walk->n_aliases == ANSWER_ALIASES_MAX)
+			return false;
+		for (unsigned i = 0; i <= walk->n_aliases; i++) {
+			if (name_equal(&walk->passed[i], &target))
+				return false;
+		}
+		walk->passed[++walk->n_aliases] = target;
+		keep_smaller(&walk->ttl, ttl);
+	}
+	return true;
+}
+
+/* The rule that forbids an address in an answer of `type`, or NULL. An IPv4-mapped address has no
+ * business in an AAAA record (RFC 4038 section 4.2). */
+static const char *address_refused(const struct inaddr *address, uint16_t type, unsigned block)
+{
+	enum address_class class;
+
+	if (inaddr_is_ip4(address) != (type == RRTYPE_A))
+		return class_rule(CLASS_RESERVED);
+	return class_find(address, block, &class) ? class_rule(class) : NULL;
+}
+
+/* Adds the addresses of the last name that may be given out. */
+static void take_addresses(struct walk *walk, uint16_t type, unsigned block, struct answer *answer)
+{
+	answer->address_size = type == RRTYPE_A ? 4 : 16;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
+		const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
+		uint32_t ttl;
+
+		if (!record_is(record, (ldns_rr_type)type, walk_at(walk), &ttl) ||
+			ldns_rdf_size(ldns_rr_rdf(record, 0)) != answer->address_size)
+			continue;
+		const uint8_t *raw = ldns_rdf_data(ldns_rr_rdf(record, 0));
+		struct inaddr address =
+			type == RRTYPE_A ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
+		const char *rule = address_refused(&address, type, block);
+		if (rule) {
+			walk->refused = rule;
+			keep_smaller(&walk->refused_ttl, ttl);
+			continue;
+		}
+		add_address(answer, raw);
+		keep_smaller(&walk->ttl, ttl);
+	}
+}
+
+static void put_aliases(const struct walk *walk, struct answer *answer)
+{
+	for (unsigned i = 1; i <= walk->n_aliases; i++) {
+		memcpy(answer->data + answer->size, walk->passed[i].wire, walk->passed[i].length);
+		answer->size += walk->passed[i].length;
+	}
+	answer->n_aliases = (uint8_t)walk->n_aliases;
+}
+
+/* The smaller of the SOA's TTL and its minimum (RFC 2308 section 5); 0, so not to be kept, without
+ * an SOA. */
+static uint32_t negative_ttl(const ldns_pkt *packet)
+{
+	const ldns_rr_list *authority = ldns_pkt_authority(packet);
+
+	for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+		const ldns_rr *record = ldns_rr_list_rr(authority, i);
+		if (ldns_rr_get_type(record) != LDNS_RR_TYPE_SOA || ldns_rr_rd_count(record) < 7)
+			continue;
+		uint32_t minimum = ldns_rdf2native_int32(ldns_rr_rdf(record, 6));
+		uint32_t ttl = record_ttl(record) < minimum ? record_ttl(record) : minimum;
+		return ttl < TTL_NEGATIVE_MAX ? ttl : TTL_NEGATIVE_MAX;
+	}
+	return 0;
+}
+
+static enum answer_status read_records(const ldns_pkt *packet, const struct name *name,
+	uint16_t type, unsigned block, struct answer_buffer *buffer, struct answer **ret_answer,
+	uint32_t *ret_ttl)
+{
+	struct walk walk = {.records = ldns_pkt_answer(packet),
+		.ttl = INT32_MAX,
+		.refused_ttl = TTL_NEGATIVE_MAX};
+
+	walk.passed[0] = *name;
+	if (!walk_aliases(&walk))
+		return ANSWER_FAILED;
+	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
+	put_aliases(&walk, answer);
+	take_addresses(&walk, type, block, answer);
+	if (answer->n_addresses == 0) {
+		enum rcode rcode = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN
+					   ? RCODE_NXDOMAIN
+					   : RCODE_NOERROR;
+		keep_smaller(&walk.ttl, walk.refused ? walk.refused_ttl : negative_ttl(packet));
+		answer = answer_empty(
+			buffer, rcode, walk.refused ? EDE_FILTERED : EDE_NONE, walk.refused);
+	}
+	*ret_ttl = walk.ttl;
+	*ret_answer = answer;
+	return ANSWER_READY;
+}
+
+/* Whether the message is a response to our question, and what its header says of it. */
+static enum answer_status read_header(
+	const uint8_t *bytes, size_t size, const struct name *name, uint16_t type)
+{
+	struct reader reader = reader_over(bytes, size);
+	struct name question = {.length = 0};
+
+	reader_u16(&reader);
+	uint16_t flags = reader_u16(&reader);
+	uint16_t questions = reader_u16(&reader);
+	reader_seek(&reader, MSG_HEADER_SIZE);
+	name_read(&reader, &question);
+	bool same_type = reader_u16(&reader) == type;
+	bool same_class = reader_u16(&reader) == RRCLASS_IN;
+	if (reader.failed || !(flags & FLAG_QR) || flags & OPCODE_MASK || questions != 1 ||
+		!same_type || !same_class || !name_equal(&question, name))
+		return ANSWER_BOGUS;
+	if (flags & FLAG_TC)
+		return ANSWER_TRUNCATED;
+	unsigned rcode = flags & 0xf;
+	return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN ? ANSWER_READY : ANSWER_FAILED;
+}
+
+enum answer_status answer_read(const uint8_t *bytes, size_t size, const struct name *name,
+	uint16_t type, unsigned block, struct answer_buffer *buffer, struct answer **ret_answer,
+	uint32_t *ret_ttl)
+{
+	ldns_pkt *packet;
+
+	enum answer_status status = read_header(bytes, size, name, type);
+	if (status != ANSWER_READY)
+		return status;
+	if (ldns_wire2pkt(&packet, bytes, size) != LDNS_STATUS_OK)
+		return ANSWER_FAILED;
+	status = read_records(packet, name, type, block, buffer, ret_answer, ret_ttl);
+	ldns_pkt_free(packet);
+	return status;
+}

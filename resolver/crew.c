@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/crew.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "resolver/channel.h"
+#include "resolver/keeper.h"
+#include "resolver/worker.h"
+#include "src/base/fd.h"
+
+/*
+ * Theory of operation
+ *
+ * The keeper is forked first and writes a byte into a pipe when it can serve; then the workers are,
+ * and each writes its byte. So no worker takes a query from the listening sockets that it couldn't
+ * answer, and a crew that can't start takes none at all.
+ *
+ * A child keeps only the descriptors it was made for, and becomes unable to do anything else first
+ * thing (src/kernel/confine.h), which also sees to it that it dies with the parent. It ends by
+ * _exit(2): nothing of the parent's is written or undone twice.
+ */
+
+struct crew {
+	struct crew_config config;
+	struct mono since;
+	enum crew_state state;
+	bool dismissed;
+	int reports;    /* the pipe's end to read; -1 once up */
+	int report_end; /* the children's */
+	unsigned n_ready;
+	pid_t keeper; /* 0: has ended, or never was */
+	unsigned n_workers;
+	pid_t workers[CREW_WORKERS_MAX];
+	int keeper_ends[CREW_WORKERS_MAX];
+	int worker_ends[CREW_WORKERS_MAX];
+};
+
+/* --- In a child --- */
+
+static int compare_fds(const void *a, const void *b)
+{
+	const int *left = a, *right = b;
+
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* Closes all descriptors but the standard ones and those given. */
+static int keep_only(int *fds, size_t n_fds)
+{
+	unsigned first = STDERR_FILENO + 1;
+
+	qsort(fds, n_fds, sizeof(*fds), compare_fds);
+	for (size_t i = 0; i < n_fds; i++) {
+		unsigned fd = (unsigned)fds[i];
+
+		if (fd > first && syscall(SYS_close_range, first, fd - 1, 0) < 0)
+			return -errno;
+		first = fd + 1;
+	}
+	return syscall(SYS_close_range, first, ~0u, 0) < 0 ? -errno : 0;
+}
+
+/* What a terminal or an administrator sends to all processes is the parent's to act on. */
+static int reset_signals(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGPIPE, SIG_IGN);
+	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
+}
+
+static void start_child(const struct crew *crew, const char *role, int *fds, size_t n_fds)
+{
+	int error;
+
+	log_start(crew->config.program, role, crew->config.log_level);
+	log_debug("process %d", (int)getpid());
+	error = reset_signals();
+	if (!error)
+		error = keep_only(fds, n_fds);
+	if (error) {
+		log_error("cannot start: %s", strerror(-error));
+		_exit(1);
+	}
+}
+
+static struct confine confinement(const struct crew *crew, bool keep_net_admin)
+{
+	return (struct confine){
+		.uid = crew->config.uid,
+		.gid = crew->config.gid,
+		.keep_net_admin = keep_net_admin,
+		.empty_root = true,
+	};
+}
+
+static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
+{
+	int fds[CREW_WORKERS_MAX + 1];
+	struct keeper_config config = {
+		.compiled = crew->config.compiled,
+		.confine = confinement(crew, true),
+		.mark = crew->config.mark,
+		.alone = crew->config.alone,
+		.channels = crew->keeper_ends,
+		.n_channels = crew->config.workers,
+		.ready = crew->report_end,
+	};
+
+	memcpy(fds, crew->keeper_ends, config.n_channels * sizeof(*fds));
+	fds[config.n_channels] = crew->report_end;
+	start_child(crew, "keeper", fds, config.n_channels + 1);
+	/* It serves until the last worker has finished. */
+	signal(SIGTERM, SIG_IGN);
+	_exit(keeper_run(&config));
+}
+
+static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigned number)
+{
+	const struct listeners *listeners = crew->config.listeners;
+	size_t n_sockets = listeners_count(listeners);
+	int *fds = calloc(2 * n_sockets + 2, sizeof(*fds));
+	struct worker_config config = {
+		.compiled = crew->config.compiled,
+		.confine = confinement(crew, false),
+		.channel = crew->worker_ends[number],
+		.udp = listeners_udp(listeners, number),
+		.tcp = listeners_tcp(listeners, number),
+		.n_sockets = n_sockets,
+		.ready = crew->report_end,
+	};
+	char role[32];
+
+	if (!fds)
+		_exit(1);
+	snprintf(role, sizeof(role), "worker %u", number);
+	memcpy(fds, config.udp, n_sockets * sizeof(*fds));
+	memcpy(fds + n_sockets, config.tcp, n_sockets * sizeof(*fds));
+	fds[2 * n_sockets] = config.channel;
+	fds[2 * n_sockets + 1] = config.ready;
+	start_child(crew, role, fds, 2 * n_sockets + 2);
+	free(fds);
+	_exit(worker_run(&config));
+}
+
+/* --- In the parent --- */
+
+int crew_start(const struct crew_config *config, struct mono now, struct crew **ret_crew)
+{
+	struct crew *crew = calloc(1, sizeof(*crew));
+	int ends[2], error = 0;
+
+	if (!crew)
+		return -ENOMEM;
+	crew->config = *config;
+	crew->since = now;
+	crew->reports = -1;
+	crew->report_end = -1;
+	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++)
+		crew->keeper_ends[i] = crew->worker_ends[i] = -1;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+		crew->reports = ends[0];
+		crew->report_end = ends[1];
+	} else {
+		error = -errno;
+	}
+	for (unsigned i = 0; i < config->workers && !error; i++)
+		error = channel_make(&crew->keeper_ends[i], &crew->worker_ends[i]);
+	if (!error)
+		crew->keeper = fork();
+	if (crew->keeper == 0 && !error)
+		be_keeper(crew);
+	if (crew->keeper < 0) {
+		error = -errno;
+		crew->keeper = 0;
+	}
+	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++)
+		fd_closep(&crew->keeper_ends[i]);
+	if (error) {
+		crew_free(crew);
+		return error;
+	}
+	*ret_crew = crew;
+	return 0;
+}
+
+void crew_free(struct crew *crew)
+{
+	if (!crew)
+		return;
+	fd_closep(&crew->reports);
+	fd_closep(&crew->report_end);
+	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
+		fd_closep(&crew->keeper_ends[i]);
+		fd_closep(&crew->worker_ends[i]);
+	}
+	free(crew);
+}
+
+int crew_fd(const struct crew *crew)
+{
+	return crew->reports;
+}
+
+enum crew_state crew_state(const struct crew *crew)
+{
+	return crew->state;
+}
+
+struct mono crew_since(const struct crew *crew)
+{
+	return crew->since;
+}
+
+static void fork_workers(struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->config.workers; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			be_worker(crew, i);
+		if (pid < 0) {
+			log_error("cannot start a worker: %m");
+			crew->state = CREW_FAILED;
+			return;
+		}
+		crew->workers[i] = pid;
+		crew->n_workers = i + 1;
+		fd_closep(&crew->worker_ends[i]);
+	}
+	/* From here on the pipe closes when the children have. */
+	fd_closep(&crew->report_end);
+}
+
+void crew_advance(struct crew *crew)
+{
+	char bytes[1 + CREW_WORKERS_MAX];
+	ssize_t got = read(crew->reports, bytes, sizeof(bytes));
+
+	if (got <= 0 || crew->state != CREW_STARTING)
+		return;
+	if (crew->n_ready == 0)
+		fork_workers(crew);
+	crew->n_ready += (unsigned)got;
+	if (crew->state == CREW_STARTING && crew->n_ready == 1 + crew->config.workers) {
+		crew->state = CREW_UP;
+		fd_closep(&crew->reports);
+	}
+}
+
+static void log_end(const char *who, pid_t pid, int status)
+{
+	if (WIFSIGNALED(status))
+		log_error("%s (process %d) was ended by signal %d (%s)", who, (int)pid,
+			WTERMSIG(status), strsignal(WTERMSIG(status)));
+	else
+		log_error(
+			"%s (process %d) ended with status %d", who, (int)pid, WEXITSTATUS(status));
+}
+
+bool crew_reap(struct crew *crew, pid_t pid, int status)
+{
+	char who[32] = "keeper";
+	bool found = pid == crew->keeper;
+
+	if (found)
+		crew->keeper = 0;
+	for (unsigned i = 0; i < crew->n_workers && !found; i++) {
+		if (pid != crew->workers[i])
+			continue;
+		crew->workers[i] = 0;
+		found = true;
+		snprintf(who, sizeof(who), "worker %u", i);
+	}
+	if (found && !crew->dismissed) {
+		log_end(who, pid, status);
+		crew->state = CREW_FAILED;
+	}
+	return found;
+}
+
+void crew_dismiss(struct crew *crew)
+{
+	crew->dismissed = true;
+	fd_closep(&crew->reports);
+	/* The keeper ends when the last worker has. */
+	for (unsigned i = 0; i < crew->n_workers; i++)
+		if (crew->workers[i] > 0)
+			kill(crew->workers[i], SIGTERM);
+}
+
+void crew_kill(struct crew *crew)
+{
+	crew->dismissed = true;
+	fd_closep(&crew->reports);
+	for (unsigned i = 0; i < crew->n_workers; i++)
+		if (crew->workers[i] > 0)
+			kill(crew->workers[i], SIGKILL);
+	if (crew->keeper > 0)
+		kill(crew->keeper, SIGKILL);
+}
+
+bool crew_is_gone(const struct crew *crew)
+{
+	for (unsigned i = 0; i < crew->n_workers; i++)
+		if (crew->workers[i] > 0)
+			return false;
+	return crew->keeper == 0;
+}

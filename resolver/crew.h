@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_CREW_H
+#define EGRESS_RESOLVER_CREW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "resolver/listen.h"
+#include "rules/compile.h"
+#include "src/base/clock.h"
+#include "src/base/log.h"
+
+/* The processes that serve one policy: a keeper and its workers. They start together and end
+ * together. */
+struct crew;
+
+#define CREW_WORKERS_MAX 64
+
+struct crew_config {
+	struct compiled compiled;
+	const struct listeners *listeners;
+	unsigned workers;
+	uid_t uid;
+	gid_t gid;
+	uint32_t mark; /* of the sockets to upstream servers; not 0 */
+	bool alone;    /* no other crew is still at work on the same table */
+	const char *program;
+	enum log_level log_level;
+};
+
+enum crew_state {
+	CREW_STARTING,
+	CREW_UP,     /* queries are answered */
+	CREW_FAILED, /* one of its processes has ended: crew_kill() it */
+};
+
+/* Forks the keeper; the workers follow as soon as it is ready. What `config` refers to must stay
+ * until the crew is up. 0 or -errno. */
+int crew_start(const struct crew_config *config, struct mono now, struct crew **ret_crew);
+
+/* Frees it; its processes must have ended. NULL is allowed. */
+void crew_free(struct crew *crew);
+
+/* To be polled for reading while it starts, and crew_advance() called then; -1 afterwards. */
+int crew_fd(const struct crew *crew);
+void crew_advance(struct crew *crew);
+
+enum crew_state crew_state(const struct crew *crew);
+
+/* When it was started. */
+struct mono crew_since(const struct crew *crew);
+
+/* If the process that ended was one of its own: takes note, logs it unless it was asked for, and
+ * answers true. */
+bool crew_reap(struct crew *crew, pid_t pid, int status);
+
+/* Asks it to finish what it has begun, and to end. */
+void crew_dismiss(struct crew *crew);
+
+/* Ends it at once. */
+void crew_kill(struct crew *crew);
+
+/* Whether all its processes have ended. */
+bool crew_is_gone(const struct crew *crew);
+
+#endif

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/keeper.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "resolver/channel.h"
+#include "resolver/sets.h"
+#include "src/base/fd.h"
+#include "src/base/log.h"
+
+/*
+ * Theory of operation
+ *
+ * The one process with a capability: it opens addresses in the kernel's sets (sets.c), and sockets
+ * that carry the resolver's mark. It believes nothing it is told. Whether a name is permitted, for
+ * which ports and by which rule it looks up itself; an address of a blocked class it opens only if
+ * the policy itself gives it to the name. After a message that no worker of ours sends it ends.
+ *
+ * All requests that wait are served by one transaction. When the kernel refuses that, each is tried
+ * on its own, so that one which can't be had doesn't take the others along.
+ *
+ * When the ruleset was removed under the running resolver none of the answers that the workers
+ * remember may be given any more, since their addresses are closed: the keeper ends, and the parent
+ * starts all processes anew. A keeper that starts without a ruleset refuses leases until one comes.
+ */
+
+enum { BATCH = CHANNEL_OUT_MAX }; /* requests in one transaction */
+
+struct job {
+	size_t channel;
+	bool leases; /* asks for a lease and may have it */
+	int status;
+	struct match_result match;
+	struct mono until; /* when the first of its addresses closes */
+};
+
+struct keeper {
+	const struct policy *policy;
+	const struct match *match;
+	struct sets *sets;
+	uint32_t mark;
+
+	struct pollfd *channels; /* fd -1: closed */
+	size_t n_channels;
+	size_t n_open;
+	size_t first; /* the channel to begin with, in turn */
+
+	struct channel_request requests[BATCH];
+	struct job jobs[BATCH];
+	size_t n_jobs;
+};
+
+/* --- What is asked --- */
+
+/* A worker's name is well-formed if reading it yields it again. */
+static bool is_sound(const struct name *name)
+{
+	struct reader reader = reader_over(name->wire, name->length);
+	struct name read;
+
+	name_read(&reader, &read);
+	return !reader.failed && reader_left(&reader) == 0 && name_equal(&read, name);
+}
+
+static bool gives(const struct embedded_host *host, const struct inaddr *address)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (inaddr_compare(&host->addresses[i], address) == 0)
+			return true;
+	return false;
+}
+
+/* A name that the policy gives addresses to gets these and no others. */
+static bool may_open(const struct keeper *keeper, const struct name *name,
+	const struct inaddr *addresses, size_t count)
+{
+	const struct embedded_host *host = match_host(keeper->match, name);
+	enum address_class class;
+
+	for (size_t i = 0; i < count; i++)
+		if (host ? !gives(host, &addresses[i])
+			 : class_find(&addresses[i], keeper->policy->block, &class))
+			return false;
+	return true;
+}
+
+/* 0 with the job's verdict, or -EPROTO for what no worker of ours sends. */
+static int judge_lease(
+	struct keeper *keeper, const struct channel_request *request, struct job *job)
+{
+	const struct name *name = &request->lease.name;
+	char text[NAME_TEXT];
+
+	if (request->lease.count < 1 || request->lease.count > CHANNEL_ADDRESSES_MAX ||
+		!is_sound(name))
+		return -EPROTO;
+	job->leases = match_name(keeper->match, name, &job->match) &&
+		      may_open(keeper, name, request->lease.addresses, request->lease.count);
+	if (job->leases)
+		return 0;
+	job->status = -EPERM;
+	log_warning("worker %zu asked for what the policy forbids %s", job->channel,
+		name_to_text(name, text));
+	return 0;
+}
+
+static int open_socket(const struct keeper *keeper, const struct channel_request *request)
+{
+	const struct endpoint *upstream = &keeper->policy->dns.upstream[request->socket.upstream];
+	int type = request->socket.stream ? SOCK_STREAM : SOCK_DGRAM;
+	CLEANUP_FD int fd = -1;
+	struct sockaddr_storage address;
+	socklen_t size = endpoint_to_sockaddr(upstream, &address);
+
+	fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &keeper->mark, sizeof(keeper->mark)) < 0)
+		return -errno;
+	/* Without bind(2) the kernel draws the port by chance (net/ipv4/udp.c:
+	 * udp_lib_get_port). */
+	if (type == SOCK_DGRAM && connect(fd, (struct sockaddr *)&address, size) < 0)
+		return -errno;
+	return fd_steal(&fd);
+}
+
+static int reply(struct keeper *keeper, size_t channel, const struct channel_reply *answer, int fd)
+{
+	struct pollfd *at = &keeper->channels[channel];
+	int error = channel_send_reply(at->fd, answer, fd);
+
+	if (error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED)
+		return 0; /* reading will find that out */
+	if (error)
+		log_error("worker %zu takes no answers: %s", channel, strerror(-error));
+	return error;
+}
+
+/* 0; -EPROTO for what no worker of ours sends; -errno when the answer can't be sent. */
+static int serve_socket(
+	struct keeper *keeper, const struct channel_request *request, const struct job *job)
+{
+	struct channel_reply answer = {.op = CHANNEL_OPENED, .ticket = request->ticket};
+	CLEANUP_FD int fd = -1;
+
+	if (request->socket.upstream >= keeper->policy->dns.n_upstream ||
+		request->socket.stream > 1)
+		return -EPROTO;
+	fd = open_socket(keeper, request);
+	answer.status = fd < 0 ? fd : 0;
+	return reply(keeper, job->channel, &answer, fd);
+}
+
+/* --- Leases --- */
+
+static struct duration lease_time(const struct keeper *keeper, uint32_t ttl)
+{
+	const struct dns_policy *dns = &keeper->policy->dns;
+	struct duration time = duration_seconds(ttl);
+
+	if (time.ms > dns->max_lease.ms)
+		time = dns->max_lease;
+	if (time.ms < dns->min_lease.ms)
+		time = dns->min_lease;
+	time.ms += dns->grace.ms;
+	return time;
+}
+
+/* All the request's addresses in all the name's groups. 0, or -errno: then some may be open. */
+static int open_job(struct keeper *keeper, size_t index, struct mono now)
+{
+	const struct channel_request *request = &keeper->requests[index];
+	const struct match_result *match = &keeper->jobs[index].match;
+	struct mono wanted = mono_add(now, lease_time(keeper, request->lease.ttl));
+	struct mono first = {INT64_MAX};
+
+	for (unsigned i = 0; i < match->n_grants * request->lease.count; i++) {
+		const struct grant *grant = &match->grants[i / request->lease.count];
+		const struct inaddr *address = &request->lease.addresses[i % request->lease.count];
+		struct mono until = wanted;
+		int error = sets_open_address(keeper->sets, grant, address, now, &until);
+
+		if (error)
+			return error;
+		if (mono_before(until, first))
+			first = until;
+	}
+	keeper->jobs[index].until = first;
+	return 0;
+}
+
+static int open_alone(struct keeper *keeper, size_t index, struct mono now)
+{
+	int error, refused;
+
+	sets_begin(keeper->sets, now);
+	error = open_job(keeper, index, now);
+	refused = sets_commit(keeper->sets);
+	return error ? error : refused;
+}
+
+/* All jobs in one transaction. 0 with each one's status, or what the kernel refused it with. */
+static int open_together(struct keeper *keeper, struct mono now)
+{
+	sets_begin(keeper->sets, now);
+	for (size_t i = 0; i < keeper->n_jobs; i++) {
+		if (!keeper->jobs[i].leases)
+			continue;
+		keeper->jobs[i].status = open_job(keeper, i, now);
+		if (keeper->jobs[i].status && keeper->jobs[i].status != -ENOSPC)
+			return keeper->jobs[i].status;
+	}
+	return sets_commit(keeper->sets);
+}
+
+/* 0 with each job's status; -errno when the keeper can't go on. */
+static int open_leases(struct keeper *keeper, struct mono now)
+{
+	int error = open_together(keeper, now);
+
+	if (!error)
+		return 0;
+	error = sets_recover(keeper->sets, error, now);
+	if (error)
+		return error;
+	for (size_t i = 0; i < keeper->n_jobs; i++)
+		if (keeper->jobs[i].leases)
+			keeper->jobs[i].status = open_alone(keeper, i, now);
+	return 0;
+}
+
+static void log_lease(const struct channel_request *request, const struct channel_reply *answer)
+{
+	char text[NAME_TEXT];
+
+	if (!log_shows(LOG_LEVEL_DEBUG))
+		return;
+	name_to_text(&request->lease.name, text);
+	if (answer->status)
+		log_debug("%s: not opened: %s", text, strerror(-answer->status));
+	else
+		log_debug("%s: %u addresses are open for %u s", text, request->lease.count,
+			answer->seconds);
+}
+
+static int reply_leases(struct keeper *keeper, struct mono now)
+{
+	for (size_t i = 0; i < keeper->n_jobs; i++) {
+		const struct job *job = &keeper->jobs[i];
+		struct channel_reply answer = {
+			.op = CHANNEL_LEASED,
+			.ticket = keeper->requests[i].ticket,
+			.status = job->status,
+		};
+		int error;
+
+		if (keeper->requests[i].op != CHANNEL_LEASE)
+			continue;
+		if (job->status == 0)
+			answer.seconds = (uint32_t)(mono_between(now, job->until).ms / 1000);
+		log_lease(&keeper->requests[i], &answer);
+		error = reply(keeper, job->channel, &answer, -1);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* --- The process --- */
+
+static void close_channel(struct keeper *keeper, size_t channel)
+{
+	fd_closep(&keeper->channels[channel].fd);
+	keeper->n_open--;
+}
+
+/* Takes what waits in one channel. 0 or -EPROTO. */
+static int gather_from(struct keeper *keeper, size_t channel)
+{
+	size_t room = BATCH - keeper->n_jobs;
+	int count;
+
+	if (room == 0 || keeper->channels[channel].revents == 0)
+		return 0;
+	count = channel_receive_requests(
+		keeper->channels[channel].fd, &keeper->requests[keeper->n_jobs], room);
+	if (count == -EPIPE) {
+		close_channel(keeper, channel);
+		return 0;
+	}
+	if (count < 0) {
+		log_error("worker %zu: bad message: %s", channel, strerror(-count));
+		return count;
+	}
+	for (int i = 0; i < count; i++)
+		keeper->jobs[keeper->n_jobs++] = (struct job){.channel = channel};
+	return 0;
+}
+
+/* What waits in all channels, beginning with another one each time. */
+static int gather(struct keeper *keeper)
+{
+	keeper->n_jobs = 0;
+	keeper->first = (keeper->first + 1) % keeper->n_channels;
+	for (size_t i = 0; i < keeper->n_channels; i++) {
+		int error = gather_from(keeper, (keeper->first + i) % keeper->n_channels);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int judge(struct keeper *keeper, size_t index)
+{
+	const struct channel_request *request = &keeper->requests[index];
+	struct job *job = &keeper->jobs[index];
+	int error;
+
+	switch (request->op) {
+	case CHANNEL_LEASE:
+		error = judge_lease(keeper, request, job);
+		break;
+	case CHANNEL_SOCKET:
+		error = serve_socket(keeper, request, job);
+		break;
+	default:
+		error = -EPROTO;
+	}
+	if (error == -EPROTO)
+		log_error("worker %zu: malformed request %u", job->channel, request->op);
+	return error;
+}
+
+static int serve(struct keeper *keeper)
+{
+	struct mono now;
+	int error = gather(keeper);
+
+	for (size_t i = 0; i < keeper->n_jobs && !error; i++)
+		error = judge(keeper, i);
+	if (error)
+		return error;
+	now = clock_now();
+	error = open_leases(keeper, now);
+	if (!error)
+		error = reply_leases(keeper, now);
+	return error ? error : sets_look(keeper->sets, now);
+}
+
+static int run(struct keeper *keeper)
+{
+	while (keeper->n_open > 0) {
+		int error;
+
+		if (poll(keeper->channels, keeper->n_channels, SETS_LOOK_MS) < 0 && errno != EINTR)
+			return -errno;
+		error = serve(keeper);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int prepare(struct keeper *keeper, const struct keeper_config *config)
+{
+	keeper->policy = config->compiled.plan->policy;
+	keeper->match = config->compiled.match;
+	keeper->mark = config->mark;
+	keeper->channels = calloc(config->n_channels, sizeof(*keeper->channels));
+	if (!keeper->channels)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_channels; i++)
+		keeper->channels[i] = (struct pollfd){config->channels[i], POLLIN, 0};
+	keeper->n_channels = config->n_channels;
+	keeper->n_open = config->n_channels;
+	return sets_open(config->compiled.plan, config->mark, config->confine.uid, config->alone,
+		&keeper->sets);
+}
+
+static void keeper_free(struct keeper *keeper)
+{
+	sets_close(keeper->sets);
+	free(keeper->channels);
+	free(keeper);
+}
+
+/* 0, or -errno, which has been logged. */
+static int keep(struct keeper *keeper, const struct keeper_config *config)
+{
+	/* First, also because the kernel checks who opens a netlink socket and who uses it. */
+	int error = confine_self(&config->confine);
+
+	if (!error)
+		error = prepare(keeper, config);
+	if (error) {
+		log_error("cannot start: %s", strerror(-error));
+		return error;
+	}
+	error = sets_start(keeper->sets);
+	if (!error)
+		error = fd_write_all(config->ready, "", 1);
+	return error ? error : run(keeper);
+}
+
+int keeper_run(const struct keeper_config *config)
+{
+	struct keeper *keeper = calloc(1, sizeof(*keeper));
+	int error;
+
+	if (!keeper) {
+		log_error("cannot start: out of memory");
+		return 1;
+	}
+	error = keep(keeper, config);
+	keeper_free(keeper);
+	return error ? 1 : 0;
+}

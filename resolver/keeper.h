@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_KEEPER_H
+#define EGRESS_RESOLVER_KEEPER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/compile.h"
+#include "src/kernel/confine.h"
+
+struct keeper_config {
+	struct compiled compiled;
+	struct confine confine;
+	uint32_t mark;       /* of the resolver's own sockets; not 0 */
+	bool alone;          /* no other keeper of this table is still at work */
+	const int *channels; /* the keeper's ends */
+	size_t n_channels;
+	int ready; /* gets one byte once leases are served */
+};
+
+/* The keeper process, from its confinement to its end: when the last channel has closed, which is
+ * 0, or when something is wrong, which has been logged and is 1. Call it in a child of its own. */
+int keeper_run(const struct keeper_config *config);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_LEASES_H
+#define EGRESS_RESOLVER_LEASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/clock.h"
+#include "src/base/hash.h"
+#include "src/base/inaddr.h"
+
+/* The keeper's own record of what is in the kernel's lease maps, in memory of a bounded size. */
+struct leases;
+
+/* As many as one of the kernel's maps holds (rules/nft.c), for all maps together. */
+#define LEASES_MAX (1u << 20)
+
+/* How long after its end a lease may still be found in the kernel, whose clock ticks otherwise. */
+#define LEASES_LINGER_MS 10000
+
+struct lease {
+	struct inaddr address;
+	uint16_t map;
+	bool known;          /* the kernel has it, or may still have it */
+	uint32_t mark;       /* that it has it with */
+	struct mono expires; /* until then at least; 0 in a place never used */
+};
+
+/* 0 or -ENOMEM. */
+int leases_new(const struct hash_key *key, struct leases **ret_leases);
+void leases_free(struct leases *leases);
+
+/* Forgets all of them. */
+void leases_clear(struct leases *leases);
+
+/* Makes the table fit what is in it, when it is time: no place is where it was. After it, room for
+ * LEASES_STEP more is left unless the table has its full size. */
+void leases_settle(struct leases *leases, struct mono now);
+
+#define LEASES_STEP 8192
+
+/*
+ * The place of the lease of `address` in map number `map`, for the caller to fill in: as it was
+ * left, or a new one, not `known`, in place of one that ended LEASES_LINGER_MS ago or longer. NULL
+ * when there is no room.
+ */
+struct lease *leases_take(
+	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_MAIN_H
+#define EGRESS_RESOLVER_MAIN_H
+
+#include <stdbool.h>
+
+#define RESOLVER_WORKERS_MAX 64
+
+/* What the program ends with. */
+enum resolver_status {
+	RESOLVER_OK = 0,
+	RESOLVER_POLICY = 1, /* the policy is wrong */
+	RESOLVER_USAGE = 2,
+	RESOLVER_KERNEL = 3, /* the system refused */
+};
+
+struct resolver_options {
+	const char *program; /* as it is called in the log */
+	const char *policy;  /* path of the policy file */
+	const char *user;    /* whom the children become */
+	unsigned workers;    /* 1 to RESOLVER_WORKERS_MAX */
+	bool verbose;
+};
+
+/* Serves the policy until SIGTERM or SIGINT. What went wrong has been logged. */
+enum resolver_status resolver_run(const struct resolver_options *options);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/preflight.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
+
+#include "src/base/log.h"
+#include "src/kernel/confine.h"
+#include "src/kernel/setlink.h"
+
+#define ADVICE "load it with: egress-compile %s | nft -f -"
+
+/* --- The ruleset --- */
+
+struct seen {
+	uint32_t mark;
+	unsigned rule;
+	bool live;
+};
+
+struct marks {
+	struct seen *seen; /* sorted by mark */
+	size_t count;
+};
+
+static int compare_seen(const void *a, const void *b)
+{
+	const struct seen *left = a, *right = b;
+
+	return left->mark < right->mark ? -1 : left->mark > right->mark;
+}
+
+static int note_mark(void *context, const struct setlink_element *element)
+{
+	struct marks *marks = context;
+	struct seen wanted = {0}, *found;
+
+	memcpy(&wanted.mark, element->key, sizeof(wanted.mark));
+	found = bsearch(&wanted, marks->seen, marks->count, sizeof(wanted), compare_seen);
+	if (found)
+		found->live = true;
+	return 0;
+}
+
+static void warn_of_missing(const struct plan *plan, const struct marks *marks)
+{
+	size_t n_missing = 0, first = plan->n_rules;
+
+	for (size_t i = 0; i < marks->count; i++) {
+		if (marks->seen[i].live)
+			continue;
+		n_missing++;
+		if (marks->seen[i].rule < first)
+			first = marks->seen[i].rule;
+	}
+	if (n_missing > 0)
+		log_warning(
+			"the loaded ruleset lacks %zu of the policy's rules, from %s on; " ADVICE,
+			n_missing, plan->rules[first].id, plan->policy->file);
+}
+
+/* Warns when the loaded ruleset was made from another state of the policy. */
+static int compare_rules(struct setlink *link, const struct plan *plan)
+{
+	struct marks marks = {.count = plan->n_rules};
+	int error;
+
+	marks.seen = calloc(plan->n_rules + 1, sizeof(*marks.seen));
+	if (!marks.seen)
+		return -ENOMEM;
+	for (unsigned i = 0; i < plan->n_rules; i++)
+		marks.seen[i] = (struct seen){.mark = plan->rules[i].mark, .rule = i};
+	qsort(marks.seen, marks.count, sizeof(*marks.seen), compare_seen);
+	error = setlink_dump(link, plan->table, plan->live_set, note_mark, &marks);
+	if (!error)
+		warn_of_missing(plan, &marks);
+	free(marks.seen);
+	return error == -EINTR ? 0 : error;
+}
+
+/* 0, -ENOENT with the set that is missing, or -errno. */
+static int find_sets(struct setlink *link, const struct plan *plan, const char **ret_missing)
+{
+	const char *set = plan->resolver_set;
+	int error = setlink_find(link, plan->table, set);
+
+	if (!error) {
+		set = plan->live_set;
+		error = setlink_find(link, plan->table, set);
+	}
+	for (size_t i = 0; i < plan->n_groups * PLAN_FAMILIES && !error; i++) {
+		set = plan->groups[i / PLAN_FAMILIES].family[i % PLAN_FAMILIES].leases;
+		error = setlink_find(link, plan->table, set);
+	}
+	if (error == -ENOENT)
+		*ret_missing = set;
+	return error;
+}
+
+static void log_missing(const struct plan *plan, const char *set)
+{
+	if (strcmp(set, plan->resolver_set) == 0)
+		log_error("table inet %s is not loaded; " ADVICE, plan->table, plan->policy->file);
+	else
+		log_error("table inet %s was made from another policy, it has no \"%s\"; " ADVICE,
+			plan->table, set, plan->policy->file);
+}
+
+int preflight_ruleset(const struct plan *plan)
+{
+	__attribute__((cleanup(setlink_closep))) struct setlink *link = NULL;
+	const char *missing = NULL;
+	int error = setlink_open(&link);
+
+	if (!error)
+		error = find_sets(link, plan, &missing);
+	if (!error)
+		error = compare_rules(link, plan);
+	if (missing)
+		log_missing(plan, missing);
+	else if (error == -EPERM)
+		log_error("filling nftables sets takes CAP_NET_ADMIN: start it as root");
+	else if (error)
+		log_error("table inet %s: %s", plan->table, strerror(-error));
+	return error;
+}
+
+/* --- The user --- */
+
+/* Tries it with the id that file access is judged by, which nothing else depends on. */
+static bool may_become(uid_t uid)
+{
+	uid_t before = (uid_t)setfsuid(uid);
+
+	return (uid_t)setfsuid(before) == uid;
+}
+
+int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
+{
+	uid_t uid;
+	gid_t gid;
+	int error = confine_user(name, &uid, &gid);
+
+	if (error == -ENOENT) {
+		log_error("there is no user \"%s\"; make one with: useradd --system "
+			  "--no-create-home --shell /usr/sbin/nologin %s; or name another with "
+			  "--user",
+			name, name);
+		return error;
+	}
+	if (error) {
+		log_error("user \"%s\": %s", name, strerror(-error));
+		return error;
+	}
+	if (!may_become(uid)) {
+		log_error(
+			"cannot become user \"%s\" (%u): that takes CAP_SETUID and, in a user "
+			"namespace, a user that exists in it; or name the current one with --user "
+			"%u",
+			name, uid, geteuid());
+		return -EPERM;
+	}
+	*ret_uid = uid;
+	*ret_gid = gid;
+	return 0;
+}

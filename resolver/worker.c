@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "resolver/channel.h"
+#include "resolver/engine.h"
+#include "resolver/loop.h"
+#include "resolver/outgoing.h"
+#include "resolver/streams.h"
+#include "resolver/tcp.h"
+#include "resolver/udp.h"
+#include "src/base/fd.h"
+#include "src/base/log.h"
+
+/*
+ * Theory of operation
+ *
+ * The process that speaks with strangers: no capability, no files, no user of its own; what it may
+ * ask of the keeper is all it can do. A turn of its loop: what is due, sending what that and the
+ * turn before left to be sent, waiting, then each event handed to the part it belongs to. The parts
+ * know the engine or a sink; the engine knows the parts as the io below.
+ *
+ * Every wait is bounded by what a part is due for, and every part by tables of fixed size. When the
+ * keeper falls behind, so that another batch of answers may not find room in the channel, the
+ * worker reads nothing but the channel: the queries wait in their sockets. From a keeper that says
+ * nothing for long it gives up, and the parent starts all anew.
+ *
+ * It answers from the moment that the keeper has been asked for every upstream socket. On SIGTERM
+ * it takes no more queries, finishes the ones it has, and ends; the parent has put another worker
+ * on the same sockets by then.
+ */
+
+enum {
+	BATCH_LEASES = 64,  /* more than an event can lead to */
+	DRAIN_MS = 3000,    /* to finish what has begun */
+	SILENCE_MS = 10000, /* of a keeper that has been asked */
+};
+
+struct worker {
+	int epoll;
+	int signals;
+	int ready;
+	struct channel channel;
+	struct engine *engine;
+	struct udp *udp;
+	struct tcp *tcp;
+	struct outgoing *outgoing;
+	struct streams *streams;
+	const int *udp_sockets;
+	size_t n_sockets;
+	struct mono now;   /* when the loop's turn began */
+	struct mono heard; /* the keeper, or that it owed nothing */
+	bool answers;      /* clients are being listened to */
+	bool stopping;
+	struct mono stop_at; /* while stopping: the latest */
+	int error;           /* not 0: to be ended */
+};
+
+/* --- The engine's io --- */
+
+static void io_reply(void *context, const struct client *client, const uint8_t *bytes, size_t size)
+{
+	struct worker *worker = context;
+
+	if (client->stream)
+		tcp_reply(worker->tcp, client, bytes, size);
+	else
+		udp_reply(worker->udp, client, bytes, size);
+}
+
+static int io_ask(
+	void *context, unsigned upstream, const uint8_t *bytes, size_t size, unsigned *ret_socket)
+{
+	struct worker *worker = context;
+
+	return outgoing_ask(worker->outgoing, upstream, bytes, size, ret_socket);
+}
+
+static int io_ask_stream(
+	void *context, unsigned upstream, uint32_t ticket, const uint8_t *bytes, size_t size)
+{
+	struct worker *worker = context;
+
+	return streams_ask(worker->streams, upstream, ticket, bytes, size);
+}
+
+static void io_cancel_stream(void *context, uint32_t ticket)
+{
+	struct worker *worker = context;
+
+	streams_cancel(worker->streams, ticket);
+}
+
+static int io_lease(void *context, const struct channel_request *request)
+{
+	struct worker *worker = context;
+
+	return channel_send_request(&worker->channel, request);
+}
+
+static void take_query(void *context, const struct client *client, const uint8_t *bytes,
+	size_t size, struct mono now)
+{
+	struct worker *worker = context;
+
+	engine_query(worker->engine, client, bytes, size, now);
+}
+
+/* --- Events --- */
+
+static void on_reply(struct worker *worker, const struct channel_reply *reply, int fd)
+{
+	switch (reply->op) {
+	case CHANNEL_LEASED:
+		fd_closep(&fd);
+		engine_leased(worker->engine, reply, worker->now);
+		break;
+	case CHANNEL_OPENED:
+		if (reply->ticket & STREAMS_TICKET)
+			streams_opened(worker->streams, reply, fd, worker->engine, worker->now);
+		else
+			outgoing_opened(worker->outgoing, reply, fd, worker->now);
+		break;
+	default:
+		fd_closep(&fd);
+		worker->error = -EPROTO;
+	}
+}
+
+/* As many replies as may be out; a keeper that sent more would be at fault. */
+static void on_channel(struct worker *worker, struct watch watch, uint32_t events)
+{
+	(void)watch;
+	(void)events;
+	for (unsigned i = 0; i < CHANNEL_OUT_MAX && !worker->error; i++) {
+		struct channel_reply reply;
+		int fd;
+		int error = channel_receive_reply(&worker->channel, &reply, &fd);
+
+		if (error == -EAGAIN)
+			return;
+		worker->heard = worker->now;
+		if (error)
+			worker->error = error;
+		else
+			on_reply(worker, &reply, fd);
+	}
+}
+
+/* The only signal is SIGTERM. */
+static void on_signal(struct worker *worker, struct watch watch, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)watch;
+	(void)events;
+	if (read(worker->signals, &info, sizeof(info)) != sizeof(info) || worker->stopping)
+		return;
+	worker->stopping = true;
+	worker->stop_at = mono_add(worker->now, (struct duration){DRAIN_MS});
+	if (!worker->answers)
+		return;
+	for (size_t i = 0; i < worker->n_sockets; i++)
+		watch_end(worker->epoll, worker->udp_sockets[i]);
+	tcp_stop(worker->tcp);
+}
+
+static void on_udp(struct worker *worker, struct watch watch, uint32_t events)
+{
+	(void)events;
+	udp_receive(worker->udp, watch.index, worker->now);
+}
+
+static void on_accept(struct worker *worker, struct watch watch, uint32_t events)
+{
+	(void)events;
+	tcp_accept(worker->tcp, watch.index, worker->now);
+}
+
+static void on_client(struct worker *worker, struct watch watch, uint32_t events)
+{
+	tcp_event(worker->tcp, watch, events, worker->now);
+}
+
+static void on_upstream(struct worker *worker, struct watch watch, uint32_t events)
+{
+	(void)events;
+	outgoing_event(worker->outgoing, watch, worker->engine, worker->now);
+}
+
+static void on_stream(struct worker *worker, struct watch watch, uint32_t events)
+{
+	(void)events;
+	streams_event(worker->streams, watch, worker->engine, worker->now);
+}
+
+static void (*const on_event[WATCH_KINDS])(
+	struct worker *worker, struct watch watch, uint32_t events) = {
+	[WATCH_CHANNEL] = on_channel,
+	[WATCH_SIGNAL] = on_signal,
+	[WATCH_UDP] = on_udp,
+	[WATCH_ACCEPT] = on_accept,
+	[WATCH_CLIENT] = on_client,
+	[WATCH_UPSTREAM] = on_upstream,
+	[WATCH_STREAM] = on_stream,
+};
+
+/* --- The loop --- */
+
+/* Whether the channel may be too full for what one more event leads to. */
+static bool is_behind(const struct worker *worker)
+{
+	return worker->channel.n_out > CHANNEL_OUT_MAX - BATCH_LEASES;
+}
+
+/* Sees whether the keeper is still at work. Returns when to look again. */
+static int check_keeper(struct worker *worker)
+{
+	struct mono until = mono_add(worker->heard, (struct duration){SILENCE_MS});
+
+	if (worker->channel.n_out == 0) {
+		worker->heard = worker->now;
+		return -1;
+	}
+	if (!mono_before(worker->now, until))
+		worker->error = -ETIMEDOUT;
+	return wait_until(worker->now, until);
+}
+
+/* Listens to clients, once every upstream socket was asked for, and tells the parent. */
+static int start_answering(struct worker *worker)
+{
+	int error = 0;
+
+	if (worker->answers || worker->stopping || !outgoing_is_settled(worker->outgoing))
+		return 0;
+	for (size_t i = 0; i < worker->n_sockets && !error; i++)
+		error = watch_start(worker->epoll, worker->udp_sockets[i],
+			(struct watch){WATCH_UDP, (uint32_t)i, 0}, EPOLLIN);
+	if (!error)
+		error = tcp_listen(worker->tcp);
+	if (!error)
+		error = fd_write_all(worker->ready, "", 1);
+	fd_closep(&worker->ready);
+	worker->answers = true;
+	return error;
+}
+
+/* Does what is due and sends what there is to send. Returns how long the loop may wait. */
+static int tick(struct worker *worker)
+{
+	int wait;
+	bool taken;
+
+	outgoing_tick(worker->outgoing, worker->engine, worker->now);
+	/* After what leads to questions, and before asking what that left to be done. */
+	wait = engine_tick(worker->engine, worker->now);
+	wait = wait_sooner(wait, outgoing_wait(worker->outgoing, worker->now));
+	wait = wait_sooner(wait, tcp_tick(worker->tcp, worker->now));
+	taken = tcp_flush(worker->tcp, worker->now);
+	udp_flush(worker->udp);
+	if (worker->stopping)
+		wait = wait_sooner(wait, wait_until(worker->now, worker->stop_at));
+	return taken ? 0 : wait;
+}
+
+/* Nothing is owed to anybody, or there is no more time for it. */
+static bool is_done(struct worker *worker)
+{
+	if (!worker->stopping)
+		return false;
+	return !mono_before(worker->now, worker->stop_at) ||
+	       (engine_tick(worker->engine, worker->now) < 0 && tcp_is_idle(worker->tcp));
+}
+
+static void handle_events(struct worker *worker, int wait)
+{
+	struct watch watches[LOOP_EVENTS];
+	uint32_t events[LOOP_EVENTS];
+	int count = watch_wait(worker->epoll, wait, watches, events);
+
+	worker->now = clock_now();
+	if (count < 0)
+		worker->error = count;
+	/* What isn't handled is told again. */
+	for (int i = 0; i < count && !worker->error; i++) {
+		if (is_behind(worker) && watches[i].kind != WATCH_CHANNEL)
+			continue;
+		on_event[watches[i].kind](worker, watches[i], events[i]);
+	}
+}
+
+static void wait_for_keeper(struct worker *worker, int wait)
+{
+	struct pollfd poller = {.fd = worker->channel.fd, .events = POLLIN};
+	int count = poll(&poller, 1, wait);
+
+	worker->now = clock_now();
+	if (count > 0)
+		on_channel(worker, (struct watch){.kind = WATCH_CHANNEL}, 0);
+}
+
+static int run(struct worker *worker)
+{
+	worker->now = clock_now();
+	worker->heard = worker->now;
+	while (!worker->error) {
+		int wait = tick(worker);
+
+		/* Not before what the last turn left has been sent. */
+		if (is_done(worker))
+			break;
+		wait = wait_sooner(wait, check_keeper(worker));
+		if (!worker->error)
+			worker->error = start_answering(worker);
+		if (worker->error)
+			break;
+		if (is_behind(worker))
+			wait_for_keeper(worker, wait);
+		else
+			handle_events(worker, wait);
+	}
+	if (worker->error == -EPIPE)
+		log_error("giving up: the keeper is gone");
+	else if (worker->error == -ETIMEDOUT)
+		log_error("giving up: the keeper does not answer");
+	else if (worker->error)
+		log_error("giving up: %s", strerror(-worker->error));
+	return worker->error;
+}
+
+/* --- The process --- */
+
+static int watch_signals(struct worker *worker)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	worker->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (worker->signals < 0)
+		return -errno;
+	return watch_start(
+		worker->epoll, worker->signals, (struct watch){.kind = WATCH_SIGNAL}, EPOLLIN);
+}
+
+static int make_engine(struct worker *worker, const struct compiled *compiled)
+{
+	struct engine_config config = {
+		.compiled = *compiled,
+		.io = {.context = worker,
+			.reply = io_reply,
+			.ask = io_ask,
+			.ask_stream = io_ask_stream,
+			.cancel_stream = io_cancel_stream,
+			.lease = io_lease},
+	};
+	int error = hash_key_draw(&config.key);
+
+	return error ? error : engine_new(&config, &worker->engine);
+}
+
+static int make_parts(struct worker *worker, const struct worker_config *config)
+{
+	const struct query_sink sink = {.context = worker, .query = take_query};
+	const struct dns_policy *dns = &config->compiled.plan->policy->dns;
+	struct hash_key key;
+	int error = hash_key_draw(&key);
+
+	if (!error)
+		error = udp_new(config->udp, config->n_sockets, &sink, &worker->udp);
+	if (!error)
+		error = tcp_new(worker->epoll, config->tcp, config->n_sockets, &sink, &worker->tcp);
+	if (!error)
+		error = outgoing_new(worker->epoll, &worker->channel, dns, &key, &worker->outgoing);
+	if (!error)
+		error = streams_new(worker->epoll, &worker->channel, dns, &worker->streams);
+	if (!error)
+		error = make_engine(worker, &config->compiled);
+	return error;
+}
+
+static int prepare(struct worker *worker, const struct worker_config *config)
+{
+	int error;
+
+	worker->ready = config->ready;
+	worker->channel.fd = config->channel;
+	worker->udp_sockets = config->udp;
+	worker->n_sockets = config->n_sockets;
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->epoll < 0)
+		return -errno;
+	error = watch_start(
+		worker->epoll, config->channel, (struct watch){.kind = WATCH_CHANNEL}, EPOLLIN);
+	if (!error)
+		error = watch_signals(worker);
+	if (!error)
+		error = make_parts(worker, config);
+	return error;
+}
+
+static void worker_free(struct worker *worker)
+{
+	engine_free(worker->engine);
+	streams_free(worker->streams);
+	outgoing_free(worker->outgoing);
+	tcp_free(worker->tcp);
+	udp_free(worker->udp);
+	fd_closep(&worker->signals);
+	fd_closep(&worker->epoll);
+	free(worker);
+}
+
+/* 0, or -errno, which has been logged. */
+static int work(struct worker *worker, const struct worker_config *config)
+{
+	int error = confine_self(&config->confine);
+
+	if (!error)
+		error = prepare(worker, config);
+	if (error) {
+		log_error("cannot start: %s", strerror(-error));
+		return error;
+	}
+	return run(worker);
+}
+
+int worker_run(const struct worker_config *config)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int error;
+
+	if (!worker) {
+		log_error("cannot start: out of memory");
+		return 1;
+	}
+	worker->epoll = -1;
+	worker->signals = -1;
+	error = work(worker, config);
+	worker_free(worker);
+	return error ? 1 : 0;
+}

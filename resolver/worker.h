@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_WORKER_H
+#define EGRESS_RESOLVER_WORKER_H
+
+#include <stddef.h>
+
+#include "rules/compile.h"
+#include "src/kernel/confine.h"
+
+struct worker_config {
+	struct compiled compiled;
+	struct confine confine;
+	int channel;    /* the worker's end */
+	const int *udp; /* listening sockets */
+	const int *tcp;
+	size_t n_sockets; /* in each of the two */
+	int ready;        /* gets one byte once queries are answered */
+};
+
+/* The worker process, from its confinement to its end: after SIGTERM, when what it had begun is
+ * done, which is 0, or when something is wrong, which has been logged and is 1. Call it in a child
+ * of its own. */
+int worker_run(const struct worker_config *config);
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What an upstream server sent: read as the answer to its own question, as it came and with a
+ * header that makes it a response; then written out again for clients. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/answer.h"
+#include "resolver/msg.h"
+#include "rules/class.h"
+#include "src/base/buf.h"
+#include "tests/fuzz/fuzz.h"
+
+#define BLOCK (1u << CLASS_PRIVATE | 1u << CLASS_LOOPBACK)
+
+static void check_addresses(const struct answer *answer, uint16_t type, unsigned block)
+{
+	enum address_class class;
+
+	fuzz_require(answer->n_addresses <= CHANNEL_ADDRESSES_MAX, "at most 64 addresses");
+	fuzz_require(answer->address_size == (type == RRTYPE_A ? 4 : 16), "the type asked for");
+	for (unsigned i = 0; i < answer->n_addresses; i++) {
+		struct inaddr address = answer_address(answer, i);
+
+		fuzz_require(inaddr_is_ip4(&address) == (type == RRTYPE_A), "the family asked for");
+		fuzz_require(!class_find(&address, block, &class), "no blocked address");
+	}
+}
+
+/* The answer fits a client's reply, whatever the client takes. */
+static void check_writing(const struct answer *answer, const struct name *name, uint16_t type)
+{
+	static uint8_t out[MSG_MAX];
+	static const uint16_t limits[] = {MSG_UDP_PLAIN, MSG_UDP_EDNS, MSG_MAX};
+	struct msg_context context = {.edns = true};
+	struct writer question = writer_over(context.question, sizeof(context.question));
+
+	name_write(&question, name);
+	writer_u16(&question, type);
+	writer_u16(&question, RRCLASS_IN);
+	context.question_size = (uint16_t)question.pos;
+	for (unsigned i = 0; i < 3; i++) {
+		context.limit = limits[i];
+		fuzz_require(msg_write_reply(&context, answer, 300, out) <= limits[i],
+			"a reply no longer than the client takes");
+	}
+	fuzz_require(!(out[2] & 2), "an answer that fits a message");
+}
+
+static void read_as(
+	const uint8_t *bytes, size_t size, const struct name *name, uint16_t type, unsigned block)
+{
+	static struct answer_buffer buffer;
+	struct answer *answer = NULL;
+	uint32_t ttl = 0;
+
+	if (answer_read(bytes, size, name, type, block, &buffer, &answer, &ttl) != ANSWER_READY)
+		return;
+	fuzz_require(answer != NULL, "an answer that is ready is there");
+	fuzz_require(ttl <= INT32_MAX, "a TTL of 31 bits");
+	fuzz_require(answer->n_aliases <= ANSWER_ALIASES_MAX, "at most 8 aliases");
+	fuzz_require(answer->size <= ANSWER_DATA_MAX, "an answer in its buffer");
+	fuzz_require(answer->n_addresses > 0 || answer->n_aliases == 0, "no alias to nothing");
+	if (answer->n_addresses > 0)
+		check_addresses(answer, type, block);
+	check_writing(answer, name, type);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
+	struct reader reader = reader_over(data, size);
+	struct name name = {.length = 1};
+	uint8_t *copy;
+
+	if (size > MSG_MAX)
+		return 0;
+	reader_seek(&reader, MSG_HEADER_SIZE);
+	name_read(&reader, &name);
+	reader_u16(&reader);
+	for (unsigned i = 0; i < 2; i++)
+		read_as(data, size, &name, types[i], BLOCK);
+	if (reader.failed)
+		return 0;
+
+	copy = malloc(size);
+	if (!copy)
+		abort();
+	memcpy(copy, data, size);
+	copy[2] = 0x81;
+	copy[3] &= 1;
+	for (unsigned i = 0; i < 2; i++) {
+		struct writer type = {.start = copy, .size = size, .pos = size};
+
+		writer_u16_at(&type, reader.pos - 2, types[i]);
+		read_as(copy, size, &name, types[i], BLOCK);
+		read_as(copy, size, &name, types[i], 0);
+	}
+	free(copy);
+	return 0;
+}

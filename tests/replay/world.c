@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tests/replay/world.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/compile.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+#include "tests/replay/ledger.h"
+
+#define START_MS 1000000
+#define FIRST_SOCKET 100
+#define TICKS_MAX 100000 /* at one moment: more is a loop without end */
+
+enum { KINDS = OUTPUT_LEASE + 1 };
+
+struct world {
+	struct engine *engine;
+	struct ledger *ledger;
+	struct mono now;
+	int wanted_ms; /* from `now`, as engine_tick() returns it */
+	struct output *outputs;
+	size_t n_outputs;
+	unsigned sockets;
+	int failing[KINDS];
+	char broken[512];
+};
+
+static void set_broken(struct world *world, const char *what)
+{
+	if (what && !world->broken[0])
+		snprintf(world->broken, sizeof(world->broken), "%s", what);
+}
+
+/* A new output with a copy of the bytes; a test without memory can only end. */
+static struct output *add_output(
+	struct world *world, enum world_output kind, const uint8_t *bytes, size_t size)
+{
+	size_t count = world->n_outputs;
+	struct output *output = world->outputs;
+
+	if ((count & (count - 1)) == 0)
+		output = realloc(output, (count ? 2 * count : 1) * sizeof(*output));
+	if (!output)
+		abort();
+	world->outputs = output;
+	output += world->n_outputs++;
+	*output = (struct output){.kind = kind, .size = size, .failed = world->failing[kind] != 0};
+	if (size > 0) {
+		output->bytes = malloc(size);
+		if (!output->bytes)
+			abort();
+		memcpy(output->bytes, bytes, size);
+	}
+	return output;
+}
+
+static void on_reply(void *context, const struct client *client, const uint8_t *bytes, size_t size)
+{
+	struct world *world = context;
+
+	add_output(world, OUTPUT_ANSWER, bytes, size)->client = *client;
+	set_broken(world, ledger_reply(world->ledger, client, bytes, size, world->now));
+}
+
+static int on_ask(
+	void *context, unsigned upstream, const uint8_t *bytes, size_t size, unsigned *ret_socket)
+{
+	struct world *world = context;
+	struct output *output = add_output(world, OUTPUT_ASK, bytes, size);
+
+	set_broken(world, ledger_ask(world->ledger, upstream, bytes, size));
+	output->upstream = upstream;
+	if (output->failed)
+		return world->failing[OUTPUT_ASK];
+	output->socket = FIRST_SOCKET + world->sockets++;
+	*ret_socket = output->socket;
+	return 0;
+}
+
+static int on_ask_stream(
+	void *context, unsigned upstream, uint32_t ticket, const uint8_t *bytes, size_t size)
+{
+	struct world *world = context;
+	struct output *output = add_output(world, OUTPUT_ASK_STREAM, bytes, size);
+
+	set_broken(world, ledger_ask(world->ledger, upstream, bytes, size));
+	output->upstream = upstream;
+	output->ticket = ticket;
+	return world->failing[OUTPUT_ASK_STREAM];
+}
+
+static void on_cancel_stream(void *context, uint32_t ticket)
+{
+	struct world *world = context;
+
+	add_output(world, OUTPUT_CANCEL, NULL, 0)->ticket = ticket;
+}
+
+static int on_lease(void *context, const struct channel_request *request)
+{
+	struct world *world = context;
+	struct output *output = add_output(world, OUTPUT_LEASE, NULL, 0);
+
+	output->request = *request;
+	set_broken(world, ledger_lease(world->ledger, request));
+	return world->failing[OUTPUT_LEASE];
+}
+
+int world_compile(struct arena *arena, const char *file, struct text policy, FILE *errors,
+	struct compiled *ret_compiled)
+{
+	struct diag *diag = diag_new(arena);
+	int error;
+
+	if (!diag)
+		return -ENOMEM;
+	error = compile_text(arena, file, policy.start, policy.length, diag, ret_compiled);
+	if (error < 0)
+		diag_print(diag, errors);
+	return error;
+}
+
+int world_new(const struct compiled *compiled, struct world **ret_world)
+{
+	struct engine_config config = {
+		.compiled = *compiled, .key = {{1, 2}}, .cache_bytes = 1 << 20};
+	struct world *world = calloc(1, sizeof(*world));
+	int error;
+
+	if (!world)
+		return -ENOMEM;
+	world->now.ms = START_MS;
+	world->wanted_ms = -1;
+	world->ledger = ledger_new(&config.compiled);
+	config.io = (struct engine_io){
+		.context = world,
+		.reply = on_reply,
+		.ask = on_ask,
+		.ask_stream = on_ask_stream,
+		.cancel_stream = on_cancel_stream,
+		.lease = on_lease,
+	};
+	error = world->ledger ? engine_new(&config, &world->engine) : -ENOMEM;
+	if (error < 0) {
+		world_free(world);
+		return error;
+	}
+	*ret_world = world;
+	return 0;
+}
+
+void world_free(struct world *world)
+{
+	if (!world)
+		return;
+	if (world->engine)
+		engine_free(world->engine);
+	ledger_free(world->ledger);
+	for (size_t i = 0; i < world->n_outputs; i++)
+		free(world->outputs[i].bytes);
+	free(world->outputs);
+	free(world);
+}
+
+const char *world_broken(const struct world *world)
+{
+	return world->broken[0] ? world->broken : NULL;
+}
+
+struct mono world_now(const struct world *world)
+{
+	return world->now;
+}
+
+struct output *world_outputs(struct world *world, size_t *ret_count)
+{
+	*ret_count = world->n_outputs;
+	return world->outputs;
+}
+
+void world_fail(struct world *world, enum world_output kind, int error)
+{
+	world->failing[kind] = error;
+}
+
+/* Does all that is due now, as the worker does after each wake-up. */
+static void tick(struct world *world)
+{
+	for (unsigned i = 0; i < TICKS_MAX; i++) {
+		world->wanted_ms = engine_tick(world->engine, world->now);
+		if (world->wanted_ms != 0)
+			return;
+	}
+	set_broken(world, "the engine wants to be called again and again");
+	world->wanted_ms = -1;
+}
+
+/* A copy in memory of its own, so that AddressSanitizer sees a read past its end. */
+static uint8_t *copy_of(const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+
+	if (!copy)
+		abort();
+	if (size > 0)
+		memcpy(copy, bytes, size);
+	return copy;
+}
+
+void world_query(
+	struct world *world, const struct client *client, const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = copy_of(bytes, size);
+
+	ledger_query(world->ledger, client, copy, size);
+	engine_query(world->engine, client, copy, size, world->now);
+	free(copy);
+	tick(world);
+}
+
+void world_reply(
+	struct world *world, unsigned upstream, unsigned socket, const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = copy_of(bytes, size);
+
+	engine_reply(world->engine, upstream, socket, copy, size, world->now);
+	free(copy);
+	tick(world);
+}
+
+void world_unreachable(struct world *world, unsigned upstream, unsigned socket)
+{
+	engine_unreachable(world->engine, upstream, socket, world->now);
+	tick(world);
+}
+
+void world_stream_reply(struct world *world, uint32_t ticket, const uint8_t *bytes, size_t size)
+{
+	uint8_t *copy = copy_of(bytes, size);
+
+	engine_stream_reply(world->engine, ticket, copy, size, world->now);
+	free(copy);
+	tick(world);
+}
+
+void world_stream_failed(struct world *world, uint32_t ticket)
+{
+	engine_stream_failed(world->engine, ticket, world->now);
+	tick(world);
+}
+
+void world_leased(struct world *world, uint32_t ticket, int32_t status, uint32_t seconds)
+{
+	struct channel_reply reply = {
+		.op = CHANNEL_LEASED, .ticket = ticket, .status = status, .seconds = seconds};
+
+	ledger_leased(world->ledger, &reply, world->now);
+	engine_leased(world->engine, &reply, world->now);
+	tick(world);
+}
+
+/* Goes on to `end`, or to the moment before it when the engine wants to be called. */
+static void step_time(struct world *world, struct mono end)
+{
+	struct mono next = end;
+
+	if (world->wanted_ms >= 0)
+		next = mono_add(world->now, (struct duration){.ms = world->wanted_ms});
+	world->now = mono_before(next, end) ? next : end;
+	if (world->wanted_ms >= 0 && !mono_before(world->now, next))
+		tick(world);
+	else if (world->wanted_ms >= 0)
+		world->wanted_ms = (int)mono_between(world->now, next).ms;
+}
+
+void world_wait(struct world *world, struct duration span)
+{
+	struct mono end = mono_add(world->now, span);
+
+	while (mono_before(world->now, end))
+		step_time(world, end);
+}
+
+bool world_wait_for_output(struct world *world, struct duration span)
+{
+	struct mono end = mono_add(world->now, span);
+	size_t before = world->n_outputs;
+
+	while (mono_before(world->now, end) && world->n_outputs == before)
+		step_time(world, end);
+	return world->n_outputs > before;
+}
+
+void world_end(struct world *world)
+{
+	set_broken(world, ledger_end(world->ledger));
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_TESTS_REPLAY_WORLD_H
+#define EGRESS_TESTS_REPLAY_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "resolver/engine.h"
+#include "src/base/text.h"
+
+struct arena;
+
+/*
+ * All that an engine can see: clients, upstream servers, the keeper and time, none of them real.
+ * What the engine does is kept in order, and held against the ledger (ledger.h) at once.
+ */
+struct world;
+
+enum world_output { OUTPUT_ANSWER, OUTPUT_ASK, OUTPUT_ASK_STREAM, OUTPUT_CANCEL, OUTPUT_LEASE };
+
+/* One thing the engine did. */
+struct output {
+	enum world_output kind;
+	bool taken;           /* for the user: it has been looked at */
+	bool failed;          /* the engine was told that it didn't work */
+	struct client client; /* OUTPUT_ANSWER */
+	unsigned upstream;    /* OUTPUT_ASK, OUTPUT_ASK_STREAM */
+	unsigned socket;      /* OUTPUT_ASK */
+	uint32_t ticket;      /* OUTPUT_ASK_STREAM, OUTPUT_CANCEL */
+	uint8_t *bytes;       /* of the message, without OUTPUT_CANCEL and OUTPUT_LEASE */
+	size_t size;
+	struct channel_request request; /* OUTPUT_LEASE */
+};
+
+/* Compiles a policy, whose text must stay. 0; -EINVAL with the diagnostics in `errors`; -ENOMEM. */
+int world_compile(struct arena *arena, const char *file, struct text policy, FILE *errors,
+	struct compiled *ret_compiled);
+
+/* A world under the policy, at a time that is not 0. 0 or -errno. */
+int world_new(const struct compiled *compiled, struct world **ret_world);
+void world_free(struct world *world);
+
+/* What was broken first, or NULL. */
+const char *world_broken(const struct world *world);
+
+struct mono world_now(const struct world *world);
+
+/* The outputs so far; valid until the next call that makes the engine do something. */
+struct output *world_outputs(struct world *world, size_t *ret_count);
+
+/* From now on io calls of the kind fail with `error` (-errno); 0: they work. */
+void world_fail(struct world *world, enum world_output kind, int error);
+
+/* What goes in; then the engine does what is due. */
+void world_query(
+	struct world *world, const struct client *client, const uint8_t *bytes, size_t size);
+void world_reply(
+	struct world *world, unsigned upstream, unsigned socket, const uint8_t *bytes, size_t size);
+void world_unreachable(struct world *world, unsigned upstream, unsigned socket);
+void world_stream_reply(struct world *world, uint32_t ticket, const uint8_t *bytes, size_t size);
+void world_stream_failed(struct world *world, uint32_t ticket);
+void world_leased(struct world *world, uint32_t ticket, int32_t status, uint32_t seconds);
+
+/* Time passes, and whenever the engine wants to be called on the way, it is. */
+void world_wait(struct world *world, struct duration span);
+
+/* Time passes until the engine does something, at most `span`. Whether it did. */
+bool world_wait_for_output(struct world *world, struct duration span);
+
+/* Checks, at the end, that nothing is owed. */
+void world_end(struct world *world);
+
+#endif

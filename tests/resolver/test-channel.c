@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "resolver/channel.h"
+
+static int keeper_end;
+static struct channel channel;
+static struct channel_request requests[CHANNEL_OUT_MAX];
+
+static int set_up(void **state)
+{
+	(void)state;
+	channel.n_out = 0;
+	return channel_make(&keeper_end, &channel.fd);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	if (keeper_end >= 0)
+		close(keeper_end);
+	if (channel.fd >= 0)
+		close(channel.fd);
+	return 0;
+}
+
+static struct channel_request request_number(uint32_t number)
+{
+	struct channel_request request;
+
+	memset(&request, 0, sizeof(request));
+	request.op = CHANNEL_LEASE;
+	request.ticket = number;
+	request.lease.addresses[CHANNEL_ADDRESSES_MAX - 1].bytes[15] = (uint8_t)number;
+	return request;
+}
+
+static void send_raw(const void *bytes, size_t size)
+{
+	assert_int_equal(send(channel.fd, bytes, size, 0), size);
+}
+
+/* Also without the privilege to enlarge buffers, all that may be out finds room in both. */
+static void as_many_requests_as_may_be_out_find_room(void **state)
+{
+	struct channel_request one_more = request_number(999);
+	size_t received = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < CHANNEL_OUT_MAX; i++) {
+		struct channel_request request = request_number(i);
+
+		assert_int_equal(channel_send_request(&channel, &request), 0);
+	}
+	assert_int_equal(channel_send_request(&channel, &one_more), -EAGAIN);
+	while (received < CHANNEL_OUT_MAX) {
+		int count = channel_receive_requests(
+			keeper_end, requests + received, CHANNEL_OUT_MAX - received);
+
+		assert_true(count > 0);
+		received += (size_t)count;
+	}
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 1), 0);
+	for (uint32_t i = 0; i < CHANNEL_OUT_MAX; i++) {
+		struct channel_reply reply = {.op = CHANNEL_LEASED, .ticket = i};
+		struct channel_request expected = request_number(i);
+
+		assert_memory_equal(&requests[i], &expected, sizeof(expected));
+		assert_int_equal(channel_send_reply(keeper_end, &reply, -1), 0);
+	}
+	for (uint32_t i = 0; i < CHANNEL_OUT_MAX; i++) {
+		struct channel_reply reply;
+		int fd;
+
+		assert_int_equal(channel_receive_reply(&channel, &reply, &fd), 0);
+		assert_int_equal(reply.ticket, i);
+		assert_int_equal(fd, -1);
+		assert_int_equal(channel.n_out, CHANNEL_OUT_MAX - 1 - i);
+	}
+	assert_int_equal(channel_send_request(&channel, &one_more), 0);
+}
+
+static void replies_bring_descriptors(void **state)
+{
+	struct channel_reply sent = {CHANNEL_OPENED, 7, -5, 9}, reply;
+	struct stat there, here;
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
+
+	(void)state;
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EAGAIN);
+	assert_int_equal(channel_send_reply(keeper_end, &sent, null), 0);
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), 0);
+	assert_memory_equal(&reply, &sent, sizeof(sent));
+	assert_true(fd >= 0 && fd != null);
+	assert_int_equal(fstat(null, &there), 0);
+	assert_int_equal(fstat(fd, &here), 0);
+	assert_int_equal(here.st_rdev, there.st_rdev);
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	close(fd);
+	close(null);
+}
+
+static void requests_of_another_size_are_refused(void **state)
+{
+	static uint8_t bytes[sizeof(struct channel_request) + 1];
+
+	(void)state;
+	send_raw(bytes, sizeof(bytes) - 2);
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPROTO);
+	send_raw(bytes, sizeof(bytes));
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPROTO);
+	send_raw(bytes, 1);
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPROTO);
+	send_raw(bytes, sizeof(bytes) - 1);
+	send_raw(bytes, 1);
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPROTO);
+	send_raw(bytes, sizeof(bytes) - 1);
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), 1);
+}
+
+/* A worker could else fill the keeper's table of descriptors. */
+static void requests_bring_no_descriptors(void **state)
+{
+	struct channel_request request = request_number(1);
+	union {
+		struct cmsghdr head;
+		uint8_t bytes[CMSG_SPACE(sizeof(int))];
+	} control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec part = {&request, sizeof(request)};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control)};
+	int lowest, next;
+
+	(void)state;
+	memcpy(CMSG_DATA(&control.head), &keeper_end, sizeof(int));
+	lowest = dup(0);
+	close(lowest);
+	assert_int_equal(sendmsg(channel.fd, &message, 0), sizeof(request));
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPROTO);
+	next = dup(0);
+	close(next);
+	assert_int_equal(next, lowest);
+}
+
+static void replies_of_another_size_are_refused(void **state)
+{
+	uint8_t bytes[sizeof(struct channel_reply) + 1] = {0};
+	struct channel_reply reply;
+	int fd;
+
+	(void)state;
+	assert_int_equal(send(keeper_end, bytes, sizeof(bytes), 0), sizeof(bytes));
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EPROTO);
+	assert_int_equal(send(keeper_end, bytes, 3, 0), 3);
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EPROTO);
+}
+
+static void the_other_end_closed_is_told(void **state)
+{
+	struct channel_request request = request_number(1);
+	struct channel_reply reply;
+	int fd;
+
+	(void)state;
+	assert_int_equal(channel_send_request(&channel, &request), 0);
+	close(channel.fd);
+	channel.fd = -1;
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), 1);
+	assert_int_equal(channel_receive_requests(keeper_end, requests, 4), -EPIPE);
+	assert_int_equal(tear_down(NULL), 0);
+	assert_int_equal(set_up(NULL), 0);
+	close(keeper_end);
+	keeper_end = -1;
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EPIPE);
+	assert_int_equal(channel_send_request(&channel, &request), -EPIPE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			as_many_requests_as_may_be_out_find_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(replies_bring_descriptors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			requests_of_another_size_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(requests_bring_no_descriptors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			replies_of_another_size_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_other_end_closed_is_told, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

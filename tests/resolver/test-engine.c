@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What a script is too small for: full tables. Single cases are in tests/replay. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "resolver/msg.h"
+#include "src/base/arena.h"
+#include "src/base/buf.h"
+#include "tests/replay/world.h"
+
+#define QUESTIONS_MAX 4096 /* resolver/pending.c: PENDING_MAX, WAITERS_MAX */
+#define WAITERS_MAX 16384
+
+static const char policy[] = "version = 1\n"
+			     "[[allow]]\n"
+			     "host = \"*.example.net\"\n"
+			     "[network]\n"
+			     "block = []\n"
+			     "[dns]\n"
+			     "upstream = [\"udp://192.0.2.53\"]\n";
+
+static struct arena *arena;
+static struct compiled compiled;
+static struct world *world;
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (arena_new((size_t)16 << 20, &arena) < 0)
+		return -1;
+	return world_compile(arena, "policy", text_of(policy), stderr, &compiled);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	return 0;
+}
+
+static int make_world(void **state)
+{
+	(void)state;
+	return world_new(&compiled, &world);
+}
+
+static int free_world(void **state)
+{
+	(void)state;
+	world_free(world);
+	return 0;
+}
+
+/* Client number `who` asks for the A records of "n`NUMBER`.example.net". */
+static void ask(unsigned number, unsigned who)
+{
+	struct client client = {.socket = who, .size = sizeof(struct sockaddr_in)};
+	uint8_t bytes[MSG_QUESTION_MAX + MSG_HEADER_SIZE];
+	struct writer writer = writer_over(bytes, sizeof(bytes));
+	struct name name = {.length = 0};
+	char text[64];
+
+	snprintf(text, sizeof(text), "n%u.example.net", number);
+	assert_int_equal(name_from_text(text_of(text), &name), 0);
+	writer_u16(&writer, (uint16_t)who);
+	writer_u16(&writer, 0x0100);
+	writer_u16(&writer, 1);
+	writer_u16(&writer, 0);
+	writer_u32(&writer, 0);
+	name_write(&writer, &name);
+	writer_u16(&writer, RRTYPE_A);
+	writer_u16(&writer, RRCLASS_IN);
+	world_query(world, &client, bytes, writer.pos);
+}
+
+static size_t count_outputs(enum world_output kind)
+{
+	size_t count, fitting = 0;
+	const struct output *outputs = world_outputs(world, &count);
+
+	for (size_t i = 0; i < count; i++)
+		fitting += outputs[i].kind == kind;
+	return fitting;
+}
+
+static size_t count_rcode(enum rcode rcode)
+{
+	size_t count, fitting = 0;
+	const struct output *outputs = world_outputs(world, &count);
+
+	for (size_t i = 0; i < count; i++)
+		fitting += outputs[i].kind == OUTPUT_ANSWER && (outputs[i].bytes[3] & 15) == rcode;
+	return fitting;
+}
+
+/* The upstream server knows none of the names. */
+static void deny_all(void)
+{
+	size_t count;
+
+	world_outputs(world, &count);
+	for (size_t i = 0; i < count; i++) {
+		struct output output = world_outputs(world, &count)[i];
+		uint8_t bytes[MSG_QUESTION_MAX + MSG_HEADER_SIZE] = {0};
+
+		if (output.kind != OUTPUT_ASK)
+			continue;
+		memcpy(bytes, output.bytes, output.size - 11);
+		bytes[2] = 0x81;
+		bytes[3] = 0x80 | RCODE_NXDOMAIN;
+		bytes[11] = 0;
+		world_reply(world, output.upstream, output.socket, bytes, output.size - 11);
+	}
+}
+
+static void end(void)
+{
+	world_end(world);
+	if (world_broken(world))
+		fail_msg("%s", world_broken(world));
+}
+
+static void one_question_too_many_is_refused_and_the_others_go_on(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
+		ask(i, i);
+	assert_int_equal(count_outputs(OUTPUT_ASK), QUESTIONS_MAX);
+	assert_int_equal(count_outputs(OUTPUT_ANSWER), 0);
+	for (unsigned i = 0; i < 10; i++)
+		ask(QUESTIONS_MAX + i, i);
+	assert_int_equal(count_outputs(OUTPUT_ASK), QUESTIONS_MAX);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL), 10);
+	/* who asks what is already asked still finds a place */
+	ask(0, 77777);
+	assert_int_equal(count_outputs(OUTPUT_ANSWER), 10);
+	deny_all();
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN), QUESTIONS_MAX + 1);
+	ask(QUESTIONS_MAX, 1);
+	assert_int_equal(count_outputs(OUTPUT_ASK), QUESTIONS_MAX + 1);
+	deny_all();
+	end();
+}
+
+static void one_client_too_many_is_refused_and_the_others_go_on(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < WAITERS_MAX; i++)
+		ask(1, i);
+	assert_int_equal(count_outputs(OUTPUT_ANSWER), 0);
+	ask(1, WAITERS_MAX);
+	ask(2, WAITERS_MAX + 1);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL), 2);
+	assert_int_equal(count_outputs(OUTPUT_ASK), 1);
+	deny_all();
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN), WAITERS_MAX);
+	ask(2, WAITERS_MAX + 2);
+	assert_int_equal(count_outputs(OUTPUT_ASK), 2);
+	deny_all();
+	end();
+}
+
+static void full_tables_empty_themselves_when_all_is_silent(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
+		ask(i, i);
+	world_wait(world, duration_seconds(60));
+	assert_int_equal(count_rcode(RCODE_SERVFAIL), QUESTIONS_MAX);
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
+		ask(i, i);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL), QUESTIONS_MAX);
+	world_wait(world, duration_seconds(60));
+	assert_int_equal(count_rcode(RCODE_SERVFAIL), 2 * QUESTIONS_MAX);
+	end();
+}
+
+static uint16_t id_of(size_t index)
+{
+	size_t count;
+	const struct output *outputs = world_outputs(world, &count);
+
+	assert_true(index < count);
+	assert_int_equal(outputs[index].kind, OUTPUT_ASK);
+	return (uint16_t)(outputs[index].bytes[0] << 8 | outputs[index].bytes[1]);
+}
+
+/* Questions on their way at once never share an ID, and no two engines draw the same ones although
+ * all else is the same. */
+static void ids_are_drawn_without_a_pattern(void **state)
+{
+	static uint8_t used[UINT16_MAX + 1];
+	uint16_t first[64];
+	unsigned same = 0, buckets[16] = {0};
+
+	(void)state;
+	memset(used, 0, sizeof(used));
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++)
+		ask(i, i);
+	for (unsigned i = 0; i < QUESTIONS_MAX; i++) {
+		assert_int_equal(used[id_of(i)]++, 0);
+		buckets[id_of(i) >> 12]++;
+	}
+	/* of 4096, 256 fall into each of 16 parts; 100 off is more than 6 standard deviations */
+	for (unsigned i = 0; i < 16; i++)
+		assert_in_range(buckets[i], 156, 356);
+	for (unsigned i = 0; i < 64; i++)
+		first[i] = id_of(i);
+	world_free(world);
+	assert_int_equal(world_new(&compiled, &world), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		ask(i, i);
+		same += id_of(i) == first[i];
+	}
+	assert_true(same < 8);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			one_question_too_many_is_refused_and_the_others_go_on, make_world,
+			free_world),
+		cmocka_unit_test_setup_teardown(one_client_too_many_is_refused_and_the_others_go_on,
+			make_world, free_world),
+		cmocka_unit_test_setup_teardown(
+			full_tables_empty_themselves_when_all_is_silent, make_world, free_world),
+		cmocka_unit_test_setup_teardown(
+			ids_are_drawn_without_a_pattern, make_world, free_world),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
