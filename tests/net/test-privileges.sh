@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What the resolver's processes may still do: one holds CAP_NET_ADMIN and nothing else, the others
+# below the first hold nothing.
+
+# shellcheck disable=SC2119,SC2317 # functions are called by name
+# shellcheck source=lab.sh
+. "$(dirname "$0")/lab.sh"
+lab_needs_programs
+
+lab_policy lab <<-'END'
+	[[allow]]
+	host = "www.lab.example"
+END
+lab_start
+lab_up lab --workers 2
+is "it works" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
+
+field() {
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
+}
+
+NET_ADMIN=0000000000001000
+NONE=0000000000000000
+keepers=0
+workers=0
+for pid in $(pgrep -P "$resolver_pid"); do
+	held=$(field "$pid" CapEff)
+	case $held in
+	"$NET_ADMIN") keepers=$((keepers + 1)) what="keeper" ;;
+	"$NONE") workers=$((workers + 1)) what="worker $workers" ;;
+	*) what="process with capabilities $held" ;;
+	esac
+	is "$what: permitted" "$(field "$pid" CapPrm)" "$held"
+	for set in CapInh CapBnd CapAmb; do
+		is "$what: $set" "$(field "$pid" $set)" $NONE
+	done
+	is "$what: user" "$(field "$pid" Uid)" "$(printf '%s\t%s\t%s\t%s' "$LAB_UID" "$LAB_UID" \
+		"$LAB_UID" "$LAB_UID")"
+	unlike "$what: group" "$(field "$pid" Gid)" '^0|	0'
+	is "$what: no other groups" "$(field "$pid" Groups | tr -d ' ')" ""
+	is "$what: gains nothing by exec" "$(field "$pid" NoNewPrivs)" 1
+	is "$what: sees no files" "$(ls -A "/proc/$pid/root")" ""
+done
+is "one keeper" $keepers 1
+is "two workers" $workers 2
+
+lab_done
