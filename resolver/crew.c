@@ -23,6 +23,11 @@
  * and each writes its byte. So no worker takes a query from the listening sockets that it couldn't
  * answer, and a crew that can't start takes none at all.
  *
+ * What the children are told goes through a pipe, the leash, since the parent may lack the right to
+ * send signals to the user they have become (CAP_KILL). A byte in it, which nobody reads, is:
+ * finish what you have begun and end. When the parent's end is closed, be it because the parent is
+ * no more: end at once.
+ *
  * A child keeps only the descriptors it was made for, and becomes unable to do anything else first
  * thing (src/kernel/confine.h), which also sees to it that it dies with the parent. It ends by
  * _exit(2): nothing of the parent's is written or undone twice.
@@ -35,6 +40,8 @@ struct crew {
 	bool dismissed;
 	int reports;    /* the pipe's end to read; -1 once up */
 	int report_end; /* the children's */
+	int leash;      /* the end to write */
+	int leash_end;  /* the children's */
 	unsigned n_ready;
 	pid_t keeper; /* 0: has ended, or never was */
 	unsigned n_workers;
@@ -76,6 +83,7 @@ static int reset_signals(void)
 	sigemptyset(&none);
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
 	signal(SIGPIPE, SIG_IGN);
 	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
@@ -107,7 +115,7 @@ static struct confine confinement(const struct crew *crew, bool keep_net_admin)
 
 static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 {
-	int fds[CREW_WORKERS_MAX + 1];
+	int fds[CREW_WORKERS_MAX + 2];
 	struct keeper_config config = {
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, true),
@@ -116,13 +124,13 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 		.channels = crew->keeper_ends,
 		.n_channels = crew->config.workers,
 		.ready = crew->report_end,
+		.leash = crew->leash_end,
 	};
 
 	memcpy(fds, crew->keeper_ends, config.n_channels * sizeof(*fds));
-	fds[config.n_channels] = crew->report_end;
-	start_child(crew, "keeper", fds, config.n_channels + 1);
-	/* It serves until the last worker has finished. */
-	signal(SIGTERM, SIG_IGN);
+	fds[config.n_channels] = config.ready;
+	fds[config.n_channels + 1] = config.leash;
+	start_child(crew, "keeper", fds, config.n_channels + 2);
 	_exit(keeper_run(&config));
 }
 
@@ -130,7 +138,7 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 {
 	const struct listeners *listeners = crew->config.listeners;
 	size_t n_sockets = listeners_count(listeners);
-	int *fds = calloc(2 * n_sockets + 2, sizeof(*fds));
+	int *fds = calloc(2 * n_sockets + 3, sizeof(*fds));
 	struct worker_config config = {
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, false),
@@ -139,6 +147,7 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 		.tcp = listeners_tcp(listeners, number),
 		.n_sockets = n_sockets,
 		.ready = crew->report_end,
+		.leash = crew->leash_end,
 	};
 	char role[32];
 
@@ -149,48 +158,68 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 	memcpy(fds + n_sockets, config.tcp, n_sockets * sizeof(*fds));
 	fds[2 * n_sockets] = config.channel;
 	fds[2 * n_sockets + 1] = config.ready;
-	start_child(crew, role, fds, 2 * n_sockets + 2);
+	fds[2 * n_sockets + 2] = config.leash;
+	start_child(crew, role, fds, 2 * n_sockets + 3);
 	free(fds);
 	_exit(worker_run(&config));
 }
 
 /* --- In the parent --- */
 
-int crew_start(const struct crew_config *config, struct mono now, struct crew **ret_crew)
+static int make_pipe(int *ret_read, int *ret_write)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	*ret_read = ends[0];
+	*ret_write = ends[1];
+	return 0;
+}
+
+static int make_crew(const struct crew_config *config, struct mono now, struct crew **ret_crew)
 {
 	struct crew *crew = calloc(1, sizeof(*crew));
-	int ends[2], error = 0;
+	int error;
 
 	if (!crew)
 		return -ENOMEM;
 	crew->config = *config;
 	crew->since = now;
-	crew->reports = -1;
-	crew->report_end = -1;
+	crew->reports = crew->report_end = crew->leash = crew->leash_end = -1;
 	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++)
 		crew->keeper_ends[i] = crew->worker_ends[i] = -1;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
-		crew->reports = ends[0];
-		crew->report_end = ends[1];
-	} else {
-		error = -errno;
-	}
+	error = make_pipe(&crew->reports, &crew->report_end);
+	if (!error)
+		error = make_pipe(&crew->leash_end, &crew->leash);
 	for (unsigned i = 0; i < config->workers && !error; i++)
 		error = channel_make(&crew->keeper_ends[i], &crew->worker_ends[i]);
-	if (!error)
-		crew->keeper = fork();
-	if (crew->keeper == 0 && !error)
+	if (error)
+		crew_free(crew);
+	else
+		*ret_crew = crew;
+	return error;
+}
+
+int crew_start(const struct crew_config *config, struct mono now, struct crew **ret_crew)
+{
+	struct crew *crew;
+	pid_t pid;
+	int error = make_crew(config, now, &crew);
+
+	if (error)
+		return error;
+	pid = fork();
+	if (pid == 0)
 		be_keeper(crew);
-	if (crew->keeper < 0) {
+	if (pid < 0) {
 		error = -errno;
-		crew->keeper = 0;
-	}
-	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++)
-		fd_closep(&crew->keeper_ends[i]);
-	if (error) {
 		crew_free(crew);
 		return error;
 	}
+	crew->keeper = pid;
+	for (unsigned i = 0; i < config->workers; i++)
+		fd_closep(&crew->keeper_ends[i]);
 	*ret_crew = crew;
 	return 0;
 }
@@ -201,6 +230,8 @@ void crew_free(struct crew *crew)
 		return;
 	fd_closep(&crew->reports);
 	fd_closep(&crew->report_end);
+	fd_closep(&crew->leash);
+	fd_closep(&crew->leash_end);
 	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
 		fd_closep(&crew->keeper_ends[i]);
 		fd_closep(&crew->worker_ends[i]);
@@ -239,8 +270,8 @@ static void fork_workers(struct crew *crew)
 		crew->n_workers = i + 1;
 		fd_closep(&crew->worker_ends[i]);
 	}
-	/* From here on the pipe closes when the children have. */
 	fd_closep(&crew->report_end);
+	fd_closep(&crew->leash_end);
 }
 
 void crew_advance(struct crew *crew)
@@ -294,16 +325,17 @@ void crew_dismiss(struct crew *crew)
 {
 	crew->dismissed = true;
 	fd_closep(&crew->reports);
-	/* The keeper ends when the last worker has. */
-	for (unsigned i = 0; i < crew->n_workers; i++)
-		if (crew->workers[i] > 0)
-			kill(crew->workers[i], SIGTERM);
+	/* The keeper doesn't mind: it ends when the last worker has. */
+	fd_write_all(crew->leash, "", 1);
 }
 
 void crew_kill(struct crew *crew)
 {
 	crew->dismissed = true;
 	fd_closep(&crew->reports);
+	fd_closep(&crew->leash_end);
+	fd_closep(&crew->leash);
+	/* Those that don't come to see it, where that is permitted. */
 	for (unsigned i = 0; i < crew->n_workers; i++)
 		if (crew->workers[i] > 0)
 			kill(crew->workers[i], SIGKILL);

@@ -45,7 +45,7 @@ struct keeper {
 	struct sets *sets;
 	uint32_t mark;
 
-	struct pollfd *channels; /* fd -1: closed */
+	struct pollfd *channels; /* fd -1: closed; the one behind the last is the leash */
 	size_t n_channels;
 	size_t n_open;
 	size_t first; /* the channel to begin with, in turn */
@@ -64,7 +64,7 @@ static bool is_sound(const struct name *name)
 	struct name read;
 
 	name_read(&reader, &read);
-	return !reader.failed && reader_left(&reader) == 0 && name_equal(&read, name);
+	return !reader.failed && name_equal(&read, name);
 }
 
 static bool gives(const struct embedded_host *host, const struct inaddr *address)
@@ -356,8 +356,11 @@ static int run(struct keeper *keeper)
 	while (keeper->n_open > 0) {
 		int error;
 
-		if (poll(keeper->channels, keeper->n_channels, SETS_LOOK_MS) < 0 && errno != EINTR)
+		if (poll(keeper->channels, keeper->n_channels + 1, SETS_LOOK_MS) < 0 &&
+			errno != EINTR)
 			return -errno;
+		if (keeper->channels[keeper->n_channels].revents & (POLLHUP | POLLERR))
+			return 0;
 		error = serve(keeper);
 		if (error)
 			return error;
@@ -370,11 +373,12 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 	keeper->policy = config->compiled.plan->policy;
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
-	keeper->channels = calloc(config->n_channels, sizeof(*keeper->channels));
+	keeper->channels = calloc(config->n_channels + 1, sizeof(*keeper->channels));
 	if (!keeper->channels)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->n_channels; i++)
 		keeper->channels[i] = (struct pollfd){config->channels[i], POLLIN, 0};
+	keeper->channels[config->n_channels] = (struct pollfd){config->leash, 0, 0};
 	keeper->n_channels = config->n_channels;
 	keeper->n_open = config->n_channels;
 	return sets_open(config->compiled.plan, config->mark, config->confine.uid, config->alone,
@@ -394,8 +398,13 @@ static int keep(struct keeper *keeper, const struct keeper_config *config)
 	/* First, also because the kernel checks who opens a netlink socket and who uses it. */
 	int error = confine_self(&config->confine);
 
-	if (!error)
-		error = prepare(keeper, config);
+	if (error) {
+		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
+			  "CAP_SETGID and CAP_SYS_CHROOT",
+			config->confine.uid, strerror(-error));
+		return error;
+	}
+	error = prepare(keeper, config);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
 		return error;

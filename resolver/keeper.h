@@ -17,10 +17,12 @@ struct keeper_config {
 	const int *channels; /* the keeper's ends */
 	size_t n_channels;
 	int ready; /* gets one byte once leases are served */
+	int leash; /* the end of a pipe that hangs up when it has to end at once */
 };
 
-/* The keeper process, from its confinement to its end: when the last channel has closed, which is
- * 0, or when something is wrong, which has been logged and is 1. Call it in a child of its own. */
+/* The keeper process, from its confinement to its end: when the last channel has closed or the
+ * leash has hung up, which is 0, or when something is wrong, which has been logged and is 1. Call
+ * it in a child of its own. */
 int keeper_run(const struct keeper_config *config);
 
 #endif

@@ -14,7 +14,7 @@ struct client;
 /* Who an event of the loop's epoll descriptor is for. */
 enum watch_kind {
 	WATCH_CHANNEL,  /* the keeper */
-	WATCH_SIGNAL,   /* the parent */
+	WATCH_LEASH,    /* the parent */
 	WATCH_UDP,      /* a listening UDP socket */
 	WATCH_ACCEPT,   /* a listening TCP socket */
 	WATCH_CLIENT,   /* a client's TCP connection */

@@ -511,10 +511,11 @@ static int prepare(struct supervisor *supervisor)
 	return 0;
 }
 
-/* Kills who is left and waits for their end: they hold nothing that would be lost. */
+/* Ends who is left: they hold nothing that would be lost. One that doesn't end in time does with
+ * this process. */
 static void end_all(struct supervisor *supervisor)
 {
-	struct mono now = clock_now();
+	struct mono now = clock_now(), end = mono_add(now, (struct duration){REAP_MS});
 
 	sd_notify(0, "STOPPING=1");
 	let_go(supervisor, supervisor->crew, true, now);
@@ -523,14 +524,13 @@ static void end_all(struct supervisor *supervisor)
 	supervisor->next_crew = NULL;
 	kill_leavers(supervisor);
 	for (see_off(supervisor, now); supervisor->n_leaving > 0; see_off(supervisor, now)) {
-		int status;
-		pid_t pid = waitpid(-1, &status, 0);
-
-		if (pid > 0)
-			note_end(supervisor, pid, status);
-		else if (errno != EINTR)
+		now = clock_now();
+		if (!mono_before(now, end))
 			break;
+		wait_for_events(supervisor, sooner(REAP_MS, now, end));
 	}
+	for (unsigned i = 0; i < supervisor->n_leaving; i++)
+		crew_free(supervisor->leaving[i].crew);
 	setting_free(supervisor->next);
 	setting_free(supervisor->setting);
 	fd_closep(&supervisor->signals);

@@ -20,9 +20,8 @@
  * always as many sockets as at the start: the load of a server doesn't change the number of
  * descriptors.
  *
- * Connected sockets tell of a server that can't be reached. The kernel keeps one such error and
- * gives it to whatever call comes next: when that is the sending of another question, the error is
- * set aside for the next tick, and the question sent again.
+ * Connected sockets tell of a server that can't be reached. The kernel gives such an error to
+ * whatever call comes next: when that is the sending of another question, that is sent again.
  */
 
 enum {
@@ -41,7 +40,6 @@ struct socket {
 	int fd; /* -1: none */
 	uint32_t number;
 	unsigned uses;
-	bool refused;      /* an error of the peer's is still to be told */
 	struct mono since; /* when it was opened, or retired */
 };
 
@@ -147,17 +145,16 @@ int outgoing_ask(struct outgoing *outgoing, unsigned upstream, const uint8_t *by
 	if (!socket)
 		return -ENOTCONN;
 	error = send_question(socket, bytes, size);
-	if (error && error != -EAGAIN) {
-		socket->refused = true;
-		outgoing->due = (struct mono){0};
-		error = send_question(socket, bytes, size);
-	}
 	if (error && error != -EAGAIN)
-		socket->uses = USES_MAX;
+		error = send_question(socket, bytes, size);
+	if (error == -EAGAIN)
+		return error;
+	/* An error that stays is the socket's, whose address may have gone. */
+	socket->uses = error ? USES_MAX : socket->uses + 1;
+	if (socket->uses >= USES_MAX)
+		outgoing->due = (struct mono){0};
 	if (error)
 		return error;
-	if (++socket->uses == USES_MAX)
-		outgoing->due = (struct mono){0};
 	*ret_socket = socket->number;
 	return 0;
 }
@@ -293,27 +290,14 @@ static struct mono see_to(struct outgoing *outgoing, struct slot *slot, struct m
 	return mono_add(needs ? now : slot->active.since, (struct duration){AGE_MS});
 }
 
-/* Tells the engine of errors that a call other than outgoing_event() met. */
-static void tell_refused(
-	struct outgoing *outgoing, struct slot *slot, struct engine *engine, struct mono now)
-{
-	if (!slot->active.refused)
-		return;
-	slot->active.refused = false;
-	engine_unreachable(engine, upstream_of(outgoing, slot), slot->active.number, now);
-}
-
-void outgoing_tick(struct outgoing *outgoing, struct engine *engine, struct mono now)
+void outgoing_tick(struct outgoing *outgoing, struct mono now)
 {
 	if (mono_before(now, outgoing->due))
 		return;
 	outgoing->due = mono_add(now, (struct duration){AGE_MS});
 	for (size_t i = 0; i < outgoing->n_slots; i++) {
-		struct slot *slot = &outgoing->slots[i];
-		struct mono due;
+		struct mono due = see_to(outgoing, &outgoing->slots[i], now);
 
-		tell_refused(outgoing, slot, engine, now);
-		due = see_to(outgoing, slot, now);
 		if (mono_before(due, outgoing->due))
 			outgoing->due = due;
 	}

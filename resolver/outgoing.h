@@ -37,7 +37,7 @@ void outgoing_event(
 	struct outgoing *outgoing, struct watch watch, struct engine *engine, struct mono now);
 
 /* Asks for sockets that are missing or due to be replaced, when it is time. */
-void outgoing_tick(struct outgoing *outgoing, struct engine *engine, struct mono now);
+void outgoing_tick(struct outgoing *outgoing, struct mono now);
 
 /* In how many milliseconds it wants outgoing_tick() to be called, or -1. */
 int outgoing_wait(const struct outgoing *outgoing, struct mono now);

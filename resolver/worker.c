@@ -3,11 +3,9 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "resolver/channel.h"
@@ -33,9 +31,9 @@
  * worker reads nothing but the channel: the queries wait in their sockets. From a keeper that says
  * nothing for long it gives up, and the parent starts all anew.
  *
- * It answers from the moment that the keeper has been asked for every upstream socket. On SIGTERM
- * it takes no more queries, finishes the ones it has, and ends; the parent has put another worker
- * on the same sockets by then.
+ * It answers from the moment that the keeper has been asked for every upstream socket. When the
+ * parent dismisses it, it takes no more queries, finishes the ones it has, and ends; there is
+ * another worker on the same sockets by then.
  */
 
 enum {
@@ -46,8 +44,8 @@ enum {
 
 struct worker {
 	int epoll;
-	int signals;
 	int ready;
+	int leash;
 	struct channel channel;
 	struct engine *engine;
 	struct udp *udp;
@@ -59,6 +57,7 @@ struct worker {
 	struct mono now;   /* when the loop's turn began */
 	struct mono heard; /* the keeper, or that it owed nothing */
 	bool answers;      /* clients are being listened to */
+	bool ended;        /* to be ended at once */
 	bool stopping;
 	struct mono stop_at; /* while stopping: the latest */
 	int error;           /* not 0: to be ended */
@@ -155,15 +154,14 @@ static void on_channel(struct worker *worker, struct watch watch, uint32_t event
 	}
 }
 
-/* The only signal is SIGTERM. */
-static void on_signal(struct worker *worker, struct watch watch, uint32_t events)
+static void on_leash(struct worker *worker, struct watch watch, uint32_t events)
 {
-	struct signalfd_siginfo info;
-
-	(void)watch;
-	(void)events;
-	if (read(worker->signals, &info, sizeof(info)) != sizeof(info) || worker->stopping)
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		worker->ended = true;
 		return;
+	}
+	/* The byte stays for the other processes. */
+	watch_change(worker->epoll, worker->leash, watch, 0);
 	worker->stopping = true;
 	worker->stop_at = mono_add(worker->now, (struct duration){DRAIN_MS});
 	if (!worker->answers)
@@ -205,7 +203,7 @@ static void on_stream(struct worker *worker, struct watch watch, uint32_t events
 static void (*const on_event[WATCH_KINDS])(
 	struct worker *worker, struct watch watch, uint32_t events) = {
 	[WATCH_CHANNEL] = on_channel,
-	[WATCH_SIGNAL] = on_signal,
+	[WATCH_LEASH] = on_leash,
 	[WATCH_UDP] = on_udp,
 	[WATCH_ACCEPT] = on_accept,
 	[WATCH_CLIENT] = on_client,
@@ -260,9 +258,8 @@ static int tick(struct worker *worker)
 	int wait;
 	bool taken;
 
-	outgoing_tick(worker->outgoing, worker->engine, worker->now);
-	/* After what leads to questions, and before asking what that left to be done. */
 	wait = engine_tick(worker->engine, worker->now);
+	outgoing_tick(worker->outgoing, worker->now);
 	wait = wait_sooner(wait, outgoing_wait(worker->outgoing, worker->now));
 	wait = wait_sooner(wait, tcp_tick(worker->tcp, worker->now));
 	taken = tcp_flush(worker->tcp, worker->now);
@@ -275,8 +272,8 @@ static int tick(struct worker *worker)
 /* Nothing is owed to anybody, or there is no more time for it. */
 static bool is_done(struct worker *worker)
 {
-	if (!worker->stopping)
-		return false;
+	if (worker->ended || !worker->stopping)
+		return worker->ended;
 	return !mono_before(worker->now, worker->stop_at) ||
 	       (engine_tick(worker->engine, worker->now) < 0 && tcp_is_idle(worker->tcp));
 }
@@ -300,11 +297,14 @@ static void handle_events(struct worker *worker, int wait)
 
 static void wait_for_keeper(struct worker *worker, int wait)
 {
-	struct pollfd poller = {.fd = worker->channel.fd, .events = POLLIN};
-	int count = poll(&poller, 1, wait);
+	struct pollfd pollers[] = {
+		{.fd = worker->channel.fd, .events = POLLIN}, {.fd = worker->leash}};
 
+	poll(pollers, 2, wait);
 	worker->now = clock_now();
-	if (count > 0)
+	if (pollers[1].revents)
+		worker->ended = true;
+	else if (pollers[0].revents)
 		on_channel(worker, (struct watch){.kind = WATCH_CHANNEL}, 0);
 }
 
@@ -338,21 +338,6 @@ static int run(struct worker *worker)
 }
 
 /* --- The process --- */
-
-static int watch_signals(struct worker *worker)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return -errno;
-	worker->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (worker->signals < 0)
-		return -errno;
-	return watch_start(
-		worker->epoll, worker->signals, (struct watch){.kind = WATCH_SIGNAL}, EPOLLIN);
-}
 
 static int make_engine(struct worker *worker, const struct compiled *compiled)
 {
@@ -395,6 +380,7 @@ static int prepare(struct worker *worker, const struct worker_config *config)
 	int error;
 
 	worker->ready = config->ready;
+	worker->leash = config->leash;
 	worker->channel.fd = config->channel;
 	worker->udp_sockets = config->udp;
 	worker->n_sockets = config->n_sockets;
@@ -404,7 +390,8 @@ static int prepare(struct worker *worker, const struct worker_config *config)
 	error = watch_start(
 		worker->epoll, config->channel, (struct watch){.kind = WATCH_CHANNEL}, EPOLLIN);
 	if (!error)
-		error = watch_signals(worker);
+		error = watch_start(
+			worker->epoll, config->leash, (struct watch){.kind = WATCH_LEASH}, EPOLLIN);
 	if (!error)
 		error = make_parts(worker, config);
 	return error;
@@ -417,7 +404,6 @@ static void worker_free(struct worker *worker)
 	outgoing_free(worker->outgoing);
 	tcp_free(worker->tcp);
 	udp_free(worker->udp);
-	fd_closep(&worker->signals);
 	fd_closep(&worker->epoll);
 	free(worker);
 }
@@ -427,8 +413,13 @@ static int work(struct worker *worker, const struct worker_config *config)
 {
 	int error = confine_self(&config->confine);
 
-	if (!error)
-		error = prepare(worker, config);
+	if (error) {
+		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
+			  "CAP_SETGID and CAP_SYS_CHROOT",
+			config->confine.uid, strerror(-error));
+		return error;
+	}
+	error = prepare(worker, config);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
 		return error;
@@ -446,7 +437,6 @@ int worker_run(const struct worker_config *config)
 		return 1;
 	}
 	worker->epoll = -1;
-	worker->signals = -1;
 	error = work(worker, config);
 	worker_free(worker);
 	return error ? 1 : 0;

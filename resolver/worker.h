@@ -15,11 +15,12 @@ struct worker_config {
 	const int *tcp;
 	size_t n_sockets; /* in each of the two */
 	int ready;        /* gets one byte once queries are answered */
+	int leash;        /* the end of a pipe: readable when it has to finish what it has begun,
+			     hung up when it has to end at once */
 };
 
-/* The worker process, from its confinement to its end: after SIGTERM, when what it had begun is
- * done, which is 0, or when something is wrong, which has been logged and is 1. Call it in a child
- * of its own. */
+/* The worker process, from its confinement to its end: when the leash says so, which is 0, or when
+ * something is wrong, which has been logged and is 1. Call it in a child of its own. */
 int worker_run(const struct worker_config *config);
 
 #endif

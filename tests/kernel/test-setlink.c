@@ -198,7 +198,8 @@ static void concatenated_keys(void **state)
 	setlink_add(kernel, "upstream", &upstream);
 	setlink_add(kernel, "resolver", &resolver);
 	assert_int_equal(setlink_commit(kernel), 0);
-	assert_true(nft_shows("192.0.2.53 . udp . 53"));
+	/* Without /etc/protocols nft prints the number. */
+	assert_true(nft_shows("192.0.2.53 . udp . 53") || nft_shows("192.0.2.53 . 17 . 53"));
 	assert_true(nft_shows("0x00000042 . 65534"));
 	load("add element inet t resolver { 0x42 . 65534 }");
 	assert_int_equal(dump("resolver").count, 1);

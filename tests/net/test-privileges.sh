@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What the resolver's processes may still do: one holds CAP_NET_ADMIN and nothing else, the others
-# below the first hold nothing.
+# below the first hold nothing. When it has ended, nothing of what it could do is left.
 
 # shellcheck disable=SC2119,SC2317 # functions are called by name
 # shellcheck source=lab.sh
@@ -45,5 +45,13 @@ for pid in $(pgrep -P "$resolver_pid"); do
 done
 is "one keeper" $keepers 1
 is "two workers" $workers 2
+
+# Its way to the upstream servers is there while it runs.
+marks() {
+	in_client nft list set inet egress-lab resolver | grep -c "elements"
+}
+is "its mark is in the ruleset" "$(marks)" 1
+check "it ends as told" lab_resolver_stop
+is "its mark is gone" "$(marks)" 0
 
 lab_done

@@ -27,7 +27,7 @@
 
 /* A keeper with a real ruleset in a namespace of its own; the test is its workers. */
 
-enum { WORKERS = 2, PATIENCE_MS = 30000, SLOW_S = 90, MARK = 0x5eed1234 };
+enum { WORKERS = 2, PATIENCE_MS = 30000, SLOW_S = 40, MARK = 0x5eed1234 };
 
 static const char policy_text[] =
 	"version = 1\n"
@@ -55,6 +55,7 @@ static char *ruleset;
 static struct setlink *kernel;
 static struct channel channels[WORKERS];
 static int keeper_ends[WORKERS];
+static int leash[2];
 static pid_t keeper;
 static uint32_t tickets;
 
@@ -170,6 +171,7 @@ static void start_keeper(bool alone)
 	int ready[2];
 
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(leash, O_CLOEXEC), 0);
 	fflush(NULL);
 	keeper = fork();
 	if (keeper == 0) {
@@ -181,10 +183,12 @@ static void start_keeper(bool alone)
 			.channels = keeper_ends,
 			.n_channels = WORKERS,
 			.ready = ready[1],
+			.leash = leash[0],
 		};
 
 		for (unsigned i = 0; i < WORKERS; i++)
 			close(channels[i].fd);
+		close(leash[1]);
 		/* The refusals that the tests provoke aren't news. */
 		close(STDERR_FILENO);
 		_exit(keeper_run(&config));
@@ -208,6 +212,9 @@ static int keeper_status(void)
 	int status;
 
 	assert_int_equal(waitpid(keeper, &status, 0), keeper);
+	for (unsigned i = 0; i < 2; i++)
+		if (leash[i] >= 0)
+			close(leash[i]);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
 }
@@ -393,6 +400,7 @@ static void a_lease_is_extended_and_never_shortened(void **state)
 	assert_lasts(MAP4, "192.0.2.1", mark_of_rule(0), 950);
 	/* The least of several is what is promised. */
 	assert_leased(ask_lease("a.test", 200, "192.0.2.1 192.0.2.2"), 250);
+	assert_leased(ask_lease("a.test", 200, "192.0.2.3 192.0.2.1"), 250);
 	stop_keeper();
 }
 
@@ -566,6 +574,21 @@ static void a_keeper_without_a_table_waits_for_one(void **state)
 	stop_keeper();
 }
 
+/* Nobody goes on with the mark of a resolver that has ended. */
+static void the_mark_is_the_only_one(void **state)
+{
+	struct setlink_element element = {.key_size = 8, .key = {1, 2, 3, 4, 5, 6, 7, 8}};
+
+	(void)state;
+	setlink_begin(kernel, compiled.plan->table);
+	setlink_add(kernel, compiled.plan->resolver_set, &element);
+	assert_int_equal(setlink_commit(kernel), 0);
+	assert_false(has_resolver_mark());
+	start_keeper(true);
+	assert_true(has_resolver_mark());
+	stop_keeper();
+}
+
 static void sockets_carry_the_mark(void **state)
 {
 	(void)state;
@@ -704,6 +727,17 @@ static void the_keeper_serves_until_the_last_worker_is_gone(void **state)
 	assert_lasts(MAP4, "192.0.2.1", mark_of_rule(0), 350);
 }
 
+/* A byte is for the workers; with the other end gone it has to end. */
+static void the_keeper_ends_with_its_leash(void **state)
+{
+	(void)state;
+	assert_int_equal(write(leash[1], "", 1), 1);
+	assert_leased(ask_lease("a.test", 300, "192.0.2.1"), 350);
+	close(leash[1]);
+	leash[1] = -1;
+	assert_int_equal(keeper_status(), 0);
+}
+
 /* --- */
 
 static int compile(struct arena *arena)
@@ -744,9 +778,11 @@ int main(void)
 		TEST(a_keeper_whose_table_is_removed_ends),
 		TEST(a_keeper_whose_table_is_loaded_anew_ends),
 		TEST_WITHOUT_KEEPER(a_keeper_without_a_table_waits_for_one),
+		TEST_WITHOUT_KEEPER(the_mark_is_the_only_one),
 		TEST(sockets_carry_the_mark),
 		TEST_WITHOUT_KEEPER(malformed_requests_end_the_keeper),
 		TEST(the_keeper_serves_until_the_last_worker_is_gone),
+		TEST(the_keeper_ends_with_its_leash),
 	};
 	struct arena *arena;
 	int error = space_enter(), failed;
