@@ -18,6 +18,7 @@
 #include "resolver/crew.h"
 #include "resolver/listen.h"
 #include "resolver/preflight.h"
+#include "resolver/sets.h"
 #include "rules/compile.h"
 #include "src/base/arena.h"
 #include "src/base/clock.h"
@@ -28,10 +29,10 @@
  * Theory of operation
  *
  * The parent supervises and does nothing else: it reads the policy, holds the listening sockets and
- * the children, and never touches the ruleset. The children of one policy are a crew: when one of
- * them ends, all are ended and a new crew starts, at once the first time and then after a pause
- * that doubles while crews don't last. Queries wait in the listening sockets meanwhile, and the
- * kernel's leases stand.
+ * the children, and leaves the ruleset alone; only when it ends as told it takes the resolver's
+ * mark away. The children of one policy are a crew: when one of them ends, all are ended and a new
+ * crew starts, at once the first time and then after a pause that doubles while crews don't last.
+ * Queries wait in the listening sockets meanwhile, and the kernel's leases stand.
  *
  * SIGHUP brings up the next policy beside the one in force: whatever is wrong with it, the old one
  * goes on as if nothing had been. Only when the new crew answers is the old one asked to finish
@@ -531,6 +532,8 @@ static void end_all(struct supervisor *supervisor)
 	}
 	for (unsigned i = 0; i < supervisor->n_leaving; i++)
 		crew_free(supervisor->leaving[i].crew);
+	/* A table that is gone has none. */
+	sets_forget_marks(supervisor->setting->compiled.plan);
 	setting_free(supervisor->next);
 	setting_free(supervisor->setting);
 	fd_closep(&supervisor->signals);

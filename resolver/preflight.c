@@ -130,21 +130,6 @@ int preflight_ruleset(const struct plan *plan)
 	return error;
 }
 
-void preflight_undo(const struct plan *plan)
-{
-	__attribute__((cleanup(setlink_closep))) struct setlink *link = NULL;
-	int error = setlink_open(&link);
-
-	if (!error) {
-		setlink_begin(link, plan->table);
-		setlink_flush(link, plan->resolver_set);
-		error = setlink_commit(link);
-	}
-	if (error && error != -ENOENT)
-		log_warning("table inet %s: the resolver's mark stays in it: %s", plan->table,
-			strerror(-error));
-}
-
 /* --- The user --- */
 
 /* Tries it with the id that file access is judged by, which nothing else depends on. */

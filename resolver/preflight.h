@@ -13,10 +13,6 @@
  * loaded one lacks is only warned of: its names will resolve, and not connect. */
 int preflight_ruleset(const struct plan *plan);
 
-/* What is undone after the last crew: takes the resolver's mark out of the ruleset, so that nobody
- * has a way to the upstream servers any more. A ruleset that is gone needs nothing. */
-void preflight_undo(const struct plan *plan);
-
 /* Whether the children can become the user of that name. 0, or -errno. */
 int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 

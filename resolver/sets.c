@@ -166,6 +166,18 @@ static int put_mark(struct sets *sets)
 	return setlink_commit(sets->link);
 }
 
+int sets_forget_marks(const struct plan *plan)
+{
+	__attribute__((cleanup(setlink_closep))) struct setlink *link = NULL;
+	int error = setlink_open(&link);
+
+	if (error)
+		return error;
+	setlink_begin(link, plan->table);
+	setlink_flush(link, plan->resolver_set);
+	return setlink_commit(link);
+}
+
 static void note_table(struct sets *sets, bool gone)
 {
 	if (gone && !sets->table_gone)

@@ -24,6 +24,10 @@ void sets_close(struct sets *sets);
  * logged: then leases fail with -ENOENT; or -errno. */
 int sets_start(struct sets *sets);
 
+/* Takes whatever marks there are out of the plan's table: no socket has a way to the upstream
+ * servers any more. For who has no sets open. 0 or -errno. */
+int sets_forget_marks(const struct plan *plan);
+
 /* Between two looks. */
 #define SETS_LOOK_MS 5000
 

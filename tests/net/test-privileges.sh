@@ -5,6 +5,7 @@
 # below the first hold nothing. When it has ended, nothing of what it could do is left.
 
 # shellcheck disable=SC2119,SC2317 # functions are called by name
+here=$(cd "$(dirname "$0")" && pwd)
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
@@ -53,5 +54,18 @@ marks() {
 is "its mark is in the ruleset" "$(marks)" 1
 check "it ends as told" lab_resolver_stop
 is "its mark is gone" "$(marks)" 0
+
+# What the systemd unit leaves to it is enough.
+unit=$here/../../contrib/systemd/egress-resolver@.service.in
+capabilities=$(sed -n 's/^CapabilityBoundingSet=//p' "$unit" | tr '[:upper:] ' '[:lower:],' |
+	sed 's/cap_/+/g')
+cat >confined <<-END
+	#!/bin/sh
+	exec setpriv --no-new-privs --bounding-set=-all,$capabilities --inh-caps=-all $resolver "\$@"
+END
+chmod +x confined
+resolver=$PWD/confined
+check "it starts with the unit's capabilities" lab_resolver lab
+is "and works" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
 
 lab_done
