@@ -78,6 +78,14 @@ seed answer/own-owner "1234 8180 0001 0001 0000 0000 $question c021 0001 0001 00
 seed answer/counts "1234 8180 0001 ffff ffff ffff $question"
 seed answer/types "1234 8180 0001 0003 0000 0000 $question c00c 0010 0001 0000003c 0003 026869 c00c 0041 0001 0000003c 0003 000100 c00c 002e 0001 0000003c 0002 0001"
 
+# Framing: the inbox's size less one, that of the pieces, the stream
+seed framing/whole "ff ff 0003 616263 0000 0001 64"
+seed framing/bytes "ff 00 0003 616263 0000 0001 64"
+seed framing/just-fits "02 01 0003 616263 0003 646566"
+seed framing/too-long "02 01 0004 61626364"
+seed framing/cut "ff 02 0005 616263"
+seed framing/longest "ff 3f ffff 6162"
+
 # Names: the first two bytes are where the name begins
 seed name/plain "0002 $www 00000000"
 seed name/root "0002 00"
