@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +16,7 @@
 #include "src/base/fd.h"
 #include "src/kernel/readback.h"
 #include "src/kernel/ruleset.h"
-
-#define PROGRAM "egress-compile"
+#include "src/options.h"
 
 enum {
 	EXIT_POLICY = 1, /* also what a machine lacks: memory, room for the output */
@@ -31,7 +28,7 @@ enum {
 #define ARENA_MAX ((size_t)4 << 30)
 #define STDIN_MAX ((size_t)64 << 20) /* as much as a policy file may have */
 
-enum action { WRITE, CHECK, EXPLAIN, APPLY, REMOVE, HELP, SHOW_VERSION };
+enum action { WRITE, CHECK, EXPLAIN, APPLY, REMOVE };
 
 struct request {
 	enum action action;
@@ -41,43 +38,29 @@ struct request {
 	const char *destination; /* to explain */
 };
 
-static const struct option_row {
-	const char *name;
-	const char *argument;
-	const char *help;
-	enum action action;
-	char letter; /* 0: none */
-} rows[] = {
-	{"output", "FILE", "write to FILE, which is replaced as a whole", WRITE, 'o'},
-	{"check", NULL, "say what is wrong with the policy, write nothing", CHECK, 0},
-	{"explain", "DEST", "say what the policy decides about DEST, and why", EXPLAIN, 0},
-	{"apply", NULL, "load the ruleset into the kernel", APPLY, 0},
-	{"remove", NULL, "take the policy's ruleset out of the kernel", REMOVE, 0},
-	{"help", NULL, "show this", HELP, 'h'},
-	{"version", NULL, "show the version", SHOW_VERSION, 'V'},
+static int take_action(void *context, const struct option_row *row, const char *argument);
+
+static const struct option_row rows[] = {
+	{"output", "FILE", "write to FILE, which is replaced as a whole", take_action, WRITE, 'o'},
+	{"check", NULL, "say what is wrong with the policy, write nothing", take_action, CHECK, 0},
+	{"explain", "DEST", "say what the policy decides about DEST, and why", take_action, EXPLAIN,
+		0},
+	{"apply", NULL, "load the ruleset into the kernel", take_action, APPLY, 0},
+	{"remove", NULL, "take the policy's ruleset out of the kernel", take_action, REMOVE, 0},
 };
 
-enum {
-	N_ROWS = sizeof(rows) / sizeof(rows[0]),
-	LONG_ONLY = 256, /* beyond all letters */
+static const struct command command = {
+	.name = "egress-compile",
+	.about = "Compile an egress policy (egress-policy(5)) into an nftables ruleset, on "
+		 "standard output.\n"
+		 "POLICY is a file, or - for standard input.\n",
+	.notes = "Exit status: 0 well, 1 the policy is wrong, 2 usage, 3 the kernel refused;\n"
+		 "with --explain 0 permitted, 4 refused.\n",
+	.rows = rows,
+	.n_rows = sizeof(rows) / sizeof(rows[0]),
 };
 
-static void __attribute__((format(printf, 1, 2))) complain(const char *format, ...)
-{
-	va_list args;
-
-	fputs(PROGRAM ": ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
-}
-
-static int usage_error(void)
-{
-	fputs("Try '" PROGRAM " --help'.\n", stderr);
-	return EXIT_USAGE;
-}
+#define complain(...) options_complain(&command, __VA_ARGS__)
 
 static int out_of_memory(void)
 {
@@ -85,109 +68,27 @@ static int out_of_memory(void)
 	return EXIT_POLICY;
 }
 
-/* What standard output took is known only once it is flushed. */
 static int finish_stdout(int status)
 {
-	if (fflush(stdout) == 0 && !ferror(stdout))
-		return status;
-	complain("cannot write to standard output: %s", strerror(errno));
-	return EXIT_POLICY;
-}
-
-static int show_help(void)
-{
-	fputs("Usage: " PROGRAM " [OPTION] POLICY\n"
-	      "Compile an egress policy (egress-policy(5)) into an nftables ruleset, on standard "
-	      "output.\n"
-	      "POLICY is a file, or - for standard input.\n\n",
-		stdout);
-	for (size_t i = 0; i < N_ROWS; i++) {
-		const struct option_row *row = &rows[i];
-		const char short_form[] = {row->letter ? '-' : ' ', row->letter ? row->letter : ' ',
-			row->letter ? ',' : ' ', '\0'};
-		char long_form[32];
-
-		snprintf(long_form, sizeof(long_form), "%s %s", row->name,
-			row->argument ? row->argument : "");
-		printf("  %s --%-14s%s\n", short_form, long_form, row->help);
-	}
-	fputs("\nExit status: 0 well, 1 the policy is wrong, 2 usage, 3 the kernel refused;\n"
-	      "with --explain 0 permitted, 4 refused.\n",
-		stdout);
-	return finish_stdout(EXIT_SUCCESS);
-}
-
-static int show_version(void)
-{
-	printf(PROGRAM " (egress) %s\n", PACKAGE_VERSION);
-	return finish_stdout(EXIT_SUCCESS);
-}
-
-/* What getopt_long(3) returns for the row. */
-static int option_value(size_t row)
-{
-	return rows[row].letter ? rows[row].letter : LONG_ONLY + (int)row;
-}
-
-/* The rows as getopt_long(3) takes them. */
-static void list_options(struct option long_options[N_ROWS + 1], char letters[2 * N_ROWS + 1])
-{
-	for (size_t i = 0; i < N_ROWS; i++) {
-		long_options[i] = (struct option){
-			.name = rows[i].name,
-			.has_arg = rows[i].argument ? required_argument : no_argument,
-			.val = option_value(i),
-		};
-		if (!rows[i].letter)
-			continue;
-		*letters++ = rows[i].letter;
-		if (rows[i].argument)
-			*letters++ = ':';
-	}
-	long_options[N_ROWS] = (struct option){0};
-	*letters = '\0';
+	return options_finish_stdout(&command) == 0 ? status : EXIT_POLICY;
 }
 
 /* Takes one option into the request; -EINVAL when it doesn't go with one before. */
-static int take_option(struct request *request, const struct option_row *row, const char *argument)
+static int take_action(void *context, const struct option_row *row, const char *argument)
 {
-	bool is_question = row->action == HELP || row->action == SHOW_VERSION;
+	struct request *request = context;
+	enum action action = (enum action)row->value;
 
-	if (request->has_action && request->action != row->action && !is_question) {
+	if (request->has_action && request->action != action) {
 		complain("--%s does not go with the options before it", row->name);
 		return -EINVAL;
 	}
-	request->action = row->action;
+	request->action = action;
 	request->has_action = true;
-	if (row->action == WRITE)
+	if (action == WRITE)
 		request->output = argument;
-	else if (row->action == EXPLAIN)
+	else if (action == EXPLAIN)
 		request->destination = argument;
-	return 0;
-}
-
-static int read_options(int argc, char **argv, struct request *request)
-{
-	struct option long_options[N_ROWS + 1];
-	char letters[2 * N_ROWS + 1];
-	int value;
-
-	list_options(long_options, letters);
-	while ((value = getopt_long(argc, argv, letters, long_options, NULL)) != -1) {
-		size_t i;
-
-		for (i = 0; i < N_ROWS && option_value(i) != value; i++)
-			;
-		if (i == N_ROWS || take_option(request, &rows[i], optarg) < 0)
-			return -EINVAL;
-		if (request->action == HELP || request->action == SHOW_VERSION)
-			return 0;
-	}
-	if (argc - optind != 1) {
-		complain(argc == optind ? "no policy given" : "more than one policy given");
-		return -EINVAL;
-	}
-	request->policy = argv[optind];
 	return 0;
 }
 
@@ -349,7 +250,7 @@ static int run_explain(const struct request *request, const struct compiled *com
 		complain("'%s' is no destination: expected NAME or ADDRESS, with :PORT, and tcp/, "
 			 "udp/ or icmp/ before it",
 			request->destination);
-		return usage_error();
+		return EXIT_USAGE;
 	}
 	return finish_stdout(permitted ? EXIT_SUCCESS : EXIT_REFUSED);
 }
@@ -447,13 +348,10 @@ int main(int argc, char **argv)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
 	struct request request = {0};
+	int result = options_read(&command, argc, argv, &request, &request.policy);
 
-	if (read_options(argc, argv, &request) < 0)
-		return usage_error();
-	if (request.action == HELP)
-		return show_help();
-	if (request.action == SHOW_VERSION)
-		return show_version();
+	if (result != 0)
+		return result == -EINVAL ? EXIT_USAGE : result < 0 ? EXIT_POLICY : EXIT_SUCCESS;
 	if (arena_new(ARENA_MAX, &arena) < 0)
 		return out_of_memory();
 	return run(&request, arena);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_OPTIONS_H
+#define EGRESS_OPTIONS_H
+
+#include <stddef.h>
+
+/* Command lines: each command is a const table of options, and takes one operand, the policy.
+ * --help and --version are every command's. */
+
+struct option_row {
+	const char *name;     /* "output" for --output */
+	const char *argument; /* what the help calls it; NULL: takes none */
+	const char *help;
+	/* Takes the option into the command's own `request`. 0, or -EINVAL when it is wrong, which
+	 * it has said. */
+	int (*take)(void *request, const struct option_row *row, const char *argument);
+	int value;   /* for `take` */
+	char letter; /* "o" for -o; 0: none */
+};
+
+struct command {
+	const char *name;
+	const char *about; /* lines of the help above the options */
+	const char *notes; /* and below them */
+	const struct option_row *rows;
+	size_t n_rows; /* at most OPTIONS_MAX */
+};
+
+#define OPTIONS_MAX 32
+
+/*
+ * Reads a command line. 0 with the policy's name in *ret_policy; 1 when --help or --version has
+ * been shown and nothing is left to do; -EINVAL when it is wrong, or -EIO when standard output took
+ * nothing: both have been said.
+ */
+int options_read(const struct command *command, int argc, char **argv, void *request,
+	const char **ret_policy);
+
+/* A line on standard error, the command's name before it. */
+void options_complain(const struct command *command, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* What standard output took is known only once it is flushed. 0, or -EIO, which has been said. */
+int options_finish_stdout(const struct command *command);
+
+#endif
