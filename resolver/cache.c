@@ -99,8 +99,7 @@ void cache_free(struct cache *cache)
 
 static struct locus locate(const struct cache *cache, const struct name *name, uint16_t type)
 {
-	struct hash_key key = {{cache->key.k[0] ^ type, cache->key.k[1]}};
-	uint64_t hash = hash_bytes(&key, name->wire, name->length);
+	uint64_t hash = msg_hash_question(&cache->key, name, type);
 
 	return (struct locus){
 		.bucket = cache->buckets[hash & cache->bucket_mask],

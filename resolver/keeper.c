@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "resolver/channel.h"
+#include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
@@ -396,14 +397,10 @@ static void keeper_free(struct keeper *keeper)
 static int keep(struct keeper *keeper, const struct keeper_config *config)
 {
 	/* First, also because the kernel checks who opens a netlink socket and who uses it. */
-	int error = confine_self(&config->confine);
+	int error = preflight_become(&config->confine);
 
-	if (error) {
-		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
-			  "CAP_SETGID and CAP_SYS_CHROOT",
-			config->confine.uid, strerror(-error));
+	if (error)
 		return error;
-	}
 	error = prepare(keeper, config);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));

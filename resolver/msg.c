@@ -183,6 +183,13 @@ size_t msg_write_reply(
 	return writer.pos;
 }
 
+uint64_t msg_hash_question(const struct hash_key *key, const struct name *name, uint16_t type)
+{
+	struct hash_key of_type = {{key->k[0] ^ type, key->k[1]}};
+
+	return hash_bytes(&of_type, name->wire, name->length);
+}
+
 size_t msg_write_question(uint16_t id, const struct name *name, uint16_t type, uint8_t *out)
 {
 	struct writer writer = writer_over(out, MSG_QUESTION_MAX + 32);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "src/base/buf.h"
+#include "src/base/hash.h"
 #include "src/base/name.h"
 
 struct answer;
@@ -91,6 +92,9 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
  */
 size_t msg_write_reply(
 	const struct msg_context *context, const struct answer *answer, uint32_t ttl, uint8_t *out);
+
+/* What tables of questions find one by. */
+uint64_t msg_hash_question(const struct hash_key *key, const struct name *name, uint16_t type);
 
 /* The question sent upstream: canonical name, our ID, our EDNS; nothing of the client's bytes.
  * Returns its size; `out` has room for MSG_QUESTION_MAX + 32. */

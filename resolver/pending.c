@@ -68,9 +68,7 @@ void pending_free(struct pending_table *table)
 static struct pending **chain_of(
 	struct pending_table *table, const struct name *name, uint16_t type)
 {
-	struct hash_key key = {{table->key.k[0] ^ type, table->key.k[1]}};
-
-	return &table->by_hash[hash_bytes(&key, name->wire, name->length) % PENDING_MAX];
+	return &table->by_hash[msg_hash_question(&table->key, name, type) % PENDING_MAX];
 }
 
 struct pending *pending_find(struct pending_table *table, const struct name *name, uint16_t type)

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "src/base/log.h"
-#include "src/kernel/confine.h"
 #include "src/kernel/setlink.h"
 
 #define ADVICE "load it with: egress-compile %s | nft -f -"
@@ -168,4 +167,15 @@ int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 	*ret_uid = uid;
 	*ret_gid = gid;
 	return 0;
+}
+
+int preflight_become(const struct confine *confine)
+{
+	int error = confine_self(confine);
+
+	if (error)
+		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
+			  "CAP_SETGID and CAP_SYS_CHROOT",
+			confine->uid, strerror(-error));
+	return error;
 }

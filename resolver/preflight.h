@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "rules/plan.h"
+#include "src/kernel/confine.h"
 
 /* What has to be so before a crew is started, and would else only show as its failure. What is
  * amiss is logged, with what to do about it. */
@@ -15,5 +16,8 @@ int preflight_ruleset(const struct plan *plan);
 
 /* Whether the children can become the user of that name. 0, or -errno. */
 int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
+
+/* A crew's child gives up what it may not keep, see confine_self(). 0 or -errno. */
+int preflight_become(const struct confine *confine);
 
 #endif

@@ -12,6 +12,7 @@
 #include "resolver/engine.h"
 #include "resolver/loop.h"
 #include "resolver/outgoing.h"
+#include "resolver/preflight.h"
 #include "resolver/streams.h"
 #include "resolver/tcp.h"
 #include "resolver/udp.h"
@@ -411,14 +412,10 @@ static void worker_free(struct worker *worker)
 /* 0, or -errno, which has been logged. */
 static int work(struct worker *worker, const struct worker_config *config)
 {
-	int error = confine_self(&config->confine);
+	int error = preflight_become(&config->confine);
 
-	if (error) {
-		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
-			  "CAP_SETGID and CAP_SYS_CHROOT",
-			config->confine.uid, strerror(-error));
+	if (error)
 		return error;
-	}
 	error = prepare(worker, config);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
