@@ -36,11 +36,14 @@ struct answer *answer_empty(
 	struct answer *answer = (struct answer *)buffer->bytes;
 
 	*answer = (struct answer){.rcode = rcode, .ede = ede, .rule = rule};
+	buffer->leased = 0;
 	return answer;
 }
 
-static void add_address(struct answer *answer, const uint8_t *raw)
+static void add_address(struct answer_buffer *buffer, const uint8_t *raw, bool leased)
 {
+	struct answer *answer = (struct answer *)buffer->bytes;
+
 	for (unsigned i = 0; i < answer->n_addresses; i++) {
 		size_t at = answer->size - (size_t)(i + 1) * answer->address_size;
 		if (memcmp(answer->data + at, raw, answer->address_size) == 0)
@@ -50,21 +53,28 @@ static void add_address(struct answer *answer, const uint8_t *raw)
 		return;
 	memcpy(answer->data + answer->size, raw, answer->address_size);
 	answer->size += answer->address_size;
+	buffer->leased |= (uint64_t)leased << answer->n_addresses;
 	answer->n_addresses++;
 }
 
-struct answer *answer_of_addresses(
-	struct answer_buffer *buffer, uint16_t type, const struct inaddr *addresses, size_t count)
+struct answer *answer_of_addresses(struct answer_buffer *buffer, uint16_t type,
+	const struct inaddr *addresses, size_t count, const struct answer_judge *judge)
 {
 	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
+	const char *refused = NULL;
 
 	answer->address_size = type == RRTYPE_A ? 4 : 16;
 	for (size_t i = 0; i < count; i++) {
 		size_t size;
 		const uint8_t *raw = inaddr_raw(&addresses[i], &size);
-		if (size == answer->address_size)
-			add_address(answer, raw);
+		bool leased;
+
+		if (size == answer->address_size &&
+			judge->permits(judge->context, &addresses[i], &leased, &refused))
+			add_address(buffer, raw, leased);
 	}
+	if (answer->n_addresses == 0 && refused)
+		answer = answer_empty(buffer, RCODE_NOERROR, EDE_FILTERED, refused);
 	return answer;
 }
 
@@ -85,6 +95,19 @@ struct inaddr answer_address(const struct answer *answer, unsigned index)
 	const uint8_t *raw = raw_address(answer, index);
 
 	return answer->address_size == 4 ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
+}
+
+bool answer_next_alias(const struct answer *answer, size_t *at, struct name *ret_target)
+{
+	size_t end = answer->size - (size_t)answer->n_addresses * answer->address_size;
+	struct reader reader = reader_over(answer->data, end);
+
+	if (*at >= end)
+		return false;
+	reader_seek(&reader, *at);
+	name_read(&reader, ret_target);
+	*at = reader.pos;
+	return !reader.failed;
 }
 
 /* A record up to its data; its owner is the name at `owner` in the message (RFC 1035
@@ -114,6 +137,7 @@ static void write_soa(struct writer *writer, uint32_t ttl)
 void answer_write(const struct answer *answer, uint32_t ttl, size_t question_size,
 	struct writer *writer, uint16_t *ret_answers, uint16_t *ret_authorities)
 {
+	struct name target = {.length = 0};
 	size_t owner = MSG_HEADER_SIZE;
 	size_t at = 0;
 
@@ -126,14 +150,10 @@ void answer_write(const struct answer *answer, uint32_t ttl, size_t question_siz
 		}
 		return;
 	}
-	for (unsigned i = 0; i < answer->n_aliases; i++) {
-		struct reader reader = reader_over(answer->data + at, answer->size - at);
-		struct name target = {.length = 0};
-		name_read(&reader, &target);
+	while (answer_next_alias(answer, &at, &target)) {
 		write_record(writer, owner, RRTYPE_CNAME, ttl, target.length);
 		owner = writer->pos;
 		name_write(writer, &target);
-		at += target.length;
 	}
 	for (unsigned i = 0; i < answer->n_addresses; i++) {
 		write_record(writer, owner, address_type(answer), ttl, answer->address_size);
@@ -256,20 +276,23 @@ static bool walk_aliases(struct walk *walk)
 	return true;
 }
 
-/* The rule that forbids an address in an answer of `type`, or NULL. An IPv4-mapped address has no
- * business in an AAAA record (RFC 4038 section 4.2). */
-static const char *address_refused(const struct inaddr *address, uint16_t type, unsigned block)
+/* Whether an address may be in an answer of `type`. An IPv4-mapped one has no business in an AAAA
+ * record (RFC 4038 section 4.2). */
+static bool is_permitted(const struct inaddr *address, uint16_t type,
+	const struct answer_judge *judge, bool *ret_leased, const char **ret_rule)
 {
-	enum address_class class;
-
-	if (inaddr_is_ip4(address) != (type == RRTYPE_A))
-		return class_rule(CLASS_RESERVED);
-	return class_find(address, block, &class) ? class_rule(class) : NULL;
+	if (inaddr_is_ip4(address) == (type == RRTYPE_A))
+		return judge->permits(judge->context, address, ret_leased, ret_rule);
+	*ret_rule = class_rule(CLASS_RESERVED);
+	return false;
 }
 
 /* Adds the addresses of the last name that may be given out. */
-static void take_addresses(struct walk *walk, uint16_t type, unsigned block, struct answer *answer)
+static void take_addresses(struct walk *walk, uint16_t type, const struct answer_judge *judge,
+	struct answer_buffer *buffer)
 {
+	struct answer *answer = (struct answer *)buffer->bytes;
+
 	answer->address_size = type == RRTYPE_A ? 4 : 16;
 	for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
 		const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
@@ -281,13 +304,12 @@ static void take_addresses(struct walk *walk, uint16_t type, unsigned block, str
 		const uint8_t *raw = ldns_rdf_data(ldns_rr_rdf(record, 0));
 		struct inaddr address =
 			type == RRTYPE_A ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
-		const char *rule = address_refused(&address, type, block);
-		if (rule) {
-			walk->refused = rule;
+		bool leased;
+		if (!is_permitted(&address, type, judge, &leased, &walk->refused)) {
 			keep_smaller(&walk->refused_ttl, ttl);
 			continue;
 		}
-		add_address(answer, raw);
+		add_address(buffer, raw, leased);
 		keep_smaller(&walk->ttl, ttl);
 	}
 }
@@ -319,8 +341,8 @@ static uint32_t negative_ttl(const ldns_pkt *packet)
 }
 
 static enum answer_status read_records(const ldns_pkt *packet, const struct name *name,
-	uint16_t type, unsigned block, struct answer_buffer *buffer, struct answer **ret_answer,
-	uint32_t *ret_ttl)
+	uint16_t type, const struct answer_judge *judge, struct answer_buffer *buffer,
+	struct answer **ret_answer, uint32_t *ret_ttl)
 {
 	struct walk walk = {.records = ldns_pkt_answer(packet),
 		.ttl = INT32_MAX,
@@ -331,7 +353,7 @@ static enum answer_status read_records(const ldns_pkt *packet, const struct name
 		return ANSWER_FAILED;
 	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
 	put_aliases(&walk, answer);
-	take_addresses(&walk, type, block, answer);
+	take_addresses(&walk, type, judge, buffer);
 	if (answer->n_addresses == 0) {
 		enum rcode rcode = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN
 					   ? RCODE_NXDOMAIN
@@ -369,8 +391,8 @@ static enum answer_status read_header(
 }
 
 enum answer_status answer_read(const uint8_t *bytes, size_t size, const struct name *name,
-	uint16_t type, unsigned block, struct answer_buffer *buffer, struct answer **ret_answer,
-	uint32_t *ret_ttl)
+	uint16_t type, const struct answer_judge *judge, struct answer_buffer *buffer,
+	struct answer **ret_answer, uint32_t *ret_ttl)
 {
 	ldns_pkt *packet;
 
@@ -379,7 +401,7 @@ enum answer_status answer_read(const uint8_t *bytes, size_t size, const struct n
 		return status;
 	if (ldns_wire2pkt(&packet, bytes, size) != LDNS_STATUS_OK)
 		return ANSWER_FAILED;
-	status = read_records(packet, name, type, block, buffer, ret_answer, ret_ttl);
+	status = read_records(packet, name, type, judge, buffer, ret_answer, ret_ttl);
 	ldns_pkt_free(packet);
 	return status;
 }

@@ -32,24 +32,39 @@ struct answer {
 	uint8_t data[];
 };
 
-/* Room for any answer. */
+/* Room for any answer, and which of its addresses may only leave under a lease: bit 1 << index. */
 struct answer_buffer {
 	_Alignas(struct answer) uint8_t bytes[sizeof(struct answer) + ANSWER_DATA_MAX];
+	uint64_t leased;
+};
+
+_Static_assert(CHANNEL_ADDRESSES_MAX <= 64, "a bit for each address");
+
+/* Who says whether an address may be in an answer. */
+struct answer_judge {
+	void *context;
+	/* True with *ret_leased, whether it needs a lease; or false with the rule that takes it
+	 * away. */
+	bool (*permits)(void *context, const struct inaddr *address, bool *ret_leased,
+		const char **ret_rule);
 };
 
 /* An answer without records: a refusal, an error, or NODATA with RCODE_NOERROR. */
 struct answer *answer_empty(
 	struct answer_buffer *buffer, enum rcode rcode, enum ede ede, const char *rule);
 
-/* An answer of these addresses, those of the family that `type` asks for. */
-struct answer *answer_of_addresses(
-	struct answer_buffer *buffer, uint16_t type, const struct inaddr *addresses, size_t count);
+/* An answer of these addresses, those of the family that `type` asks for and the judge permits. */
+struct answer *answer_of_addresses(struct answer_buffer *buffer, uint16_t type,
+	const struct inaddr *addresses, size_t count, const struct answer_judge *judge);
 
 /* Bytes of an answer in use: what a copy takes. */
 size_t answer_size(const struct answer *answer);
 
 /* The address `index` of an answer. */
 struct inaddr answer_address(const struct answer *answer, unsigned index);
+
+/* The next alias target of an answer: start with *at = 0. False at their end. */
+bool answer_next_alias(const struct answer *answer, size_t *at, struct name *ret_target);
 
 /* Writes the answer's records, and for a negative one its SOA, for a message whose question (of
  * `question_size` bytes) begins at MSG_HEADER_SIZE. Counts into the two outputs. */
@@ -65,12 +80,12 @@ enum answer_status {
 
 /*
  * Reads what an upstream sent: only addresses reached from the question over an acyclic alias chain
- * count, and of those the ones in a class of `block` are dropped. *ret_ttl is the smallest TTL on
- * the way, in seconds; of a negative answer that of RFC 2308 section 5. With ANSWER_READY
+ * count, and of those the ones that the judge does not permit are dropped. *ret_ttl is the smallest
+ * TTL on the way, in seconds; of a negative answer that of RFC 2308 section 5. With ANSWER_READY
  * *ret_answer lies in `buffer`.
  */
 enum answer_status answer_read(const uint8_t *bytes, size_t size, const struct name *name,
-	uint16_t type, unsigned block, struct answer_buffer *buffer, struct answer **ret_answer,
-	uint32_t *ret_ttl);
+	uint16_t type, const struct answer_judge *judge, struct answer_buffer *buffer,
+	struct answer **ret_answer, uint32_t *ret_ttl);
 
 #endif

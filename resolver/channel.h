@@ -49,7 +49,7 @@ struct channel_request {
 struct channel_reply {
 	uint32_t op; /* CHANNEL_LEASED or CHANNEL_OPENED */
 	uint32_t ticket;
-	int32_t status;   /* 0 or -errno */
+	int32_t status;   /* 0 or -errno; -EDQUOT: [budget] destinations is spent */
 	uint32_t seconds; /* CHANNEL_LEASED: how long the addresses stay open from now on */
 };
 

@@ -120,6 +120,7 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, true),
 		.mark = crew->config.mark,
+		.destinations_key = crew->config.destinations_key,
 		.alone = crew->config.alone,
 		.channels = crew->keeper_ends,
 		.n_channels = crew->config.workers,
@@ -141,6 +142,7 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 	int *fds = calloc(2 * n_sockets + 3, sizeof(*fds));
 	struct worker_config config = {
 		.compiled = crew->config.compiled,
+		.guard = crew->config.guard,
 		.confine = confinement(crew, false),
 		.channel = crew->worker_ends[number],
 		.udp = listeners_udp(listeners, number),

@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "rules/compile.h"
 #include "src/base/clock.h"
+#include "src/base/hash.h"
 #include "src/base/log.h"
 
 /* The processes that serve one policy: a keeper and its workers. They start together and end
@@ -19,6 +21,8 @@ struct crew;
 
 struct crew_config {
 	struct compiled compiled;
+	struct guard *guard;              /* made before, so that it is shared */
+	struct hash_key destinations_key; /* see struct sets_config */
 	const struct listeners *listeners;
 	unsigned workers;
 	uid_t uid;

@@ -8,6 +8,7 @@
 #include "resolver/answer.h"
 #include "resolver/cache.h"
 #include "resolver/filter.h"
+#include "resolver/grant.h"
 #include "resolver/msg.h"
 #include "resolver/pending.h"
 
@@ -19,9 +20,16 @@
  * lease -> finish. Each step ends the call; the next one comes with the completion it waits for, or
  * with its time-out. Whatever goes wrong ends in finish() with SERVFAIL and an Extended Error.
  *
- * An answer with addresses leaves in one place, finish_leased(), and enters the cache there too:
- * both after the keeper's acknowledgement and for no longer than the lease. So a cached answer
- * needs no question to the keeper: it expires first.
+ * An answer with addresses that need a lease leaves in one place, finish_leased(), and enters the
+ * cache there too: both after the keeper's acknowledgement and for no longer than the lease. So a
+ * cached answer needs no question to the keeper: it expires first. Addresses that are reachable
+ * anyway need none (a denylist's, mostly): an answer of nothing else leaves in finish_open(), for
+ * as long as a lease could last at most.
+ *
+ * [limits] queries is spent by every well-formed query, first thing: beyond it the reply is
+ * SERVFAIL, which clients take for something that passes, with the Extended Error Other (RFC 8914
+ * section 4.1: none of the codes is about rates) and the limit's name. The wildcards' budgets are
+ * spent by what would be asked of an upstream, and by nothing else.
  */
 
 #define CACHE_BYTES_DEFAULT ((size_t)16 << 20)
@@ -30,7 +38,8 @@
 struct engine {
 	struct compiled compiled;
 	const struct dns_policy *dns;
-	unsigned block;
+	struct grants *grants;
+	struct guard *guard;
 	struct engine_io io;
 	struct cache *cache;
 	struct pending_table *pending;
@@ -46,12 +55,14 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine)
 		return -ENOMEM;
 	engine->compiled = config->compiled;
 	engine->dns = &config->compiled.plan->policy->dns;
-	engine->block = config->compiled.plan->policy->block;
+	engine->guard = config->guard;
 	engine->io = config->io;
 	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
 	int error = cache_new(bytes, &config->key, &engine->cache);
 	if (!error)
 		error = pending_new(&config->key, &engine->pending);
+	if (!error)
+		error = grants_new(&config->compiled, &engine->grants);
 	if (error) {
 		engine_free(engine);
 		return error;
@@ -66,7 +77,14 @@ void engine_free(struct engine *engine)
 		return;
 	cache_free(engine->cache);
 	pending_free(engine->pending);
+	grants_free(engine->grants);
 	free(engine);
+}
+
+/* The time that entries expire by. */
+static int64_t time_of(const struct engine *engine)
+{
+	return grants_expire(engine->grants) ? engine->io.time(engine->io.context) : 0;
 }
 
 static void send_reply(struct engine *engine, const struct client *client,
@@ -104,7 +122,24 @@ static void finish_failed(
 	finish(engine, pending, answer_empty(&buffer, RCODE_SERVFAIL, ede, rule), 0);
 }
 
+/* As the policy has names refused. */
+static void finish_refused(struct engine *engine, struct pending *pending, const char *rule)
+{
+	struct answer_buffer buffer;
+
+	finish(engine, pending, filter_refuse(engine->dns, rule, &buffer), 0);
+}
+
 static void finish_negative(struct engine *engine, struct pending *pending, struct mono now)
+{
+	struct mono expires = mono_add(now, duration_seconds(pending->ttl));
+
+	cache_store(engine->cache, &pending->name, pending->type, pending->answer, now, expires);
+	finish(engine, pending, pending->answer, pending->ttl);
+}
+
+/* None of the addresses needs a lease. */
+static void finish_open(struct engine *engine, struct pending *pending, struct mono now)
 {
 	struct mono expires = mono_add(now, duration_seconds(pending->ttl));
 
@@ -138,34 +173,40 @@ static void finish_leased(
 	finish(engine, pending, pending->answer, ttl);
 }
 
-/* Asks the keeper to open the answer's addresses. */
+/* Asks the keeper to open those of the answer's addresses that need it. */
 static void lease(struct engine *engine, struct pending *pending, struct mono now)
 {
 	const struct answer *answer = pending->answer;
-	uint32_t longest = (uint32_t)(engine->dns->max_lease.ms / 1000);
 
-	if (pending->ttl > longest)
-		pending->ttl = longest;
 	pending_enter(engine->pending, pending, PENDING_LEASE, now);
 	pending->since = now;
 	struct channel_request request = {
 		.op = CHANNEL_LEASE,
 		.ticket = pending_ticket(engine->pending, pending),
-		.lease = {.ttl = pending->ttl, .count = answer->n_addresses, .name = pending->name},
+		.lease = {.ttl = pending->ttl, .name = pending->name},
 	};
 	for (unsigned i = 0; i < answer->n_addresses; i++)
-		request.lease.addresses[i] = answer_address(answer, i);
+		if (pending->buffer.leased >> i & 1)
+			request.lease.addresses[request.lease.count++] = answer_address(answer, i);
 	if (engine->io.lease(engine->io.context, &request) != 0)
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
 
-/* An answer is known: what has addresses needs a lease first. */
+/* An answer is known: addresses may need a lease first. */
 static void answered(struct engine *engine, struct pending *pending, struct mono now)
 {
-	if (pending->answer->n_addresses > 0)
+	uint32_t longest = (uint32_t)(engine->dns->max_lease.ms / 1000);
+
+	if (pending->answer->n_addresses == 0) {
+		finish_negative(engine, pending, now);
+		return;
+	}
+	if (pending->ttl > longest)
+		pending->ttl = longest;
+	if (pending->buffer.leased)
 		lease(engine, pending, now);
 	else
-		finish_negative(engine, pending, now);
+		finish_open(engine, pending, now);
 }
 
 static unsigned next_server(const struct engine *engine, unsigned upstream)
@@ -213,39 +254,111 @@ static void ask_stream(struct engine *engine, struct pending *pending, struct mo
 		ask_another(engine, pending, now);
 }
 
+/* What is to be known of a name to judge its addresses. */
+struct judging {
+	const struct engine *engine;
+	const struct embedded_host *host;
+	int64_t time;
+	struct match_result result;
+};
+
+static bool permits(
+	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+{
+	struct judging *judging = context;
+	const struct grants *grants = judging->engine->grants;
+	struct grant grant;
+
+	if (!grants_address(
+		    grants, &judging->result, judging->host, address, judging->time, &grant)) {
+		*ret_rule = grants_refusal(grants, &judging->result, address);
+		return false;
+	}
+	*ret_leased = grant.n_leases > 0;
+	return true;
+}
+
+/* The rule by which a name that was permitted when it was asked for is refused after all: since
+ * then its entry expired, or its answer leads to a name that is denied. NULL: it is not. */
+static const char *refused_after_all(
+	const struct engine *engine, const struct judging *judging, const struct answer *answer)
+{
+	const char *rule = judging->result.answered ? NULL : judging->result.rule;
+	struct name target;
+	size_t at = 0;
+
+	while (!rule && answer_next_alias(answer, &at, &target))
+		rule = grants_alias(engine->grants, &judging->result, &target);
+	return rule;
+}
+
 /* Reads what an upstream sent to `pending`. */
 static enum answer_status read_answer(
 	struct engine *engine, struct pending *pending, const uint8_t *bytes, size_t size)
 {
-	return answer_read(bytes, size, &pending->name, pending->type, engine->block,
-		&pending->buffer, &pending->answer, &pending->ttl);
+	struct judging judging = {.engine = engine, .time = time_of(engine)};
+	const struct answer_judge judge = {&judging, permits};
+	enum answer_status status;
+	const char *rule;
+
+	grants_name(engine->grants, &pending->name, judging.time, &judging.result);
+	status = answer_read(bytes, size, &pending->name, pending->type, &judge, &pending->buffer,
+		&pending->answer, &pending->ttl);
+	if (status != ANSWER_READY)
+		return status;
+	rule = refused_after_all(engine, &judging, pending->answer);
+	if (rule) {
+		pending->answer = filter_refuse(engine->dns, rule, &pending->buffer);
+		pending->ttl = 0;
+	}
+	return status;
 }
 
 /* The policy's own addresses for a name ([dns.hosts]). */
 static void answer_embedded(struct engine *engine, struct pending *pending,
-	const struct embedded_host *host, struct mono now)
+	const struct embedded_host *host, const struct match_result *result, struct mono now)
 {
+	struct judging judging = {
+		.engine = engine, .host = host, .time = time_of(engine), .result = *result};
+	const struct answer_judge judge = {&judging, permits};
+
 	pending->answer = answer_of_addresses(
-		&pending->buffer, pending->type, host->addresses, host->n_addresses);
+		&pending->buffer, pending->type, host->addresses, host->n_addresses, &judge);
 	pending->ttl = (uint32_t)(engine->dns->min_lease.ms / 1000);
 	answered(engine, pending, now);
 }
 
-static void resolve(struct engine *engine, struct pending *pending, struct mono now)
+/* Asks an upstream, if the wildcards the name falls under have that much left. */
+static void ask_first(struct engine *engine, struct pending *pending,
+	const struct match_result *result, struct mono now)
 {
-	const struct embedded_host *host = match_host(engine->compiled.match, &pending->name);
+	struct guard_finding finding = guard_name(engine->guard, &pending->name, result);
 
-	if (host)
-		answer_embedded(engine, pending, host, now);
-	else if (engine->dns->n_upstream == 0)
-		finish_failed(engine, pending, EDE_NO_REACHABLE_AUTHORITY, "no-upstream");
+	if (finding.first)
+		engine->io.report(
+			engine->io.context, ENGINE_WILDCARD, &pending->name, finding.rule);
+	if (finding.refused)
+		finish_refused(engine, pending, finding.rule);
 	else
 		ask(engine, pending, TRIES_MAX, now);
 }
 
+static void resolve(struct engine *engine, struct pending *pending,
+	const struct match_result *result, struct mono now)
+{
+	const struct embedded_host *host = match_host(engine->compiled.match, &pending->name);
+
+	if (host)
+		answer_embedded(engine, pending, host, result, now);
+	else if (engine->dns->n_upstream == 0)
+		finish_failed(engine, pending, EDE_NO_REACHABLE_AUTHORITY, "no-upstream");
+	else
+		ask_first(engine, pending, result, now);
+}
+
 /* Adds the client to those who wait for the question, and starts on it if nobody did. */
 static void wait_for_answer(struct engine *engine, const struct client *client,
-	const struct msg_query *query, struct mono now)
+	const struct msg_query *query, const struct match_result *result, struct mono now)
 {
 	struct pending *pending = pending_find(engine->pending, &query->name, query->type);
 	bool first = !pending;
@@ -259,16 +372,38 @@ static void wait_for_answer(struct engine *engine, const struct client *client,
 		return;
 	}
 	if (first)
-		resolve(engine, pending, now);
+		resolve(engine, pending, result, now);
+}
+
+/* A query within the limits. */
+static void serve(struct engine *engine, const struct client *client, const struct msg_query *query,
+	struct mono now)
+{
+	struct match_result result;
+	struct answer_buffer buffer;
+	const struct answer *answer;
+	struct mono expires;
+
+	answer =
+		filter_query(engine->grants, engine->dns, query, time_of(engine), &buffer, &result);
+	if (answer) {
+		send_reply(engine, client, &query->context, answer, 0);
+		return;
+	}
+	if (filter_observes(&result))
+		engine->io.report(engine->io.context, ENGINE_OBSERVED, &query->name, result.rule);
+	answer = cache_find(engine->cache, &query->name, query->type, now, &expires);
+	if (answer)
+		send_reply(engine, client, &query->context, answer,
+			(uint32_t)(mono_between(now, expires).ms / 1000));
+	else
+		wait_for_answer(engine, client, query, &result, now);
 }
 
 void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono now)
 {
 	struct msg_query query;
-	struct answer_buffer buffer;
-	const struct answer *answer;
-	struct mono expires;
 	enum rcode rcode;
 
 	enum msg_status status = msg_read(bytes, size, client->stream, &query, &rcode);
@@ -276,13 +411,11 @@ void engine_query(struct engine *engine, const struct client *client, const uint
 		return;
 	if (status == MSG_ERROR)
 		send_empty(engine, client, &query.context, rcode, EDE_NONE, NULL);
-	else if ((answer = filter_query(engine->compiled.match, &query, &buffer)))
-		send_reply(engine, client, &query.context, answer, 0);
-	else if ((answer = cache_find(engine->cache, &query.name, query.type, now, &expires)))
-		send_reply(engine, client, &query.context, answer,
-			(uint32_t)(mono_between(now, expires).ms / 1000));
+	else if (!guard_query(engine->guard, now))
+		send_empty(
+			engine, client, &query.context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries");
 	else
-		wait_for_answer(engine, client, &query, now);
+		serve(engine, client, &query, now);
 }
 
 void engine_reply(struct engine *engine, unsigned upstream, unsigned socket, const uint8_t *bytes,
@@ -350,6 +483,8 @@ void engine_leased(struct engine *engine, const struct channel_reply *reply, str
 		return;
 	if (reply->status == 0)
 		finish_leased(engine, pending, reply->seconds, now);
+	else if (reply->status == -EDQUOT)
+		finish_refused(engine, pending, "budget-destinations");
 	else
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }

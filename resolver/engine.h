@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "resolver/channel.h"
+#include "resolver/guard.h"
 #include "rules/compile.h"
 #include "src/base/clock.h"
 #include "src/base/hash.h"
@@ -35,9 +36,22 @@ struct client {
 	} address;
 };
 
+/* What the administrator is told. */
+enum engine_report {
+	ENGINE_OBSERVED, /* a name was answered that only observing layers refuse */
+	ENGINE_WILDCARD, /* the first name beyond an entry's wildcard_names */
+};
+
 /* What the engine asks of the world. Calls must not call back into the engine. */
 struct engine_io {
 	void *context;
+
+	/* Seconds since 1970. Only called if entries expire. */
+	int64_t (*time)(void *context);
+
+	/* Something to tell, with the rule it is about. May come with every query. */
+	void (*report)(
+		void *context, enum engine_report what, const struct name *name, const char *rule);
 
 	/* Sends a reply to a client; what can't be sent is lost, as UDP is. */
 	void (*reply)(
@@ -62,6 +76,7 @@ struct engine_io {
 
 struct engine_config {
 	struct compiled compiled;
+	struct guard *guard; /* which must stay; others may spend from it too */
 	struct hash_key key;
 	struct engine_io io;
 	size_t cache_bytes; /* 0: the default, 16 MiB */

@@ -6,9 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "resolver/channel.h"
+#include "resolver/grant.h"
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "src/base/fd.h"
@@ -19,11 +21,13 @@
  *
  * The one process with a capability: it opens addresses in the kernel's sets (sets.c), and sockets
  * that carry the resolver's mark. It believes nothing it is told. Whether a name is permitted, for
- * which ports and by which rule it looks up itself; an address of a blocked class it opens only if
- * the policy itself gives it to the name. After a message that no worker of ours sends it ends.
+ * which addresses, on which ports and by which rule it looks up itself; an address that the policy
+ * does not grant the name it opens for nobody. After a message that no worker of ours sends it
+ * ends.
  *
  * All requests that wait are served by one transaction. When the kernel refuses that, each is tried
- * on its own, so that one which can't be had doesn't take the others along.
+ * on its own, so that one which can't be had doesn't take the others along. A name that is one too
+ * many for [budget] destinations is seen then: the kernel has no room for it in the set of them.
  *
  * When the ruleset was removed under the running resolver none of the answers that the workers
  * remember may be given any more, since their addresses are closed: the keeper ends, and the parent
@@ -32,19 +36,33 @@
 
 enum { BATCH = CHANNEL_OUT_MAX }; /* requests in one transaction */
 
+enum { OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX };
+
+/* An address to be opened in a port group. */
+struct opening {
+	struct match_lease lease;
+	uint32_t address; /* index into the request's */
+};
+
 struct job {
 	size_t channel;
 	bool leases; /* asks for a lease and may have it */
+	bool counts; /* the transaction counts its name as a new destination */
 	int status;
-	struct match_result match;
+	size_t first_opening; /* index into the keeper's */
+	size_t n_openings;
+	struct mono most;  /* when the first of the entries behind it expires */
 	struct mono until; /* when the first of its addresses closes */
 };
 
 struct keeper {
 	const struct policy *policy;
+	const struct plan *plan;
 	const struct match *match;
+	struct grants *grants;
 	struct sets *sets;
 	uint32_t mark;
+	bool over_budget; /* names are more than [budget] destinations, which was logged */
 
 	struct pollfd *channels; /* fd -1: closed; the one behind the last is the leash */
 	size_t n_channels;
@@ -54,6 +72,8 @@ struct keeper {
 	struct channel_request requests[BATCH];
 	struct job jobs[BATCH];
 	size_t n_jobs;
+	size_t n_openings;
+	struct opening openings[OPENINGS_MAX]; /* hardly any of it is ever touched */
 };
 
 /* --- What is asked --- */
@@ -68,31 +88,62 @@ static bool is_sound(const struct name *name)
 	return !reader.failed && name_equal(&read, name);
 }
 
-static bool gives(const struct embedded_host *host, const struct inaddr *address)
+/* Adds what an address gets to the job's openings. */
+static void add_openings(struct keeper *keeper, struct job *job, uint32_t address,
+	const struct grant *grant, int64_t time, struct mono now)
 {
-	for (size_t i = 0; i < host->n_addresses; i++)
-		if (inaddr_compare(&host->addresses[i], address) == 0)
-			return true;
-	return false;
+	if (grant->expires != INT64_MAX) {
+		struct mono end = mono_add(now, duration_seconds(grant->expires - time));
+
+		if (mono_before(end, job->most))
+			job->most = end;
+	}
+	for (unsigned i = 0; i < grant->n_leases; i++)
+		keeper->openings[keeper->n_openings++] =
+			(struct opening){grant->leases[i], address};
+	job->n_openings += grant->n_leases;
 }
 
-/* A name that the policy gives addresses to gets these and no others. */
-static bool may_open(const struct keeper *keeper, const struct name *name,
-	const struct inaddr *addresses, size_t count)
+/* Whether the policy grants the name all the addresses, as of `time`: then what they get has been
+ * added to the job's openings. */
+static bool may_open(struct keeper *keeper, const struct channel_request *request, int64_t time,
+	struct mono now, struct job *job)
 {
+	const struct name *name = &request->lease.name;
 	const struct embedded_host *host = match_host(keeper->match, name);
-	enum address_class class;
+	struct match_result result;
+	struct grant grant;
 
-	for (size_t i = 0; i < count; i++)
-		if (host ? !gives(host, &addresses[i])
-			 : class_find(&addresses[i], keeper->policy->block, &class))
+	if (!grants_name(keeper->grants, name, time, &result))
+		return false;
+	for (uint32_t i = 0; i < request->lease.count; i++) {
+		if (!grants_address(keeper->grants, &result, host, &request->lease.addresses[i],
+			    time, &grant))
 			return false;
+		add_openings(keeper, job, i, &grant, time, now);
+	}
 	return true;
 }
 
+static void forget_openings(struct keeper *keeper, struct job *job)
+{
+	keeper->n_openings = job->first_opening;
+	job->n_openings = 0;
+}
+
+/* Whether it would have been granted before entries expired, which a worker may learn too late. */
+static bool is_late(struct keeper *keeper, const struct channel_request *request, struct job *job)
+{
+	bool was_granted = grants_expire(keeper->grants) &&
+			   may_open(keeper, request, 0, (struct mono){0}, job);
+
+	forget_openings(keeper, job);
+	return was_granted;
+}
+
 /* 0 with the job's verdict, or -EPROTO for what no worker of ours sends. */
-static int judge_lease(
-	struct keeper *keeper, const struct channel_request *request, struct job *job)
+static int judge_lease(struct keeper *keeper, const struct channel_request *request,
+	struct mono now, struct job *job)
 {
 	const struct name *name = &request->lease.name;
 	char text[NAME_TEXT];
@@ -100,13 +151,16 @@ static int judge_lease(
 	if (request->lease.count < 1 || request->lease.count > CHANNEL_ADDRESSES_MAX ||
 		!is_sound(name))
 		return -EPROTO;
-	job->leases = match_name(keeper->match, name, &job->match) &&
-		      may_open(keeper, name, request->lease.addresses, request->lease.count);
+	job->first_opening = keeper->n_openings;
+	job->most = (struct mono){INT64_MAX};
+	job->leases = may_open(keeper, request, (int64_t)time(NULL), now, job);
 	if (job->leases)
 		return 0;
+	forget_openings(keeper, job);
 	job->status = -EPERM;
-	log_warning("worker %zu asked for what the policy forbids %s", job->channel,
-		name_to_text(name, text));
+	if (!is_late(keeper, request, job))
+		log_warning("worker %zu asked for what the policy forbids %s", job->channel,
+			name_to_text(name, text));
 	return 0;
 }
 
@@ -170,30 +224,30 @@ static struct duration lease_time(const struct keeper *keeper, uint32_t ttl)
 	return time;
 }
 
-/* All the request's addresses in all the name's groups. 0, or -errno: then some may be open. */
+/* Opens what the request is granted, and counts its name. 0, or -errno: then some may be open. */
 static int open_job(struct keeper *keeper, size_t index, struct mono now)
 {
 	const struct channel_request *request = &keeper->requests[index];
-	const struct match_result *match = &keeper->jobs[index].match;
+	struct job *job = &keeper->jobs[index];
 	struct mono wanted = mono_add(now, lease_time(keeper, request->lease.ttl));
-	struct mono first = {INT64_MAX};
+	int error = sets_count_name(keeper->sets, &request->lease.name, now, &job->counts);
 
-	for (unsigned i = 0; i < match->n_grants * request->lease.count; i++) {
-		const struct grant *grant = &match->grants[i / request->lease.count];
-		const struct inaddr *address = &request->lease.addresses[i % request->lease.count];
+	if (mono_before(job->most, wanted))
+		wanted = job->most;
+	job->until = job->n_openings > 0 ? job->most : wanted;
+	for (size_t i = 0; i < job->n_openings && !error; i++) {
+		const struct opening *opening = &keeper->openings[job->first_opening + i];
 		struct mono until = wanted;
-		int error = sets_open_address(keeper->sets, grant, address, now, &until);
 
-		if (error)
-			return error;
-		if (mono_before(until, first))
-			first = until;
+		error = sets_open_address(keeper->sets, &opening->lease,
+			&request->lease.addresses[opening->address], now, &until);
+		if (mono_before(until, job->until))
+			job->until = until;
 	}
-	keeper->jobs[index].until = first;
-	return 0;
+	return error;
 }
 
-static int open_alone(struct keeper *keeper, size_t index, struct mono now)
+static int try_alone(struct keeper *keeper, size_t index, struct mono now)
 {
 	int error, refused;
 
@@ -201,6 +255,22 @@ static int open_alone(struct keeper *keeper, size_t index, struct mono now)
 	error = open_job(keeper, index, now);
 	refused = sets_commit(keeper->sets);
 	return error ? error : refused;
+}
+
+/* In a transaction of its own. 0; -EDQUOT when the name is one destination too many; or -errno. */
+static int open_alone(struct keeper *keeper, size_t index, struct mono now)
+{
+	char text[NAME_TEXT];
+	int error = try_alone(keeper, index, now);
+
+	if (error != -ENFILE || !keeper->jobs[index].counts)
+		return error;
+	if (!keeper->over_budget)
+		log_warning("budget-destinations: no more may be reached than %u: %s",
+			keeper->plan->layers->budget.destinations,
+			name_to_text(&keeper->requests[index].lease.name, text));
+	keeper->over_budget = true;
+	return -EDQUOT;
 }
 
 /* All jobs in one transaction. 0 with each one's status, or what the kernel refused it with. */
@@ -305,6 +375,7 @@ static int gather_from(struct keeper *keeper, size_t channel)
 static int gather(struct keeper *keeper)
 {
 	keeper->n_jobs = 0;
+	keeper->n_openings = 0;
 	keeper->first = (keeper->first + 1) % keeper->n_channels;
 	for (size_t i = 0; i < keeper->n_channels; i++) {
 		int error = gather_from(keeper, (keeper->first + i) % keeper->n_channels);
@@ -315,7 +386,7 @@ static int gather(struct keeper *keeper)
 	return 0;
 }
 
-static int judge(struct keeper *keeper, size_t index)
+static int judge(struct keeper *keeper, size_t index, struct mono now)
 {
 	const struct channel_request *request = &keeper->requests[index];
 	struct job *job = &keeper->jobs[index];
@@ -323,7 +394,7 @@ static int judge(struct keeper *keeper, size_t index)
 
 	switch (request->op) {
 	case CHANNEL_LEASE:
-		error = judge_lease(keeper, request, job);
+		error = judge_lease(keeper, request, now, job);
 		break;
 	case CHANNEL_SOCKET:
 		error = serve_socket(keeper, request, job);
@@ -341,11 +412,11 @@ static int serve(struct keeper *keeper)
 	struct mono now;
 	int error = gather(keeper);
 
+	now = clock_now();
 	for (size_t i = 0; i < keeper->n_jobs && !error; i++)
-		error = judge(keeper, i);
+		error = judge(keeper, i, now);
 	if (error)
 		return error;
-	now = clock_now();
 	error = open_leases(keeper, now);
 	if (!error)
 		error = reply_leases(keeper, now);
@@ -371,7 +442,19 @@ static int run(struct keeper *keeper)
 
 static int prepare(struct keeper *keeper, const struct keeper_config *config)
 {
-	keeper->policy = config->compiled.plan->policy;
+	const struct sets_config sets = {
+		.plan = config->compiled.plan,
+		.mark = config->mark,
+		.uid = config->confine.uid,
+		.alone = config->alone,
+		.destinations_key = config->destinations_key,
+	};
+	int error = grants_new(&config->compiled, &keeper->grants);
+
+	if (error)
+		return error;
+	keeper->plan = config->compiled.plan;
+	keeper->policy = keeper->plan->policy;
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
 	keeper->channels = calloc(config->n_channels + 1, sizeof(*keeper->channels));
@@ -382,13 +465,13 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 	keeper->channels[config->n_channels] = (struct pollfd){config->leash, 0, 0};
 	keeper->n_channels = config->n_channels;
 	keeper->n_open = config->n_channels;
-	return sets_open(config->compiled.plan, config->mark, config->confine.uid, config->alone,
-		&keeper->sets);
+	return sets_open(&sets, &keeper->sets);
 }
 
 static void keeper_free(struct keeper *keeper)
 {
 	sets_close(keeper->sets);
+	grants_free(keeper->grants);
 	free(keeper->channels);
 	free(keeper);
 }

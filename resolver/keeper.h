@@ -7,14 +7,16 @@
 #include <stdint.h>
 
 #include "rules/compile.h"
+#include "src/base/hash.h"
 #include "src/kernel/confine.h"
 
 struct keeper_config {
 	struct compiled compiled;
 	struct confine confine;
-	uint32_t mark;       /* of the resolver's own sockets; not 0 */
-	bool alone;          /* no other keeper of this table is still at work */
-	const int *channels; /* the keeper's ends */
+	uint32_t mark;                    /* of the resolver's own sockets; not 0 */
+	struct hash_key destinations_key; /* see struct sets_config */
+	bool alone;                       /* no other keeper of this table is still at work */
+	const int *channels;              /* the keeper's ends */
 	size_t n_channels;
 	int ready; /* gets one byte once leases are served */
 	int leash; /* the end of a pipe that hangs up when it has to end at once */

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "resolver/crew.h"
+#include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
@@ -41,7 +42,10 @@
  * first and closed last; the table must be loaded already, under its new name too.
  *
  * The mark of the sockets to upstream servers is drawn once, so that questions which are out stay
- * permitted while keepers change.
+ * permitted while keepers change; so is the key that names are counted by as destinations, since
+ * what one keeper counted the next one reads. Destinations are counted from the start of this
+ * process on: that is a session. What the guard counts begins anew with each reading of the policy,
+ * but not when a crew is replaced.
  *
  * All signals are blocked and read from a descriptor, so nothing happens between two steps.
  */
@@ -64,6 +68,7 @@ _Static_assert(RESOLVER_WORKERS_MAX <= CREW_WORKERS_MAX, "a crew has room for al
 struct setting {
 	struct arena *arena;
 	struct compiled compiled;
+	struct guard *guard;
 	struct listeners *listeners;
 };
 
@@ -79,6 +84,7 @@ struct supervisor {
 	uid_t uid;
 	gid_t gid;
 	uint32_t mark;
+	struct hash_key destinations_key;
 	int signals;
 	bool stopping;
 	bool reload_wanted;
@@ -105,26 +111,43 @@ static void setting_free(struct setting *setting)
 	if (!setting)
 		return;
 	listeners_close(setting->listeners);
+	guard_free(setting->guard);
 	arena_free(setting->arena);
 	free(setting);
 }
 
-static enum resolver_status compile(const char *path, struct setting *setting)
+static enum resolver_status compile(const struct resolver_options *from, struct setting *setting)
 {
+	const struct compile_options options = {
+		.policy = from->policy,
+		.overrides = from->overrides,
+		.n_overrides = from->n_overrides,
+		.profile_dirs = from->profile_dirs,
+		.n_profile_dirs = from->n_profile_dirs,
+	};
 	struct diag *diag;
 	int error = arena_new(ARENA_BYTES, &setting->arena);
 
 	if (error) {
-		log_error("%s: %s", path, strerror(-error));
+		log_error("%s: %s", from->policy, strerror(-error));
 		return RESOLVER_KERNEL;
 	}
 	diag = diag_new(setting->arena);
-	error = diag ? compile_file(setting->arena, path, diag, &setting->compiled) : -ENOMEM;
+	error = diag ? compile_policy(setting->arena, &options, diag, &setting->compiled) : -ENOMEM;
 	if (diag)
 		diag_print(diag, stderr);
 	if (error && error != -EINVAL)
-		log_error("%s: %s", path, strerror(-error));
+		log_error("%s: %s", from->policy, strerror(-error));
 	return error ? RESOLVER_POLICY : RESOLVER_OK;
+}
+
+static enum resolver_status make_guard(struct setting *setting)
+{
+	int error = guard_new(setting->compiled.layers, &setting->guard);
+
+	if (error)
+		log_error("no memory for what wildcard_names counts: %s", strerror(-error));
+	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
 static enum resolver_status listen_on(
@@ -155,7 +178,9 @@ static enum resolver_status make_setting(const struct supervisor *supervisor,
 
 	if (!setting)
 		return status;
-	status = compile(supervisor->options->policy, setting);
+	status = compile(supervisor->options, setting);
+	if (!status)
+		status = make_guard(setting);
 	if (!status && preflight_ruleset(setting->compiled.plan) != 0)
 		status = RESOLVER_KERNEL;
 	if (!status)
@@ -194,6 +219,8 @@ static struct crew *start_crew(
 {
 	const struct crew_config config = {
 		.compiled = setting->compiled,
+		.guard = setting->guard,
+		.destinations_key = supervisor->destinations_key,
 		.listeners = setting->listeners,
 		.workers = supervisor->options->workers,
 		.uid = supervisor->uid,
@@ -509,7 +536,16 @@ static int prepare(struct supervisor *supervisor)
 			sizeof(supervisor->mark))
 			return -EIO;
 	} while (supervisor->mark == 0);
-	return 0;
+	return hash_key_draw(&supervisor->destinations_key);
+}
+
+static enum resolver_status start_session(const struct plan *plan)
+{
+	int error = sets_forget_destinations(plan);
+
+	if (error)
+		log_error("table inet %s: %s", plan->table, strerror(-error));
+	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
 /* Ends who is left: they hold nothing that would be lost. One that doesn't end in time does with
@@ -553,7 +589,10 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 		return RESOLVER_KERNEL;
 	}
 	status = make_setting(&supervisor, NULL, &supervisor.setting);
+	if (!status)
+		status = start_session(supervisor.setting->compiled.plan);
 	if (status) {
+		setting_free(supervisor.setting);
 		fd_closep(&supervisor.signals);
 		return status;
 	}

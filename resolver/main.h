@@ -3,6 +3,7 @@
 #define EGRESS_RESOLVER_MAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #define RESOLVER_WORKERS_MAX 64
 
@@ -15,10 +16,14 @@ enum resolver_status {
 };
 
 struct resolver_options {
-	const char *program; /* as it is called in the log */
-	const char *policy;  /* path of the policy file */
-	const char *user;    /* whom the children become */
-	unsigned workers;    /* 1 to RESOLVER_WORKERS_MAX */
+	const char *program;          /* as it is called in the log */
+	const char *policy;           /* path of the policy file */
+	const char *const *overrides; /* paths, in order */
+	size_t n_overrides;
+	const char *const *profile_dirs; /* looked in before the installed profiles */
+	size_t n_profile_dirs;
+	const char *user; /* whom the children become */
+	unsigned workers; /* 1 to RESOLVER_WORKERS_MAX */
 	bool verbose;
 };
 

@@ -12,10 +12,10 @@
 #define FLAG_CD 0x0010
 #define OPCODE(flags) (((flags) >> 11) & 0xf)
 
-#define OPTION_EDE 15   /* RFC 8914 section 2 */
-#define OPT_FIXED 11    /* root, type, size, extended rcode and flags, length */
-#define EDE_TEXT_MAX 64 /* bytes of a rule id that travel */
-#define RECORDS_MAX 16  /* additional records of a query that are looked at */
+#define OPTION_EDE 15    /* RFC 8914 section 2 */
+#define OPT_FIXED 11     /* root, type, size, extended rcode and flags, length */
+#define EDE_TEXT_MAX 120 /* bytes of a rule id, and what it is about, that travel */
+#define RECORDS_MAX 16   /* additional records of a query that are looked at */
 
 static void read_question(struct reader *reader, struct msg_query *query)
 {

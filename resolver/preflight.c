@@ -9,10 +9,11 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
+#include "resolver/sets.h"
 #include "src/base/log.h"
 #include "src/kernel/setlink.h"
 
-#define ADVICE "load it with: egress-compile %s | nft -f -"
+#define ADVICE "load it with: %s"
 
 /* --- The ruleset --- */
 
@@ -23,7 +24,7 @@ struct seen {
 };
 
 struct marks {
-	struct seen *seen; /* sorted by mark */
+	struct seen *seen; /* sorted by mark; a rule has one or two */
 	size_t count;
 };
 
@@ -46,34 +47,51 @@ static int note_mark(void *context, const struct setlink_element *element)
 	return 0;
 }
 
-static void warn_of_missing(const struct plan *plan, const struct marks *marks)
+static int compare_rules_seen(const void *a, const void *b)
 {
-	size_t n_missing = 0, first = plan->n_rules;
+	const struct seen *left = a, *right = b;
 
+	return left->rule < right->rule ? -1 : left->rule > right->rule;
+}
+
+static void warn_of_missing(const struct plan *plan, struct marks *marks)
+{
+	size_t n_missing = 0;
+	unsigned first = 0, last = 0;
+	char command[SETS_COMMAND];
+
+	qsort(marks->seen, marks->count, sizeof(*marks->seen), compare_rules_seen);
 	for (size_t i = 0; i < marks->count; i++) {
-		if (marks->seen[i].live)
+		unsigned rule = marks->seen[i].rule;
+
+		if (marks->seen[i].live || (n_missing > 0 && rule == last))
 			continue;
-		n_missing++;
-		if (marks->seen[i].rule < first)
-			first = marks->seen[i].rule;
+		if (n_missing++ == 0)
+			first = rule;
+		last = rule;
 	}
 	if (n_missing > 0)
 		log_warning(
 			"the loaded ruleset lacks %zu of the policy's rules, from %s on; " ADVICE,
-			n_missing, plan->rules[first].id, plan->policy->file);
+			n_missing, plan->rules[first].id, sets_load_command(plan, command));
 }
 
 /* Warns when the loaded ruleset was made from another state of the policy. */
 static int compare_rules(struct setlink *link, const struct plan *plan)
 {
-	struct marks marks = {.count = plan->n_rules};
+	struct marks marks = {.count = 0};
 	int error;
 
-	marks.seen = calloc(plan->n_rules + 1, sizeof(*marks.seen));
+	marks.seen = calloc(2 * plan->n_rules + 1, sizeof(*marks.seen));
 	if (!marks.seen)
 		return -ENOMEM;
-	for (unsigned i = 0; i < plan->n_rules; i++)
-		marks.seen[i] = (struct seen){.mark = plan->rules[i].mark, .rule = i};
+	for (unsigned i = 0; i < plan->n_rules; i++) {
+		const struct plan_rule *rule = &plan->rules[i];
+
+		marks.seen[marks.count++] = (struct seen){.mark = rule->mark, .rule = i};
+		if (rule->flag_mark != 0)
+			marks.seen[marks.count++] = (struct seen){rule->flag_mark, i, false};
+	}
 	qsort(marks.seen, marks.count, sizeof(*marks.seen), compare_seen);
 	error = setlink_dump(link, plan->table, plan->live_set, note_mark, &marks);
 	if (!error)
@@ -92,6 +110,10 @@ static int find_sets(struct setlink *link, const struct plan *plan, const char *
 		set = plan->live_set;
 		error = setlink_find(link, plan->table, set);
 	}
+	if (!error && plan->destinations_set) {
+		set = plan->destinations_set;
+		error = setlink_find(link, plan->table, set);
+	}
 	for (size_t i = 0; i < plan->n_groups * PLAN_FAMILIES && !error; i++) {
 		set = plan->groups[i / PLAN_FAMILIES].family[i % PLAN_FAMILIES].leases;
 		error = setlink_find(link, plan->table, set);
@@ -103,11 +125,14 @@ static int find_sets(struct setlink *link, const struct plan *plan, const char *
 
 static void log_missing(const struct plan *plan, const char *set)
 {
+	char command[SETS_COMMAND];
+
+	sets_load_command(plan, command);
 	if (strcmp(set, plan->resolver_set) == 0)
-		log_error("table inet %s is not loaded; " ADVICE, plan->table, plan->policy->file);
+		log_error("table inet %s is not loaded; " ADVICE, plan->table, command);
 	else
 		log_error("table inet %s was made from another policy, it has no \"%s\"; " ADVICE,
-			plan->table, set, plan->policy->file);
+			plan->table, set, command);
 }
 
 int preflight_ruleset(const struct plan *plan)

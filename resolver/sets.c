@@ -2,9 +2,11 @@
 #include "resolver/sets.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/destinations.h"
 #include "resolver/leases.h"
 #include "src/base/log.h"
 #include "src/kernel/setlink.h"
@@ -25,6 +27,10 @@
  * then the resolver's mark is missing. It is looked for every few seconds, and when the kernel says
  * that a set or an element isn't what was recorded.
  *
+ * Where [budget] destinations has a ceiling, a name takes an element of the set `destinations` in
+ * the transaction that opens its first address; the kernel holds the set to its size, and takes
+ * elements itself for bare addresses. What is in it is remembered, so that a name is sent once.
+ *
  * Time: a lease's end is counted from before the kernel was asked. The kernel counts it in ticks,
  * from the one that went before; so it comes up to a tick earlier, and is recorded as that.
  */
@@ -43,19 +49,30 @@ struct change {
 	struct lease before;
 };
 
+/* A mark in force. */
+struct force {
+	uint32_t mark;
+	int64_t expires; /* its rule */
+};
+
 struct sets {
 	const struct plan *plan;
 	struct setlink *link;
 	struct leases *leases;
+	struct destinations *destinations; /* NULL: they are not counted */
+	struct hash_key destinations_key;
 	uint32_t mark;
 	uint32_t uid;
-	uint32_t *marks_in_force; /* sorted */
-	struct mono complete_at;  /* from then on what isn't in `leases` isn't in the kernel */
+	struct force *in_force; /* sorted by mark */
+	size_t n_in_force;
+	struct mono complete_at; /* from then on what isn't in `leases` isn't in the kernel */
 	struct mono look_at;
 	struct mono learn_at; /* not before, for a set that is missing */
 	bool table_gone;
 	struct change changes[CHANGES_MAX];
 	size_t n_changes;
+	uint32_t counted[CHANGES_MAX]; /* destinations that this transaction adds */
+	size_t n_counted;
 };
 
 /* --- The table --- */
@@ -146,6 +163,31 @@ static int read_maps(struct sets *sets)
 	return missing ? -ENOENT : 0;
 }
 
+static int record_destination(void *context, const struct setlink_element *element)
+{
+	struct sets *sets = context;
+	uint32_t mark;
+
+	if (element->key_size != sizeof(mark))
+		return -EPROTO;
+	memcpy(&mark, element->key, sizeof(mark));
+	destinations_add(sets->destinations, mark);
+	return 0;
+}
+
+/* What is missed of a set that changes meanwhile is only sent again. */
+static int read_destinations(struct sets *sets)
+{
+	int error;
+
+	if (!sets->destinations)
+		return 0;
+	destinations_clear(sets->destinations);
+	error = setlink_dump(sets->link, sets->plan->table, sets->plan->destinations_set,
+		record_destination, sets);
+	return error == -EINTR ? 0 : error;
+}
+
 /* The element that says which sockets are the resolver's. */
 static struct setlink_element mark_element(const struct sets *sets)
 {
@@ -178,12 +220,41 @@ int sets_forget_marks(const struct plan *plan)
 	return setlink_commit(link);
 }
 
+int sets_forget_destinations(const struct plan *plan)
+{
+	__attribute__((cleanup(setlink_closep))) struct setlink *link = NULL;
+	int error;
+
+	if (!plan->destinations_set)
+		return 0;
+	error = setlink_open(&link);
+	if (error)
+		return error;
+	setlink_begin(link, plan->table);
+	setlink_flush(link, plan->destinations_set);
+	return setlink_commit(link);
+}
+
+const char *sets_load_command(const struct plan *plan, char *out)
+{
+	const struct layers *layers = plan->layers;
+	int length = snprintf(out, SETS_COMMAND, "egress-compile %s", plan->policy->file);
+
+	for (size_t i = 1; i < layers->n_layers && length < SETS_COMMAND; i++)
+		length += snprintf(out + length, (size_t)(SETS_COMMAND - length), " --override %s",
+			layers->layers[i].policy->file);
+	if (length < SETS_COMMAND)
+		snprintf(out + length, (size_t)(SETS_COMMAND - length), " | nft -f -");
+	return out;
+}
+
 static void note_table(struct sets *sets, bool gone)
 {
+	char command[SETS_COMMAND];
+
 	if (gone && !sets->table_gone)
-		log_error("table inet %s is not loaded, or not from this policy; load it with: "
-			  "egress-compile %s | nft -f -",
-			sets->plan->table, sets->plan->policy->file);
+		log_error("table inet %s is not loaded, or not from this policy; load it with: %s",
+			sets->plan->table, sets_load_command(sets->plan, command));
 	if (!gone && sets->table_gone)
 		log_info("table inet %s is loaded again", sets->plan->table);
 	sets->table_gone = gone;
@@ -205,7 +276,9 @@ static int settle_table(struct sets *sets, int error)
 static int learn(struct sets *sets)
 {
 	struct mono start = clock_now();
-	int error = settle_table(sets, read_maps(sets));
+	int error = read_maps(sets), counted = read_destinations(sets);
+
+	error = settle_table(sets, error ? error : counted);
 
 	sets->learn_at = clock_now();
 	sets->learn_at.ms += LEARN_PAUSE * mono_between(start, sets->learn_at).ms;
@@ -252,15 +325,19 @@ int sets_look(struct sets *sets, struct mono now)
 
 static int compare_marks(const void *a, const void *b)
 {
-	const uint32_t *left = a, *right = b;
+	const struct force *left = a, *right = b;
 
-	return *left < *right ? -1 : *left > *right;
+	return left->mark < right->mark ? -1 : left->mark > right->mark;
 }
 
-static bool is_in_force(const struct sets *sets, uint32_t mark)
+/* Whether a lease may keep its mark for a rule that expires then. */
+static bool may_keep(const struct sets *sets, uint32_t mark, int64_t expires)
 {
-	return bsearch(
-		&mark, sets->marks_in_force, sets->plan->n_rules, sizeof(mark), compare_marks);
+	const struct force wanted = {.mark = mark};
+	const struct force *found =
+		bsearch(&wanted, sets->in_force, sets->n_in_force, sizeof(wanted), compare_marks);
+
+	return found && found->expires >= expires;
 }
 
 static void undo_changes(struct sets *sets)
@@ -270,6 +347,7 @@ static void undo_changes(struct sets *sets)
 
 		*change->place = change->before;
 	}
+	sets->n_counted = 0;
 }
 
 void sets_begin(struct sets *sets, struct mono now)
@@ -285,7 +363,10 @@ int sets_commit(struct sets *sets)
 
 	if (error)
 		undo_changes(sets);
+	for (size_t i = 0; i < sets->n_counted; i++)
+		destinations_add(sets->destinations, sets->counted[i]);
 	sets->n_changes = 0;
+	sets->n_counted = 0;
 	return error;
 }
 
@@ -293,7 +374,8 @@ static int make_room(struct sets *sets, struct mono now)
 {
 	int error;
 
-	if (sets->n_changes < CHANGES_MAX && setlink_room(sets->link) >= ELEMENTS_PER_CHANGE)
+	if (sets->n_changes < CHANGES_MAX && sets->n_counted < CHANGES_MAX &&
+		setlink_room(sets->link) >= ELEMENTS_PER_CHANGE)
 		return 0;
 	error = sets_commit(sets);
 	sets_begin(sets, now);
@@ -317,11 +399,11 @@ static void collect(struct sets *sets, const struct lease *lease, uint32_t mark,
 	setlink_add(sets->link, map, &element);
 }
 
-int sets_open_address(struct sets *sets, const struct grant *grant, const struct inaddr *address,
-	struct mono now, struct mono *until)
+int sets_open_address(struct sets *sets, const struct match_lease *wanted,
+	const struct inaddr *address, struct mono now, struct mono *until)
 {
-	uint16_t map = map_number(grant->group, inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6);
-	uint32_t mark = sets->plan->rules[grant->rule].mark;
+	uint16_t map = map_number(wanted->group, inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6);
+	uint32_t mark = wanted->mark;
 	struct mono sure = {until->ms - TICK_MS};
 	struct lease *lease;
 	int error = make_room(sets, now);
@@ -331,7 +413,7 @@ int sets_open_address(struct sets *sets, const struct grant *grant, const struct
 	lease = leases_take(sets->leases, map, address, now);
 	if (!lease)
 		return -ENOSPC;
-	if (lease->known && is_in_force(sets, lease->mark))
+	if (lease->known && may_keep(sets, lease->mark, sets->plan->rules[wanted->rule].expires))
 		mark = lease->mark;
 	if (lease->known && !mono_before(lease->expires, sure)) {
 		sure = lease->expires;
@@ -346,6 +428,28 @@ int sets_open_address(struct sets *sets, const struct grant *grant, const struct
 	lease->mark = mark;
 	lease->expires = sure;
 	*until = sure;
+	return 0;
+}
+
+int sets_count_name(struct sets *sets, const struct name *name, struct mono now, bool *ret_new)
+{
+	struct setlink_element element = {.key_size = sizeof(uint32_t)};
+	uint32_t mark;
+	int error = 0;
+
+	*ret_new = false;
+	if (!sets->destinations)
+		return 0;
+	mark = destinations_mark(&sets->destinations_key, name);
+	if (destinations_has(sets->destinations, mark))
+		return 0;
+	error = make_room(sets, now);
+	if (error)
+		return error;
+	memcpy(element.key, &mark, sizeof(mark));
+	setlink_add(sets->link, sets->plan->destinations_set, &element);
+	sets->counted[sets->n_counted++] = mark;
+	*ret_new = true;
 	return 0;
 }
 
@@ -373,37 +477,57 @@ int sets_recover(struct sets *sets, int error, struct mono now)
 
 static int list_marks(struct sets *sets)
 {
-	sets->marks_in_force = calloc(sets->plan->n_rules + 1, sizeof(uint32_t));
-	if (!sets->marks_in_force)
+	const struct plan *plan = sets->plan;
+	struct force *force = calloc(2 * plan->n_rules + 1, sizeof(*force));
+	size_t count = 0;
+
+	if (!force)
 		return -ENOMEM;
-	for (size_t i = 0; i < sets->plan->n_rules; i++)
-		sets->marks_in_force[i] = sets->plan->rules[i].mark;
-	qsort(sets->marks_in_force, sets->plan->n_rules, sizeof(uint32_t), compare_marks);
+	for (size_t i = 0; i < plan->n_rules; i++) {
+		const struct plan_rule *rule = &plan->rules[i];
+
+		force[count++] = (struct force){rule->mark, rule->expires};
+		if (rule->flag_mark != 0)
+			force[count++] = (struct force){rule->flag_mark, rule->expires};
+	}
+	qsort(force, count, sizeof(*force), compare_marks);
+	sets->in_force = force;
+	sets->n_in_force = count;
 	return 0;
 }
 
-int sets_open(
-	const struct plan *plan, uint32_t mark, uint32_t uid, bool alone, struct sets **ret_sets)
+static int make_parts(struct sets *sets)
 {
-	struct sets *sets = calloc(1, sizeof(*sets));
 	struct hash_key key;
-	int error = sets ? hash_key_draw(&key) : -ENOMEM;
+	int error = hash_key_draw(&key);
 
-	if (error) {
-		free(sets);
-		return error;
-	}
-	sets->plan = plan;
-	sets->mark = mark;
-	sets->uid = uid;
-	sets->complete_at = clock_now();
-	if (!alone)
-		sets->complete_at = mono_add(sets->complete_at, longest_lease(sets));
-	error = list_marks(sets);
+	if (!error)
+		error = list_marks(sets);
 	if (!error)
 		error = leases_new(&key, &sets->leases);
+	if (!error && sets->plan->destinations_set)
+		error = destinations_new(
+			sets->plan->layers->budget.destinations, &sets->destinations);
 	if (!error)
 		error = setlink_open(&sets->link);
+	return error;
+}
+
+int sets_open(const struct sets_config *config, struct sets **ret_sets)
+{
+	struct sets *sets = calloc(1, sizeof(*sets));
+	int error;
+
+	if (!sets)
+		return -ENOMEM;
+	sets->plan = config->plan;
+	sets->mark = config->mark;
+	sets->uid = config->uid;
+	sets->destinations_key = config->destinations_key;
+	sets->complete_at = clock_now();
+	if (!config->alone)
+		sets->complete_at = mono_add(sets->complete_at, longest_lease(sets));
+	error = make_parts(sets);
 	if (error) {
 		sets_close(sets);
 		return error;
@@ -417,7 +541,8 @@ void sets_close(struct sets *sets)
 	if (!sets)
 		return;
 	setlink_close(sets->link);
+	destinations_free(sets->destinations);
 	leases_free(sets->leases);
-	free(sets->marks_in_force);
+	free(sets->in_force);
 	free(sets);
 }

@@ -7,6 +7,7 @@
 
 #include "rules/match.h"
 #include "src/base/clock.h"
+#include "src/base/hash.h"
 
 /*
  * What the keeper fills of a plan's table in the kernel: the lease maps, and the set that names the
@@ -14,10 +15,18 @@
  */
 struct sets;
 
-/* `mark` and `uid` are the resolver's sockets'. `alone`: no other process fills the maps. 0 or
- * -errno. */
-int sets_open(
-	const struct plan *plan, uint32_t mark, uint32_t uid, bool alone, struct sets **ret_sets);
+struct sets_config {
+	const struct plan *plan;
+	uint32_t mark; /* of the resolver's sockets */
+	uint32_t uid;
+	bool alone; /* no other process fills the maps */
+	/* What names are counted by: the same for all keepers that count into one set, and nobody
+	 * else's to know. */
+	struct hash_key destinations_key;
+};
+
+/* 0 or -errno. */
+int sets_open(const struct sets_config *config, struct sets **ret_sets);
 void sets_close(struct sets *sets);
 
 /* Puts the mark into force and reads what is leased. 0, also when the table isn't loaded, which is
@@ -27,6 +36,10 @@ int sets_start(struct sets *sets);
 /* Takes whatever marks there are out of the plan's table: no socket has a way to the upstream
  * servers any more. For who has no sets open. 0 or -errno. */
 int sets_forget_marks(const struct plan *plan);
+
+/* Empties the set of what was counted against [budget] destinations, if the plan has one: a new
+ * session. 0 or -errno. */
+int sets_forget_destinations(const struct plan *plan);
 
 /* Between two looks. */
 #define SETS_LOOK_MS 5000
@@ -42,12 +55,18 @@ int sets_look(struct sets *sets, struct mono now);
 void sets_begin(struct sets *sets, struct mono now);
 
 /*
- * Opens `address` in the group of the grant until *until, or for as long as it is open already, to
- * which *until is then set. A lease that stands keeps its mark while that is in force. 0; -ENOSPC
- * when there is no room; or what the kernel refused an earlier part of the transaction with.
+ * Opens `address` as `wanted` says until *until, or for as long as it is open already, to which
+ * *until is then set. One that is open keeps its mark while that is in force, and does not expire
+ * before the new one. 0; -ENOSPC when there is no room; or what the kernel refused an earlier part
+ * of the transaction with.
  */
-int sets_open_address(struct sets *sets, const struct grant *grant, const struct inaddr *address,
-	struct mono now, struct mono *until);
+int sets_open_address(struct sets *sets, const struct match_lease *wanted,
+	const struct inaddr *address, struct mono now, struct mono *until);
+
+/* Counts the name as a destination, if the plan has a set of them; *ret_new: that it was not
+ * counted before. When the set is full the transaction fails with -ENFILE. 0, or as
+ * sets_open_address(). */
+int sets_count_name(struct sets *sets, const struct name *name, struct mono now, bool *ret_new);
 
 /* The kernel acknowledges all of it, or nothing (of what it wasn't sent earlier for its length)
  * has happened: 0 or -errno. */
@@ -56,5 +75,10 @@ int sets_commit(struct sets *sets);
 /* After a transaction failed with `error`: reads the sets again if that says that they aren't as
  * they were thought to be. 0; -ESTALE as sets_look(); or -errno. */
 int sets_recover(struct sets *sets, int error, struct mono now);
+
+#define SETS_COMMAND 1024
+
+/* The command that loads the plan's ruleset, into `out` (SETS_COMMAND bytes), which it returns. */
+const char *sets_load_command(const struct plan *plan, char *out);
 
 #endif

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "resolver/bucket.h"
 #include "resolver/channel.h"
 #include "resolver/engine.h"
 #include "resolver/loop.h"
@@ -32,6 +34,8 @@
  * worker reads nothing but the channel: the queries wait in their sockets. From a keeper that says
  * nothing for long it gives up, and the parent starts all anew.
  *
+ * What clients can make it log is bounded: a few lines a second, and then how many were left out.
+ *
  * It answers from the moment that the keeper has been asked for every upstream socket. When the
  * parent dismisses it, it takes no more queries, finishes the ones it has, and ends; there is
  * another worker on the same sockets by then.
@@ -43,6 +47,8 @@ enum {
 	SILENCE_MS = 10000, /* of a keeper that has been asked */
 };
 
+static const struct rate reports_rate = {.count = 5, .seconds = 1};
+
 struct worker {
 	int epoll;
 	int ready;
@@ -53,6 +59,8 @@ struct worker {
 	struct tcp *tcp;
 	struct outgoing *outgoing;
 	struct streams *streams;
+	struct bucket reports;
+	unsigned n_unreported;
 	const int *udp_sockets;
 	size_t n_sockets;
 	struct mono now;   /* when the loop's turn began */
@@ -104,6 +112,34 @@ static int io_lease(void *context, const struct channel_request *request)
 	struct worker *worker = context;
 
 	return channel_send_request(&worker->channel, request);
+}
+
+static int64_t io_time(void *context)
+{
+	(void)context;
+	return (int64_t)time(NULL);
+}
+
+static void io_report(
+	void *context, enum engine_report what, const struct name *name, const char *rule)
+{
+	struct worker *worker = context;
+	char text[NAME_TEXT];
+
+	name_to_text(name, text);
+	/* This comes once for each rule. */
+	if (what == ENGINE_WILDCARD) {
+		log_warning("%s: no more names than this may be asked: %s", rule, text);
+		return;
+	}
+	if (!bucket_take(&worker->reports, worker->now)) {
+		worker->n_unreported++;
+		return;
+	}
+	if (worker->n_unreported > 0)
+		log_info("%u more names were observed", worker->n_unreported);
+	worker->n_unreported = 0;
+	log_info("%s: observed: %s would refuse it", text, rule);
 }
 
 static void take_query(void *context, const struct client *client, const uint8_t *bytes,
@@ -340,11 +376,14 @@ static int run(struct worker *worker)
 
 /* --- The process --- */
 
-static int make_engine(struct worker *worker, const struct compiled *compiled)
+static int make_engine(struct worker *worker, const struct worker_config *from)
 {
 	struct engine_config config = {
-		.compiled = *compiled,
+		.compiled = from->compiled,
+		.guard = from->guard,
 		.io = {.context = worker,
+			.time = io_time,
+			.report = io_report,
 			.reply = io_reply,
 			.ask = io_ask,
 			.ask_stream = io_ask_stream,
@@ -372,7 +411,7 @@ static int make_parts(struct worker *worker, const struct worker_config *config)
 	if (!error)
 		error = streams_new(worker->epoll, &worker->channel, dns, &worker->streams);
 	if (!error)
-		error = make_engine(worker, &config->compiled);
+		error = make_engine(worker, config);
 	return error;
 }
 
@@ -385,6 +424,7 @@ static int prepare(struct worker *worker, const struct worker_config *config)
 	worker->channel.fd = config->channel;
 	worker->udp_sockets = config->udp;
 	worker->n_sockets = config->n_sockets;
+	bucket_init(&worker->reports, reports_rate);
 	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (worker->epoll < 0)
 		return -errno;

@@ -4,11 +4,13 @@
 
 #include <stddef.h>
 
+#include "resolver/guard.h"
 #include "rules/compile.h"
 #include "src/kernel/confine.h"
 
 struct worker_config {
 	struct compiled compiled;
+	struct guard *guard; /* all workers' */
 	struct confine confine;
 	int channel;    /* the worker's end */
 	const int *udp; /* listening sockets */

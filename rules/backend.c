@@ -5,8 +5,13 @@
 
 #include "rules/nft.h"
 
+static int write_nft(const struct plan *plan, FILE *out)
+{
+	return nft_write(plan, NULL, out);
+}
+
 static const struct backend backends[] = {
-	{"nft", "an nftables ruleset for nft -f", nft_write},
+	{"nft", "an nftables ruleset for nft -f", write_nft},
 };
 
 const struct backend *backend_find(const char *name)

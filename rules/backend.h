@@ -10,7 +10,7 @@
 struct backend {
 	const char *name;
 	const char *summary;
-	/* Writes the plan to `out`. 0 or -EIO. */
+	/* Writes the plan to `out`. 0, -EIO, or -EINVAL: it has what the target cannot say. */
 	int (*write)(const struct plan *plan, FILE *out);
 };
 

@@ -1,38 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/compile.h"
 
-#include "rules/load.h"
+#include <errno.h>
+#include <time.h>
 
-/* From a checked policy to what programs work with. */
-static int lower(struct arena *arena, const struct policy *policy, struct diag *diag,
+#include "rules/load.h"
+#include "src/base/arena.h"
+
+/* All the policies, the base first. What is wrong with any of them is shown together. */
+static int load_all(struct arena *arena, const struct compile_options *options, struct diag *diag,
+	const struct policy **policies)
+{
+	struct load_options load = {
+		.profile_dirs = options->profile_dirs,
+		.n_profile_dirs = options->n_profile_dirs,
+	};
+	int error, worst;
+
+	if (options->text)
+		worst = policy_parse(arena, options->policy, options->text, options->size, &load,
+			diag, &policies[0]);
+	else
+		worst = policy_load(arena, options->policy, &load, diag, &policies[0]);
+	load.is_override = true;
+	for (size_t i = 0; i < options->n_overrides && (worst == 0 || worst == -EINVAL); i++) {
+		error = policy_load(arena, options->overrides[i], &load, diag, &policies[i + 1]);
+		worst = error < 0 ? error : worst;
+	}
+	return worst;
+}
+
+int compile_layers(struct arena *arena, const struct compile_options *options, struct diag *diag,
+	const struct layers **ret_layers)
+{
+	size_t n_policies = 1 + options->n_overrides;
+	const struct policy **policies = arena_array(arena, n_policies, sizeof(struct policy *));
+	int error = policies ? load_all(arena, options, diag, policies) : -ENOMEM;
+
+	if (error < 0)
+		return error;
+	return layers_make(arena, policies, n_policies,
+		options->now != 0 ? options->now : (int64_t)time(NULL), diag, ret_layers);
+}
+
+int compile_policy(struct arena *arena, const struct compile_options *options, struct diag *diag,
 	struct compiled *ret_compiled)
 {
-	struct compiled compiled;
-	int error;
+	struct compiled compiled = {.categories = NULL};
+	int error = compile_layers(arena, options, diag, &compiled.layers);
 
-	error = plan_make(arena, policy, diag, &compiled.plan);
+	if (error == 0)
+		error = plan_make(arena, compiled.layers, diag, &compiled.plan);
 	if (error == 0)
 		error = match_make(arena, compiled.plan, &compiled.match);
 	if (error < 0)
 		return error;
 	*ret_compiled = compiled;
 	return 0;
-}
-
-int compile_file(
-	struct arena *arena, const char *path, struct diag *diag, struct compiled *ret_compiled)
-{
-	const struct policy *policy;
-	int error = policy_load(arena, path, diag, &policy);
-
-	return error < 0 ? error : lower(arena, policy, diag, ret_compiled);
-}
-
-int compile_text(struct arena *arena, const char *file, const char *text, size_t size,
-	struct diag *diag, struct compiled *ret_compiled)
-{
-	const struct policy *policy;
-	int error = policy_parse(arena, file, text, size, diag, &policy);
-
-	return error < 0 ? error : lower(arena, policy, diag, ret_compiled);
 }

@@ -2,24 +2,43 @@
 #ifndef EGRESS_RULES_COMPILE_H
 #define EGRESS_RULES_COMPILE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include "rules/layers.h"
 #include "rules/match.h"
 #include "rules/plan.h"
 
 struct arena;
+struct categories;
 struct diag;
 
-/* A policy file's way through the compiler: load, plan, match. Every program starts here. 0,
- * -EINVAL (diag says what is wrong) or another -errno. */
-struct compiled {
-	const struct plan *plan;
-	const struct match *match;
+/* What a policy file's way through the compiler needs: load, layers, plan, match. Every program
+ * starts here. */
+struct compile_options {
+	const char *policy;           /* the base's file */
+	const char *text;             /* its text (which must stay), or NULL to read the file */
+	size_t size;                  /* of the text */
+	const char *const *overrides; /* files, in order */
+	size_t n_overrides;
+	const char *const *profile_dirs; /* looked in before the installed profiles */
+	size_t n_profile_dirs;
+	int64_t now; /* seconds since 1970; 0: the clock's */
 };
 
-int compile_file(
-	struct arena *arena, const char *path, struct diag *diag, struct compiled *ret_compiled);
+struct compiled {
+	const struct layers *layers;
+	const struct plan *plan;
+	const struct match *match;
+	const struct categories *categories; /* rules/category.h; NULL unless they are loaded too */
+};
 
-/* The same for text in memory, called `file` in diagnostics. */
-int compile_text(struct arena *arena, const char *file, const char *text, size_t size,
-	struct diag *diag, struct compiled *ret_compiled);
+/* 0, -EINVAL (diag says what is wrong) or another -errno. */
+int compile_policy(struct arena *arena, const struct compile_options *options, struct diag *diag,
+	struct compiled *ret_compiled);
+
+/* As far as the layers only: for those who judge, and need no kernel objects. */
+int compile_layers(struct arena *arena, const struct compile_options *options, struct diag *diag,
+	const struct layers **ret_layers);
 
 #endif

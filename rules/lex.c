@@ -22,6 +22,7 @@ struct lex {
 	size_t pos;
 	size_t item; /* where the last key or element started */
 	bool fresh;  /* the next character that is no blank starts one */
+	bool behind; /* its '=' was passed: no key can follow in it */
 	unsigned depth;
 	unsigned parts; /* dots of the key so far */
 	unsigned values;
@@ -82,6 +83,7 @@ static void skip_comment(struct lex *lex)
 static void start_item(struct lex *lex)
 {
 	lex->fresh = true;
+	lex->behind = false;
 	lex->parts = 0;
 }
 
@@ -112,11 +114,11 @@ static void take_mark(struct lex *lex, char c)
 		break;
 	case '=':
 		lex->values++;
-		lex->parts = 0;
+		lex->behind = true;
 		break;
 	case '.':
-		lex->dots++;
-		lex->parts++;
+		lex->dots += !lex->behind;
+		lex->parts += !lex->behind;
 		break;
 	case '\n':
 		if (lex->depth == 0)
@@ -174,7 +176,7 @@ static const char *find_problem(const struct lex *lex)
 	if (lex->headers > LEX_HEADERS_MAX)
 		return "the file has more than 65536 table headers";
 	if (lex->dots > LEX_DOTS_MAX)
-		return "the file has more than 16384 dots outside of strings";
+		return "the file has more than 16384 dots outside of strings and values";
 	return NULL;
 }
 

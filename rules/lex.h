@@ -16,7 +16,7 @@
 #define LEX_DEPTH_MAX 32u          /* brackets in brackets, and parts of one dotted key */
 #define LEX_VALUES_MAX (1u << 21)  /* values of a file */
 #define LEX_HEADERS_MAX (1u << 16) /* [table] and [[table]] lines */
-#define LEX_DOTS_MAX (1u << 14)    /* dots outside of strings: those of dotted keys */
+#define LEX_DOTS_MAX (1u << 14)    /* dots of dotted keys, and of floats in arrays */
 
 /* Why a file is not given to the parser. */
 struct lex_fault {

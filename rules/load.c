@@ -2,317 +2,160 @@
 #include "rules/load.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/check.h"
+#include "rules/codes.h"
 #include "rules/lex.h"
-#include "rules/quote.h"
 #include "rules/readers.h"
+#include "rules/walk.h"
 #include "src/base/arena.h"
 #include "src/base/fd.h"
 
 /*
  * Theory of operation
  *
- * The tree of a file is walked table by table. Each key is looked up in the schema, its value is
- * checked against its row, and then the row's reader stores it. A key that a table lacks is read
- * from its default, so that the readers are the only way into a policy. Mistakes go to the diag and
- * the walk goes on: a policy with any is never given out. The tree lies in an arena of its own,
- * which ends with the call.
+ * Text becomes a tree (rules/toml.h); the walk (rules/walk.h) has each of its keys read into the
+ * policy by the key's reader (rules/readers.h); then what only several values can get wrong is
+ * checked (rules/check.h). The tree lies in an arena of its own, which ends with the file. A
+ * profile goes the same way, with the reader of `profiles` as its caller, and leaves its entries.
  */
 
 #define SCRATCH_MAX ((size_t)768 << 20) /* what LEX_VALUES_MAX nodes can come to */
-#define KINDS_TEXT 128                  /* room for the names of all kinds */
-#define GUESSES_MAX 100u                /* "did you mean": as many as a diag keeps */
-
-struct place load_place(const struct load *load, struct toml_span at)
-{
-	return (struct place){load->file, at.line, at.column, at.width};
-}
-
-const struct toml_node *load_find(const struct toml_node *table, const char *key)
-{
-	for (size_t i = 0; i < table->n_children; i++) {
-		if (text_is(table->children[i].key, key))
-			return &table->children[i];
-	}
-	return NULL;
-}
-
-static bool check_number(
-	struct load *load, const struct schema_key *row, const struct toml_node *value)
-{
-	if (value->value.integer >= row->min && value->value.integer <= row->max)
-		return true;
-	diag_error(load->diag, load_place(load, value->at), "'%s' must be %s, not %lld", row->key,
-		row->expects, (long long)value->value.integer);
-	return false;
-}
-
-static bool check_duration(
-	struct load *load, const struct schema_key *row, const struct toml_node *value)
-{
-	struct duration duration;
-	char quoted[QUOTE_TEXT];
-
-	if (text_to_duration(value->value.string, &duration) == 0 && duration.ms >= row->min &&
-		duration.ms <= row->max)
-		return true;
-	diag_error(load->diag, load_place(load, value->at), "'%s' must be %s, not %s", row->key,
-		row->expects, quote(value->value.string, quoted));
-	return false;
-}
-
-/* "a string or an integer" for a set of kinds, into `out` (KINDS_TEXT bytes); returns `out`. */
-static const char *kinds_to_text(unsigned kinds, char *out)
-{
-	size_t at = 0;
-
-	*out = '\0';
-	for (unsigned kind = 0; kind < TOML_KINDS; kind++) {
-		if (kinds & 1u << kind)
-			at += (size_t)snprintf(out + at, KINDS_TEXT - at, "%s%s",
-				at > 0 ? " or " : "", toml_kind_name((enum toml_kind)kind));
-	}
-	return out;
-}
-
-/* Whether a value that is of a kind it may be of is also in the row's range. */
-static bool check_range(
-	struct load *load, const struct schema_key *row, const struct toml_node *value)
-{
-	if (row->unit == SCHEMA_NUMBER && value->kind == TOML_INTEGER)
-		return check_number(load, row, value);
-	if (row->unit == SCHEMA_DURATION && value->kind == TOML_STRING)
-		return check_duration(load, row, value);
-	return true;
-}
-
-static bool check_value(
-	struct load *load, const struct schema_key *row, const struct toml_node *value)
-{
-	char quoted[QUOTE_TEXT];
-
-	if (row->kinds & 1u << value->kind)
-		return check_range(load, row, value);
-	diag_error(load->diag, load_place(load, value->at), "%s must be %s, not %s",
-		quote(value->key, quoted), row->expects, toml_kind_name(value->kind));
-	return false;
-}
-
-static bool check_item(struct load *load, const struct schema_key *row, struct text key,
-	const struct toml_node *item)
-{
-	char quoted[QUOTE_TEXT], kinds[KINDS_TEXT];
-
-	if (row->items & 1u << item->kind)
-		return check_range(load, row, item);
-	diag_error(load->diag, load_place(load, item->at), "an element of %s must be %s, not %s",
-		quote(key, quoted), kinds_to_text(row->items, kinds), toml_kind_name(item->kind));
-	return false;
-}
-
-static void check_count(
-	struct load *load, const struct schema_key *row, const struct toml_node *array)
-{
-	char quoted[QUOTE_TEXT];
-
-	quote(array->key, quoted);
-	if (array->n_children < row->min_items)
-		diag_error(load->diag, load_place(load, array->at), "%s is empty", quoted);
-	if (row->max_items > 0 && array->n_children > row->max_items)
-		diag_error(load->diag, load_place(load, array->children[row->max_items].at),
-			"%s has %zu elements, more than %zu", quoted, array->n_children,
-			row->max_items);
-}
-
-/* Leaves the array without the elements that don't keep its row, so that the others are looked at
- * too. */
-static int check_items(struct load *load, const struct schema_key *row, struct toml_node *array)
-{
-	struct toml_node *good = NULL;
-	size_t count = 0;
-
-	for (size_t i = 0; i < array->n_children; i++) {
-		const struct toml_node *item = &array->children[i];
-
-		if (check_item(load, row, array->key, item)) {
-			if (good)
-				good[count] = *item;
-			count++;
-			continue;
-		}
-		if (good)
-			continue;
-		good = arena_array(load->scratch, array->n_children, sizeof(*good));
-		if (!good)
-			return -ENOMEM;
-		memcpy(good, array->children, count * sizeof(*good));
-	}
-	array->children = good ? good : array->children;
-	array->n_children = count;
-	return 0;
-}
-
-/* Has a value checked against its row, and what is good of it read. */
-static int read_value(
-	struct load *load, const struct schema_key *row, const struct toml_node *value)
-{
-	struct toml_node good = *value;
-	int error = 0;
-
-	if (!check_value(load, row, value) || !reader_of(row->id))
-		return 0;
-	if (value->kind == TOML_ARRAY) {
-		check_count(load, row, value);
-		error = check_items(load, row, &good);
-	}
-	return error < 0 ? error : reader_of(row->id)(load, &good);
-}
-
-static void reject_key(struct load *load, const char *table, const struct toml_node *value)
-{
-	struct place place = load_place(load, value->key_at);
-	const struct schema_key *elsewhere;
-	const char *near;
-	char quoted[QUOTE_TEXT];
-
-	quote(value->key, quoted);
-	if (load->unknown++ >= GUESSES_MAX) {
-		diag_error(load->diag, place, "unknown key %s", quoted);
-		return;
-	}
-	elsewhere = schema_elsewhere(table, value->key);
-	near = schema_nearest(table, value->key);
-	if (near)
-		diag_error(load->diag, place, "unknown key %s, did you mean '%s'?", quoted, near);
-	else if (elsewhere)
-		diag_error(load->diag, place, "unknown key %s here: it belongs to %s", quoted,
-			schema_table_title(elsewhere->table));
-	else
-		diag_error(load->diag, place, "unknown key %s", quoted);
-}
-
-/* One key of a table; sets its row's bit in *given. */
-static int read_key(
-	struct load *load, const char *table, const struct toml_node *value, uint64_t *given)
-{
-	const struct schema_key *row = schema_find(table, value->key);
-
-	if (!row) {
-		reject_key(load, table, value);
-		return 0;
-	}
-	if (row->id == SCHEMA_LATER) {
-		diag_error(load->diag, load_place(load, value->key_at), "'%s' is not supported yet",
-			row->key);
-		return 0;
-	}
-	*given |= UINT64_C(1) << row->id;
-	return read_value(load, row, value);
-}
-
-/* The default of a row, parsed once. */
-static int find_default(
-	struct load *load, const struct schema_key *row, const struct toml_node **ret_value)
-{
-	const struct toml_node **cached = &load->defaults[row->id];
-	const struct toml_node *root;
-	const char *text;
-	int error;
-
-	if (!*cached) {
-		text = arena_printf(load->scratch, "%s = %s", row->key, row->fallback);
-		if (!text)
-			return -ENOMEM;
-		error = toml_parse(load->scratch, "default", text_of(text), load->diag, &root);
-		if (error < 0)
-			return error;
-		*cached = &root->children[0];
-	}
-	*ret_value = *cached;
-	return 0;
-}
-
-/* The keys that a table lacks. */
-static int read_defaults(struct load *load, const char *table, uint64_t given)
-{
-	size_t count;
-	const struct schema_key *rows = schema_keys(&count);
-
-	for (size_t i = 0; i < count; i++) {
-		const struct schema_key *row = &rows[i];
-		const struct toml_node *value;
-		int error;
-
-		if (strcmp(row->table, table) != 0 || row->id == SCHEMA_LATER || !row->fallback ||
-			given & UINT64_C(1) << row->id)
-			continue;
-		error = find_default(load, row, &value);
-		if (error == 0)
-			error = reader_of(row->id)(load, value);
-		if (error < 0)
-			return error;
-	}
-	return 0;
-}
-
-int load_table(struct load *load, const char *table, const struct toml_node *node)
-{
-	uint64_t given = 0;
-	int error = 0;
-
-	for (size_t i = 0; i < node->n_children && error == 0; i++)
-		error = read_key(load, table, &node->children[i], &given);
-	return error < 0 ? error : read_defaults(load, table, given);
-}
+#define ALLOWLIST_REFUSES 1.0
+#define DENYLIST_REFUSES 3.0
 
 /* False when the file is in another version of the language: nothing else of it is looked at. */
 static bool check_version(struct load *load, const struct toml_node *root)
 {
-	const struct toml_node *version = load_find(root, "version");
+	const struct toml_node *version = walk_find(root, "version");
 
 	if (!version) {
-		diag_error(load->diag, (struct place){.file = load->file},
+		diag_error(load->diag, CODE_VERSION, (struct place){.file = load->file},
 			"'version' is missing: a policy starts with 'version = 1'");
 		return true;
 	}
 	if (version->kind != TOML_INTEGER || version->value.integer == 1)
 		return true;
-	diag_error(load->diag, load_place(load, version->at),
+	diag_error(load->diag, CODE_VERSION, walk_place(load, version->at),
 		"version %lld is unknown: this program reads version 1",
 		(long long)version->value.integer);
 	return false;
 }
 
-/* Text to tree to policy. */
-static int load_text(struct load *load, struct text text)
+static size_t count_tables(const struct toml_node *array)
 {
+	return array && array->kind == TOML_ARRAY ? array->n_children : 0;
+}
+
+static struct place find_place(
+	const struct load *load, const struct toml_node *root, const char *key)
+{
+	const struct toml_node *table = walk_find(root, key);
+
+	return table ? walk_place(load, table->at) : (struct place){0};
+}
+
+/* What does not come from a value of its own. */
+static void finish_policy(struct load *load, const struct toml_node *root)
+{
+	struct policy *policy = load->policy;
+
+	policy->has_mode = walk_find(root, "mode");
+	policy->has_allow = walk_find(root, "allow");
+	policy->scope_place = find_place(load, root, "scope");
+	policy->dns_place = find_place(load, root, "dns");
+	if (!load->has_refuse_at)
+		policy->score.refuse_at = policy->denylist ? DENYLIST_REFUSES : ALLOWLIST_REFUSES;
+}
+
+/* The file's own entries, then those of its profiles. 0 or -ENOMEM. */
+static int gather_entries(struct load *load)
+{
+	struct policy *policy = load->policy;
+	size_t own = load->n_allow + load->n_deny, count = own;
+
+	policy->entries = load->entries;
+	policy->n_entries = own;
+	for (size_t i = 0; i < load->n_brought; i++)
+		count += load->brought[i].count;
+	if (count == own)
+		return 0;
+	policy->entries = arena_array(load->arena, count, sizeof(struct entry));
+	if (!policy->entries)
+		return -ENOMEM;
+	if (own > 0)
+		memcpy(policy->entries, load->entries, own * sizeof(struct entry));
+	for (size_t i = 0; i < load->n_brought; i++) {
+		const struct brought *brought = &load->brought[i];
+
+		if (brought->count > 0)
+			memcpy(policy->entries + policy->n_entries, brought->entries,
+				brought->count * sizeof(struct entry));
+		policy->n_entries += brought->count;
+	}
+	return 0;
+}
+
+static int load_root(struct load *load, const struct toml_node *root)
+{
+	size_t n_deny = count_tables(walk_find(root, "deny"));
+	int error;
+
+	load->room_allow = count_tables(walk_find(root, "allow"));
+	load->entries = arena_array(load->arena, load->room_allow + n_deny, sizeof(struct entry));
+	if (!load->entries)
+		return -ENOMEM;
+	error = walk_table(load, "", root);
+	if (error == 0)
+		error = check_contradictions(load);
+	if (error < 0)
+		return error;
+	finish_policy(load, root);
+	return gather_entries(load);
+}
+
+int load_tree(struct load *load, const char *text, size_t size, const struct toml_node **ret_root)
+{
+	struct text rest = {text, size};
 	const struct toml_node *root;
 	int error = arena_new(SCRATCH_MAX, &load->scratch);
 
+	if (text_starts(rest, "\xef\xbb\xbf"))
+		rest = (struct text){text + 3, size - 3};
+	diag_source(load->diag, load->file, rest.start, rest.length);
 	if (error == 0)
-		error = toml_parse(load->scratch, load->file, text, load->diag, &root);
-	if (error == 0 && check_version(load, root))
-		error = load_table(load, "", root);
-	arena_freep(&load->scratch);
-	if (error == 0 && diag_failed(load->diag))
+		error = toml_parse(load->scratch, load->file, rest, load->diag, &root);
+	if (error == 0 && !check_version(load, root))
 		error = -EINVAL;
+	if (error == 0)
+		*ret_root = root;
+	return error;
+}
+
+int load_text(struct load *load, const char *text, size_t size)
+{
+	const struct toml_node *root;
+	int error = load_tree(load, text, size, &root);
+
+	if (error == 0)
+		error = load_root(load, root);
+	arena_freep(&load->scratch);
 	if (error == 0 || error == -EINVAL || error == -ENOMEM)
 		return error;
-	diag_error(load->diag, (struct place){.file = load->file}, "cannot check it: %s",
+	diag_error(load->diag, CODE_READ, (struct place){.file = load->file}, "cannot check it: %s",
 		strerror(-error));
 	return -EINVAL;
 }
 
 int policy_parse(struct arena *arena, const char *file, const char *text, size_t size,
-	struct diag *diag, const struct policy **ret_policy)
+	const struct load_options *options, struct diag *diag, const struct policy **ret_policy)
 {
-	struct text rest = {text, size};
 	struct load load = {
 		.arena = arena,
 		.diag = diag,
+		.options = options,
 		.file = arena_strndup(arena, file, strlen(file)),
 		.policy = arena_alloc(arena, sizeof(*load.policy)),
 	};
@@ -321,10 +164,9 @@ int policy_parse(struct arena *arena, const char *file, const char *text, size_t
 	if (!load.file || !load.policy)
 		return -ENOMEM;
 	load.policy->file = load.file;
-	if (text_starts(rest, "\xef\xbb\xbf"))
-		rest = (struct text){text + 3, size - 3};
-	diag_source(diag, load.file, rest.start, rest.length);
-	error = load_text(&load, rest);
+	error = load_text(&load, text, size);
+	if (error == 0 && diag_failed(diag))
+		error = -EINVAL;
 	if (error == 0)
 		*ret_policy = load.policy;
 	return error;
@@ -340,7 +182,7 @@ static const struct {
 	{-EFBIG, "it is larger than 64 MiB"},
 };
 
-static const char *reason_of(int error)
+const char *load_reason(int error)
 {
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		if (reasons[i].error == error)
@@ -349,28 +191,38 @@ static const char *reason_of(int error)
 	return strerror(-error);
 }
 
-int policy_load(
-	struct arena *arena, const char *path, struct diag *diag, const struct policy **ret_policy)
+int load_file(struct arena *arena, const char *path, const char **ret_text, size_t *ret_size)
 {
-	const char *file = arena_strndup(arena, path, strlen(path));
 	const char *text;
 	uint8_t *bytes;
 	size_t size;
-	int error;
+	int error = fd_read_file(path, LEX_SIZE_MAX, &bytes, &size);
 
-	if (!file)
-		return -ENOMEM;
-	error = fd_read_file(path, LEX_SIZE_MAX, &bytes, &size);
-	if (error < 0 && error != -ENOMEM) {
-		diag_error(
-			diag, (struct place){.file = file}, "cannot read it: %s", reason_of(error));
-		return -EINVAL;
-	}
 	if (error < 0)
 		return error;
 	text = arena_strndup(arena, (const char *)bytes, size);
 	free(bytes);
 	if (!text)
 		return -ENOMEM;
-	return policy_parse(arena, file, text, size, diag, ret_policy);
+	*ret_text = text;
+	*ret_size = size;
+	return 0;
+}
+
+int policy_load(struct arena *arena, const char *path, const struct load_options *options,
+	struct diag *diag, const struct policy **ret_policy)
+{
+	const char *file = arena_strndup(arena, path, strlen(path));
+	const char *text;
+	size_t size;
+	int error = file ? load_file(arena, path, &text, &size) : -ENOMEM;
+
+	if (error < 0 && error != -ENOMEM) {
+		diag_error(diag, error == -EFBIG ? CODE_TOO_LARGE : CODE_READ,
+			(struct place){.file = file}, "cannot read it: %s", load_reason(error));
+		return -EINVAL;
+	}
+	if (error < 0)
+		return error;
+	return policy_parse(arena, file, text, size, options, diag, ret_policy);
 }

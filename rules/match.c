@@ -1,321 +1,453 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/match.h"
 
-#include <errno.h>
-#include <string.h>
-
-#include "src/base/arena.h"
-#include "src/base/hash.h"
+#include "rules/class.h"
+#include "rules/host.h"
+#include "rules/index.h"
 
 /*
  * Theory of operation
  *
- * One hash table, open addressing, a third of it free, over three kinds of keys: exact names, the
- * suffixes behind wildcards, and the names of [dns.hosts]. The hash of a name is made from the hash
- * of its parent and its first label, so that a lookup, which starts at the root, hashes each label
- * once and has every suffix's hash on the way. It is keyed by chance, so that no list from
- * elsewhere can be made to collide. A million names take 16 bytes each for their records and 12 for
- * the slots.
+ * A look-up meets every host that matches the name (rules/index.h), and for each layer and port
+ * group the one with the highest rank stays. The rank has the order of policy.md in one number: how
+ * specific, deny before allow, `*` before `**`, then the order of the entries. An exact name leaves
+ * nothing to win to wildcards: where it decided all that a wildcard could decide, the look-up ends.
+ * Globs with one literal suffix are tried one by one. Patterns come last, and only where a layer is
+ * still undecided.
  *
- * Entries with the same key are chained in their order, and a record that could never win is left
- * out, so that a chain is at most two records a port group long.
- *
- * Of two wildcards that match one name, the literal part of one is the end of the other's. So more
- * literal labels, more literal characters and a longer suffix are the same thing, and only
- * wildcards over the same suffix tie: there the order of the entries decides, `*` or `**` alike.
+ * What an address of a name gets is put together from who won the name, and, in layers where nobody
+ * did, from who has the address (rules/owners.h).
  */
-
-enum key_kind { KEY_EXACT, KEY_SUFFIX, KEY_EMBEDDED };
-
-enum { LABELS_MAX = 128 };
-
-#define NOTHING UINT32_MAX
-#define INDEX_MASK ((UINT32_C(1) << 29) - 1)
-
-struct record {
-	const uint8_t *wire;
-	uint32_t next; /* the record after this in the chain, or NOTHING */
-	uint32_t kind : 2;
-	uint32_t any_depth : 1;
-	uint32_t index : 29; /* of the rule; of the embedded host for KEY_EMBEDDED */
-};
-
-struct slot {
-	uint32_t tag; /* bits of the hash that do not choose the slot */
-	uint32_t first;
-};
-
-struct match {
-	const struct plan *plan;
-	struct hash_key key;
-	struct slot *slots;
-	size_t n_slots;
-	struct record *records;
-	size_t n_records;
-	bool suffix_labels[LABELS_MAX]; /* whether there is a suffix of as many labels */
-};
-
-/* Labels of a wire name from its first to the root's, at most LABELS_MAX with the root's; returns
- * how many there are without the root's. */
-static unsigned find_labels(const uint8_t *wire, const uint8_t *labels[LABELS_MAX])
-{
-	unsigned n_labels = 0;
-
-	for (; wire[0] != 0; wire += 1 + wire[0])
-		labels[n_labels++] = wire;
-	labels[n_labels] = wire;
-	return n_labels;
-}
-
-/* The hash of a name from its parent's (0 for the root's) and its first label. */
-static uint64_t hash_label(const struct match *match, uint64_t parent, const uint8_t *label)
-{
-	uint8_t both[sizeof(parent) + 64];
-
-	memcpy(both, &parent, sizeof(parent));
-	memcpy(both + sizeof(parent), label, 1u + label[0]);
-	return hash_bytes(&match->key, both, sizeof(parent) + 1 + label[0]);
-}
-
-static uint64_t hash_wire(const struct match *match, const uint8_t *wire)
-{
-	const uint8_t *labels[LABELS_MAX];
-	uint64_t hash = 0;
-
-	for (unsigned i = find_labels(wire, labels); i-- > 0;)
-		hash = hash_label(match, hash, labels[i]);
-	return hash;
-}
-
-/* Both are complete names, so the shorter ends with a difference. */
-static bool same_wire(const uint8_t *a, const uint8_t *b)
-{
-	while (a[0] == b[0] && memcmp(a + 1, b + 1, a[0]) == 0) {
-		if (a[0] == 0)
-			return true;
-		a += 1 + a[0];
-		b += 1 + b[0];
-	}
-	return false;
-}
-
-/* The hash of a key from its name's. */
-static uint64_t hash_key_of(enum key_kind kind, uint64_t name_hash)
-{
-	return name_hash ^ kind * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-/* The slot of the key, or the free one where it belongs. */
-static struct slot *find_slot(
-	const struct match *match, enum key_kind kind, uint64_t name_hash, const uint8_t *wire)
-{
-	uint64_t hash = hash_key_of(kind, name_hash);
-	size_t at = (size_t)((hash >> 32) * match->n_slots >> 32);
-
-	for (;; at = at + 1 < match->n_slots ? at + 1 : 0) {
-		struct slot *slot = &match->slots[at];
-		const struct record *record;
-
-		if (slot->first == NOTHING)
-			return slot;
-		record = &match->records[slot->first];
-		if (slot->tag == (uint32_t)hash && record->kind == kind &&
-			same_wire(record->wire, wire))
-			return slot;
-	}
-}
-
-static void append_record(struct match *match, struct slot *slot, uint64_t name_hash,
-	struct record *last, struct record record)
-{
-	uint32_t at = (uint32_t)match->n_records++;
-
-	match->records[at] = record;
-	if (last) {
-		last->next = at;
-		return;
-	}
-	slot->tag = (uint32_t)hash_key_of((enum key_kind)record.kind, name_hash);
-	slot->first = at;
-}
-
-/* Adds the record at the end of its key's chain, unless what is there before has all its groups for
- * all names that it matches. */
-static void add_record(struct match *match, struct record record)
-{
-	uint64_t hash = hash_wire(match, record.wire);
-	struct slot *slot = find_slot(match, (enum key_kind)record.kind, hash, record.wire);
-	uint64_t missing = match->plan->rule_groups[record.index];
-	struct record *last = NULL;
-
-	for (uint32_t at = slot->first; at != NOTHING; at = last->next) {
-		last = &match->records[at];
-		if (last->any_depth || !record.any_depth)
-			missing &= ~match->plan->rule_groups[last->index];
-	}
-	if (missing != 0)
-		append_record(match, slot, hash, last, record);
-}
-
-static void add_host(struct match *match, const struct host *host, size_t rule)
-{
-	const uint8_t *labels[LABELS_MAX];
-
-	if (host->kind != HOST_EXACT)
-		match->suffix_labels[find_labels(host->wire, labels)] = true;
-	add_record(match, (struct record){
-				  .wire = host->wire,
-				  .next = NOTHING,
-				  .kind = host->kind == HOST_EXACT ? KEY_EXACT : KEY_SUFFIX,
-				  .any_depth = host->kind == HOST_ANY_DEPTH,
-				  .index = (uint32_t)rule & INDEX_MASK,
-			  });
-}
-
-/* The first of two embedded hosts with one name stays. */
-static void add_embedded(struct match *match, const struct embedded_host *host, size_t index)
-{
-	uint64_t hash = hash_wire(match, host->name.wire);
-	struct slot *slot = find_slot(match, KEY_EMBEDDED, hash, host->name.wire);
-
-	struct record record = {
-		.wire = host->name.wire,
-		.next = NOTHING,
-		.kind = KEY_EMBEDDED,
-		.index = (uint32_t)index & INDEX_MASK,
-	};
-
-	if (slot->first == NOTHING)
-		append_record(match, slot, hash, NULL, record);
-}
-
-/* Room for as many names. */
-static int make_room(struct arena *arena, struct match *match, size_t n_names)
-{
-	if (n_names > INDEX_MASK)
-		return -ENOMEM;
-	match->n_slots = n_names + n_names / 2 + 1;
-	match->slots = arena_array(arena, match->n_slots, sizeof(*match->slots));
-	match->records = arena_array(arena, n_names, sizeof(*match->records));
-	if (!match->slots || !match->records)
-		return -ENOMEM;
-	for (size_t i = 0; i < match->n_slots; i++)
-		match->slots[i].first = NOTHING;
-	return 0;
-}
 
 int match_make(struct arena *arena, const struct plan *plan, const struct match **ret_match)
 {
-	const struct dns_policy *dns = &plan->policy->dns;
-	struct match *match = arena_alloc(arena, sizeof(*match));
-	size_t n_names = dns->n_hosts;
-	int error;
-
-	if (!match)
-		return -ENOMEM;
-	match->plan = plan;
-	for (size_t i = 0; i < plan->n_rules; i++)
-		n_names += plan->rules[i].entry->n_hosts;
-	error = hash_key_draw(&match->key);
-	if (error == 0)
-		error = make_room(arena, match, n_names);
-	if (error < 0)
-		return error;
-
-	for (size_t i = 0; i < plan->n_rules; i++)
-		for (size_t j = 0; j < plan->rules[i].entry->n_hosts; j++)
-			add_host(match, &plan->rules[i].entry->hosts[j], i);
-	for (size_t i = 0; i < dns->n_hosts; i++)
-		add_embedded(match, &dns->hosts[i], i);
-	*ret_match = match;
-	return 0;
+	return index_make(arena, plan, ret_match);
 }
 
-/* The chain's rules that match a name with `above` labels before the key take the groups that no
- * more specific rule took. */
-static void grant_chain(const struct match *match, uint32_t at, unsigned above, uint64_t *taken,
-	struct match_result *result)
+void match_measure(const struct match *match, size_t *ret_bytes, size_t *ret_names)
 {
-	for (; at != NOTHING; at = match->records[at].next) {
-		const struct record *record = &match->records[at];
-		uint64_t groups = match->plan->rule_groups[record->index] & ~*taken;
+	*ret_bytes = match->bytes;
+	*ret_names = names_count(match->names) - match->n_runs + match->n_globs;
+}
 
-		if (above > 1 && !record->any_depth)
-			continue;
-		*taken |= groups;
-		if (groups && result->n_grants == 0)
-			result->rule = record->index;
-		for (; groups; groups &= groups - 1)
-			result->grants[result->n_grants++] = (struct grant){
-				.group = (unsigned)__builtin_ctzll(groups),
-				.rule = record->index,
-			};
+/* --- Looking up --- */
+
+/* Who won what so far. */
+struct tally {
+	const struct match *match;
+	struct match_result *result;
+	struct group_set open[LAYERS_MAX]; /* what wildcards could still decide */
+	uint64_t ranks[LAYERS_MAX][PLAN_GROUPS_MAX + 1];
+};
+
+static void begin(const struct match *match, struct match_result *result, struct tally *ret_tally)
+{
+	ret_tally->match = match;
+	ret_tally->result = result;
+	result->n_groups = match->n_groups;
+	result->embedded = false;
+	for (unsigned i = 0; i <= match->n_groups; i++) {
+		result->groups[i].wild = 0;
+		for (unsigned j = 0; j < match->n_sides; j++)
+			result->groups[i].winner[j] = MATCH_NONE;
 	}
+	for (unsigned i = 0; i < match->n_sides; i++)
+		ret_tally->open[i] = match->sides[i].wild;
+}
+
+static bool is_settled(const struct tally *tally)
+{
+	for (unsigned i = 0; i < tally->match->n_sides; i++)
+		if (!is_none(&tally->open[i]))
+			return false;
+	return true;
+}
+
+/* Whether a host of the rank would take the group. */
+static bool would_take(const struct tally *tally, unsigned group, uint32_t layer, uint64_t rank)
+{
+	return tally->result->groups[group].winner[layer] == MATCH_NONE ||
+	       rank > tally->ranks[layer][group];
+}
+
+static void take_group(struct tally *tally, unsigned group, uint32_t layer, uint32_t entry,
+	uint64_t rank, bool is_wild_host)
+{
+	struct match_ports *ports = &tally->result->groups[group];
+
+	if (!would_take(tally, group, layer, rank))
+		return;
+	tally->ranks[layer][group] = rank;
+	ports->winner[layer] = entry;
+	ports->wild = (uint16_t)((ports->wild & ~(1u << layer)) | (unsigned)is_wild_host << layer);
+}
+
+static void take(
+	struct tally *tally, uint32_t layer, uint32_t entry, uint64_t rank, bool is_wild_host)
+{
+	const struct group_set *set = &tally->match->sides[layer].sets[entry];
+
+	for (uint64_t left = set->groups; left != 0; left &= left - 1)
+		take_group(
+			tally, (unsigned)__builtin_ctzll(left), layer, entry, rank, is_wild_host);
+	if (set->rest)
+		take_group(tally, tally->match->n_groups, layer, entry, rank, is_wild_host);
+	narrow(&tally->open[layer], set);
+}
+
+static void take_exact(struct tally *tally, const struct names_walk *walk)
+{
+	struct names_cursor cursor;
+	struct names_hit hit;
+
+	names_exact(tally->match->names, walk, &cursor);
+	while (names_next(tally->match->names, &cursor, &hit))
+		take(tally, hit.source->layer, hit.source->entry,
+			index_rank(tally->match, hit.source, UINT32_MAX, false), false);
+}
+
+/* The wildcards over the suffix of so many labels. */
+static void take_suffix(struct tally *tally, const struct names_walk *walk, unsigned n_labels)
+{
+	struct names_cursor cursor;
+	struct names_hit hit;
+
+	names_suffix(tally->match->names, walk, n_labels, &cursor);
+	while (names_next(tally->match->names, &cursor, &hit)) {
+		bool deep = hit.kind == HOST_ANY_DEPTH;
+		/* As host_specificity() has it: without the length bytes and the root. */
+		uint32_t specificity = n_labels << 8 | (hit.length - 1u - n_labels);
+
+		if (deep || walk->n_labels == n_labels + 1)
+			take(tally, hit.source->layer, hit.source->entry,
+				index_rank(tally->match, hit.source, specificity, deep), true);
+	}
+}
+
+static bool glob_would_take(const struct tally *tally, const struct glob *glob)
+{
+	const struct group_set *set = &tally->match->sides[glob->layer].sets[glob->entry];
+
+	for (uint64_t left = set->groups; left != 0; left &= left - 1)
+		if (would_take(tally, (unsigned)__builtin_ctzll(left), glob->layer, glob->rank))
+			return true;
+	return set->rest && would_take(tally, tally->match->n_groups, glob->layer, glob->rank);
+}
+
+/* The globs that end with the suffix of so many labels. */
+static void take_globs(struct tally *tally, const struct names_walk *walk, unsigned n_labels)
+{
+	const struct match *match = tally->match;
+	struct names_cursor cursor;
+	struct names_hit hit;
+
+	names_globs(match->names, walk, n_labels, &cursor);
+	if (!names_next(match->names, &cursor, &hit))
+		return;
+	for (uint32_t i = 0; i < hit.source->globs[hit.index].count; i++) {
+		const struct glob *glob = &match->globs[hit.source->globs[hit.index].first + i];
+
+		if (glob_would_take(tally, glob) &&
+			host_matches(HOST_GLOB, glob->wire, glob->length, walk->name))
+			take(tally, glob->layer, glob->entry, glob->rank, true);
+	}
+}
+
+static bool has_bit(const uint64_t bits[2], unsigned bit)
+{
+	return bits[bit / 64] >> bit % 64 & 1;
+}
+
+/* From the longest suffix, so that of wildcards the most specific comes first; a glob may be more
+ * specific than a wildcard over a longer suffix. */
+static void take_wildcards(struct tally *tally, const struct names_walk *walk)
+{
+	bool any_globs = (walk->globs[0] | walk->globs[1]) != 0;
+
+	for (unsigned i = walk->n_labels; i-- > 0;) {
+		if (!any_globs && is_settled(tally))
+			return;
+		if (has_bit(walk->suffixes, i))
+			take_suffix(tally, walk, i);
+		if (has_bit(walk->globs, i))
+			take_globs(tally, walk, i);
+	}
+}
+
+/* A pattern that gives up is no reason to permit. */
+static void take_patterns(struct tally *tally, const struct name *name)
+{
+	const struct match *match = tally->match;
+
+	for (size_t i = 0; i < match->n_patterns; i++) {
+		const struct pattern_row *row = &match->patterns[i];
+		const struct side *side = &match->sides[row->layer];
+		enum pattern_result result;
+
+		if (!overlaps(&tally->open[row->layer], &side->sets[row->entry]))
+			continue;
+		result = pattern_match(row->pattern, name);
+		if (result == PATTERN_YES ||
+			(result == PATTERN_LIMIT &&
+				side->layer->entries[row->entry].entry->action == ACTION_DENY))
+			take(tally, row->layer, row->entry, 0, true);
+	}
+}
+
+/* --- Verdicts --- */
+
+static enum verdict side_verdict(const struct side *side, uint32_t winner)
+{
+	return winner == MATCH_NONE ? side->layer->unknown : side->layer->entries[winner].verdict;
+}
+
+static enum verdict ports_verdict(const struct match *match, const struct match_ports *ports)
+{
+	enum verdict verdict = VERDICT_PERMIT;
+
+	for (unsigned i = 0; i < match->n_sides; i++) {
+		enum verdict other = side_verdict(&match->sides[i], ports->winner[i]);
+
+		if (other > verdict)
+			verdict = other;
+	}
+	return verdict;
+}
+
+/* As judgement_rule() has it (rules/judge.h). */
+static const char *ports_rule(const struct match *match, const struct match_ports *ports)
+{
+	bool permits = ports->verdict < VERDICT_OBSERVE;
+
+	for (unsigned i = 0; i < match->n_sides; i++) {
+		const struct side *side = &match->sides[i];
+		uint32_t winner = ports->winner[i];
+
+		if (permits ? winner == MATCH_NONE : side_verdict(side, winner) != ports->verdict)
+			continue;
+		return winner == MATCH_NONE ? side->unknown_rule : side->layer->entries[winner].id;
+	}
+	return PLAN_DEFAULT_PERMIT;
 }
 
 bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
 {
-	const uint8_t *labels[LABELS_MAX];
-	uint64_t hashes[LABELS_MAX];
-	unsigned n_labels = find_labels(name->wire, labels);
-	uint64_t taken = 0;
+	const struct match_ports *best = NULL;
+	struct names_walk walk;
+	struct tally tally;
 
-	hashes[n_labels] = 0;
-	for (unsigned i = n_labels; i-- > 0;)
-		hashes[i] = hash_label(match, hashes[i + 1], labels[i]);
+	names_walk(match->names, name, &walk);
+	begin(match, ret_result, &tally);
+	take_exact(&tally, &walk);
+	if (!is_settled(&tally))
+		take_wildcards(&tally, &walk);
+	if (!is_settled(&tally))
+		take_patterns(&tally, name);
 
-	ret_result->n_grants = 0;
-	grant_chain(match, find_slot(match, KEY_EXACT, hashes[0], labels[0])->first, 0, &taken,
-		ret_result);
-	for (unsigned i = 1; i <= n_labels; i++) {
-		if (!match->suffix_labels[n_labels - i])
-			continue;
-		grant_chain(match, find_slot(match, KEY_SUFFIX, hashes[i], labels[i])->first, i,
-			&taken, ret_result);
+	for (unsigned i = 0; i <= match->n_groups; i++) {
+		struct match_ports *ports = &ret_result->groups[i];
+
+		ports->verdict = ports_verdict(match, ports);
+		if (!best || ports->verdict < best->verdict)
+			best = ports;
 	}
-	return ret_result->n_grants > 0;
+	ret_result->rest = ret_result->groups[match->n_groups].verdict;
+	ret_result->rule = ports_rule(match, best);
+	ret_result->answered = best->verdict != VERDICT_REFUSE;
+	return ret_result->answered;
 }
 
 const struct embedded_host *match_host(const struct match *match, const struct name *name)
 {
-	uint64_t hash = hash_wire(match, name->wire);
-	uint32_t at = find_slot(match, KEY_EMBEDDED, hash, name->wire)->first;
+	struct names_cursor cursor;
+	struct names_hit hit;
 
-	return at == NOTHING ? NULL : &match->plan->policy->dns.hosts[match->records[at].index];
+	names_look_up(match->names, NAMES_EMBEDDED, name->wire, name->length, &cursor);
+	if (!names_next(match->names, &cursor, &hit))
+		return NULL;
+	return &hit.source->embedded[hit.index];
 }
 
-bool match_port(const struct plan *plan, enum protocol protocol, uint16_t port, unsigned *ret_group)
-{
-	for (size_t i = 0; i < plan->n_groups; i++) {
-		const struct plan_group *group = &plan->groups[i];
+/* --- Addresses of names --- */
 
-		for (size_t j = 0; j < group->n_ports; j++) {
-			if (group->ports[j].protocol != protocol || port < group->ports[j].first ||
-				port > group->ports[j].last)
+/* An address of a name, before all layers. */
+struct arrival {
+	const struct match *match;
+	const struct match_result *result;
+	const struct inaddr *address;
+	bool asked[LAYERS_MAX];   /* whether `blocked` is known */
+	bool blocked[LAYERS_MAX]; /* whether it is in a class that the layer blocks */
+};
+
+/* What is decided about it in a group. */
+struct outcome {
+	enum verdict verdict;
+	enum verdict bare; /* of the address without the name */
+	uint32_t rule;     /* of the first layer whose winner is an entry, or MATCH_NONE */
+	bool by_name;      /* that entry won by the name */
+};
+
+static bool is_listed(const struct entry *entry, const struct inaddr *address)
+{
+	for (size_t i = 0; i < entry->n_believed_ranges; i++)
+		if (range_contains(&entry->believed_ranges[i], address))
+			return true;
+	return false;
+}
+
+static bool is_blocked(struct arrival *arrival, unsigned layer)
+{
+	enum address_class class;
+
+	if (!arrival->asked[layer])
+		arrival->blocked[layer] = class_find(
+			arrival->address, arrival->match->sides[layer].layer->block, &class);
+	arrival->asked[layer] = true;
+	return arrival->blocked[layer];
+}
+
+/* Whether an entry that has the name believes that the name has the address. */
+static bool believes(struct arrival *arrival, unsigned layer, uint32_t winner)
+{
+	const struct entry *entry = arrival->match->sides[layer].layer->entries[winner].entry;
+
+	if (arrival->result->embedded || entry->believed == BELIEVED_ANY)
+		return true;
+	return entry->believed == BELIEVED_PUBLIC ? !is_blocked(arrival, layer)
+						  : is_listed(entry, arrival->address);
+}
+
+/* What the layer's winner among names comes to with the address. */
+static enum verdict name_verdict(struct arrival *arrival, unsigned layer, uint32_t winner)
+{
+	const struct layer *judge = arrival->match->sides[layer].layer;
+
+	return believes(arrival, layer, winner) ? judge->entries[winner].verdict
+						: layer_refusal(judge);
+}
+
+static enum verdict owner_verdict(const struct side *side, uint32_t owner)
+{
+	return owner == OWNERS_CLASS ? side->layer->class_verdict : side_verdict(side, owner);
+}
+
+static void add_layer(
+	struct arrival *arrival, unsigned group, unsigned layer, struct outcome *outcome)
+{
+	const struct side *side = &arrival->match->sides[layer];
+	uint32_t winner = arrival->result->groups[group].winner[layer];
+	uint32_t owner = OWNERS_NONE;
+	enum verdict bare, verdict;
+
+	if (side->owners)
+		owner = owners_find(side->owners, group, arrival->address);
+	bare = owner_verdict(side, owner);
+	verdict = winner == MATCH_NONE ? bare : name_verdict(arrival, layer, winner);
+	outcome->bare = bare > outcome->bare ? bare : outcome->bare;
+	outcome->verdict = verdict > outcome->verdict ? verdict : outcome->verdict;
+	if (outcome->rule != MATCH_NONE)
+		return;
+	outcome->by_name = winner != MATCH_NONE;
+	if (outcome->by_name)
+		outcome->rule = side->rules[winner];
+	else if (owner != OWNERS_CLASS && owner != OWNERS_NONE)
+		outcome->rule = side->rules[owner];
+}
+
+static struct outcome decide_group(struct arrival *arrival, unsigned group)
+{
+	struct outcome outcome = {
+		.verdict = VERDICT_PERMIT, .bare = VERDICT_PERMIT, .rule = MATCH_NONE};
+
+	for (unsigned i = 0; i < arrival->match->n_sides; i++)
+		add_layer(arrival, group, i, &outcome);
+	return outcome;
+}
+
+/* Whether the kernel has to be told: it refuses the address, or has another verdict or another rule
+ * for it. What only an observing layer refuses is left to the kernel to record. */
+static bool needs_lease(const struct outcome *outcome)
+{
+	if (outcome->rule == MATCH_NONE || outcome->verdict == VERDICT_REFUSE)
+		return false;
+	if (outcome->verdict == VERDICT_OBSERVE && outcome->bare == VERDICT_OBSERVE)
+		return false;
+	return outcome->by_name || outcome->verdict != outcome->bare;
+}
+
+static struct match_lease make_lease(
+	const struct plan *plan, unsigned group, const struct outcome *outcome)
+{
+	const struct plan_rule *rule = &plan->rules[outcome->rule];
+	bool reported = outcome->verdict != VERDICT_PERMIT && rule->flag_mark != 0;
+
+	return (struct match_lease){
+		.group = group,
+		.rule = outcome->rule,
+		.mark = reported ? rule->flag_mark : rule->mark,
+	};
+}
+
+bool match_answer(const struct match *match, const struct match_result *result,
+	const struct inaddr *address, struct match_lease ret_leases[PLAN_GROUPS_MAX],
+	unsigned *ret_n_leases)
+{
+	struct arrival arrival = {.match = match, .result = result, .address = address};
+	struct outcome outcome = decide_group(&arrival, match->n_groups);
+	bool reachable = outcome.verdict != VERDICT_REFUSE && outcome.bare != VERDICT_REFUSE;
+	unsigned n_leases = 0;
+
+	for (unsigned i = 0; i < match->n_groups; i++) {
+		outcome = decide_group(&arrival, i);
+		if (needs_lease(&outcome))
+			ret_leases[n_leases++] = make_lease(match->plan, i, &outcome);
+		else
+			reachable |=
+				outcome.verdict != VERDICT_REFUSE && outcome.bare != VERDICT_REFUSE;
+	}
+	if (n_leases == 0 && !reachable)
+		return false;
+	*ret_n_leases = n_leases;
+	return true;
+}
+
+/* Whether the layer refuses the address in the group, and by what. */
+static bool layer_refuses(
+	struct arrival *arrival, unsigned group, unsigned layer, struct match_refusal *ret_refusal)
+{
+	const struct side *side = &arrival->match->sides[layer];
+	uint32_t winner = arrival->result->groups[group].winner[layer];
+	uint32_t owner = OWNERS_NONE;
+
+	*ret_refusal = (struct match_refusal){.layer = layer, .entry = winner};
+	if (winner != MATCH_NONE) {
+		ret_refusal->disbelieved = side_verdict(side, winner) < VERDICT_OBSERVE &&
+					   !believes(arrival, layer, winner);
+		return name_verdict(arrival, layer, winner) == VERDICT_REFUSE;
+	}
+	if (side->owners)
+		owner = owners_find(side->owners, group, arrival->address);
+	ret_refusal->is_class = owner == OWNERS_CLASS;
+	if (owner < OWNERS_CLASS)
+		ret_refusal->entry = owner;
+	return owner_verdict(side, owner) == VERDICT_REFUSE;
+}
+
+bool match_refusal(const struct match *match, const struct match_result *result,
+	const struct inaddr *address, struct match_refusal *ret_refusal)
+{
+	struct arrival arrival = {.match = match, .result = result, .address = address};
+	struct match_refusal refusal;
+
+	for (unsigned i = 0; i <= match->n_groups; i++) {
+		if (result->groups[i].verdict == VERDICT_REFUSE)
+			continue;
+		for (unsigned j = 0; j < match->n_sides; j++) {
+			if (!layer_refuses(&arrival, i, j, &refusal))
 				continue;
-			*ret_group = (unsigned)i;
+			*ret_refusal = refusal;
 			return true;
 		}
 	}
 	return false;
-}
-
-const struct plan_rule *match_address(
-	const struct plan *plan, unsigned group, const struct inaddr *address)
-{
-	unsigned family = inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6;
-	const struct plan_span *spans = plan->groups[group].family[family].spans;
-	size_t low = 0, high = plan->groups[group].family[family].n_spans;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (inaddr_compare(address, &spans[middle].range.first) < 0)
-			high = middle;
-		else if (inaddr_compare(address, &spans[middle].range.last) > 0)
-			low = middle + 1;
-		else
-			return &plan->rules[spans[middle].rule];
-	}
-	return NULL;
 }

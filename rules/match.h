@@ -12,39 +12,70 @@ struct arena;
 /* The names of a plan, ready to be looked up. Read only once made: processes share it. */
 struct match;
 
-/* The rule that permits a name's addresses in one port group. */
-struct grant {
+/* Nothing: in place of an index. */
+#define MATCH_NONE UINT32_MAX
+
+/* What a name gets in one port group. */
+struct match_ports {
+	enum verdict verdict;        /* of the name, before an address is known */
+	uint32_t winner[LAYERS_MAX]; /* index into the layer's entries; MATCH_NONE: unknown there */
+	uint16_t wild;               /* bit 1 << layer: its winner matches by a wildcard or a
+					pattern */
+};
+
+/* What a name gets. */
+struct match_result {
+	bool answered;     /* permitted on some port: the resolver resolves it */
+	enum verdict rest; /* on the ports of no group */
+	const char *rule;  /* the id that the answer or the refusal is explained with */
+	bool embedded;     /* match_name(): false. Set by who goes on to ask match_answer() about an
+			      address that [dns.hosts] gives the name: such a one is believed whatever
+			      its class, as if the winning entry said addresses = "any" */
+	unsigned n_groups; /* the plan's */
+	struct match_ports groups[PLAN_GROUPS_MAX + 1]; /* groups[n_groups]: the rest */
+};
+
+/* An address of a name that is to be opened in a port group. */
+struct match_lease {
 	unsigned group; /* index into plan->groups */
 	unsigned rule;  /* index into plan->rules */
+	uint32_t mark;  /* the rule's mark, or its flag_mark */
 };
 
-/* What a name gets: for each port group at most one grant, of the most specific rule that has it.
- */
-struct match_result {
-	unsigned n_grants; /* 0: the name is refused */
-	struct grant grants[PLAN_GROUPS_MAX];
-	unsigned rule; /* the most specific rule of all; only with grants */
-};
-
-/* The rule id that refuses what no entry permits. */
-#define MATCH_DEFAULT_DENY "default-deny"
-
-/* Builds the table for `plan`. 0, -ENOMEM, or another -errno when there is no randomness. */
+/* Builds the tables for `plan`. 0, -ENOMEM, or another -errno when there is no randomness. */
 int match_make(struct arena *arena, const struct plan *plan, const struct match **ret_match);
 
-/* Whether the policy permits `name`, and for what (policy.md, "Who wins"). No allocation. */
+/* What the policy says of `name` (policy.md, "Who wins"). No allocation. Returns
+ * ret_result->answered. */
 bool match_name(
 	const struct match *match, const struct name *name, struct match_result *ret_result);
+
+/*
+ * What becomes of an address that the answer for a name has. False: it must not be in the answer,
+ * since nothing permits it on any port. Else the leases it needs, at most one for each group:
+ * *ret_n_leases may be 0, for what is reachable anyway.
+ */
+bool match_answer(const struct match *match, const struct match_result *result,
+	const struct inaddr *address, struct match_lease ret_leases[PLAN_GROUPS_MAX],
+	unsigned *ret_n_leases);
+
+/* Why an address is refused: the first layer that refuses it where the name is permitted. */
+struct match_refusal {
+	unsigned layer;
+	uint32_t entry;   /* that has the name or the address; MATCH_NONE: none has */
+	bool disbelieved; /* the entry has the name, and does not believe the address */
+	bool is_class;    /* the address is in a class that the layer blocks */
+};
+
+/* For an address that match_answer() refused. False: nothing refuses it where the name, as `result`
+ * has it, is permitted. */
+bool match_refusal(const struct match *match, const struct match_result *result,
+	const struct inaddr *address, struct match_refusal *ret_refusal);
 
 /* The addresses [dns.hosts] gives the name, or NULL. */
 const struct embedded_host *match_host(const struct match *match, const struct name *name);
 
-/* The group that `port` of `protocol` belongs to. False: no entry has the port. */
-bool match_port(
-	const struct plan *plan, enum protocol protocol, uint16_t port, unsigned *ret_group);
-
-/* The rule of the policy's own prefixes that permits `address` in the group, or NULL. */
-const struct plan_rule *match_address(
-	const struct plan *plan, unsigned group, const struct inaddr *address);
+/* Memory of the tables, in bytes, names included, and how many names they hold. */
+void match_measure(const struct match *match, size_t *ret_bytes, size_t *ret_names);
 
 #endif

@@ -2,8 +2,10 @@
 #ifndef EGRESS_RULES_POLICY_H
 #define EGRESS_RULES_POLICY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "src/base/clock.h"
 #include "src/base/diag.h"
@@ -15,9 +17,11 @@
  * it lies in the arena it was loaded into.
  */
 
-enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP_ECHO };
+/* PROTOCOL_OTHER is whatever is none of the others: no entry names it, but one without `ports` may
+ * have it. */
+enum protocol { PROTOCOL_TCP, PROTOCOL_UDP, PROTOCOL_ICMP_ECHO, PROTOCOL_OTHER };
 
-/* Ports of one protocol, first to last; 0 to 0 for PROTOCOL_ICMP_ECHO. */
+/* Ports of one protocol, first to last; 0 to 0 for protocols without ports. */
 struct port_range {
 	enum protocol protocol;
 	uint16_t first;
@@ -28,9 +32,14 @@ enum host_kind {
 	HOST_EXACT,     /* api.example.com */
 	HOST_ONE_LABEL, /* *.example.com: exactly one label before `wire` */
 	HOST_ANY_DEPTH, /* **.example.com: one label or more before `wire` */
+	HOST_GLOB,      /* api-*.example.com, **.s3-*.example.com: see rules/host.h */
 };
 
-/* A host of an entry: `wire` is a name's wire form (src/base/name.h) without the wildcard label. */
+/*
+ * A host of an entry. `wire` is in a name's wire form (src/base/name.h): the name; without the
+ * wildcard label for HOST_ONE_LABEL and HOST_ANY_DEPTH; for HOST_GLOB all labels as written, with
+ * the '*' in them.
+ */
 struct host {
 	enum host_kind kind;
 	uint8_t length;
@@ -43,18 +52,56 @@ struct address_range {
 	struct place place;
 };
 
-/* One [[allow]] table. */
+/* A host_pattern. */
+struct pattern;
+
+/* A file of destinations. */
+struct list;
+
+enum action { ACTION_ALLOW, ACTION_DENY };
+
+/* "600/minute"; absent when count is 0. */
+struct rate {
+	uint32_t count;
+	uint32_t seconds; /* 1, 60, 3600 or 86400 */
+};
+
+/* Which answers of a name are believed. */
+enum believed {
+	BELIEVED_PUBLIC, /* in no blocked class */
+	BELIEVED_ANY,
+	BELIEVED_LISTED, /* in one of the ranges */
+};
+
+/* One [[allow]] or [[deny]] table. */
 struct entry {
-	const char *id; /* "allow-3": the third of its file */
+	enum action action;
+	const char *id;      /* "allow-3": the third of its file; "npm:allow-3" of a profile */
+	const char *profile; /* that brought it, or NULL */
 	struct host *hosts;
 	size_t n_hosts;
 	struct address_range *addresses;
 	size_t n_addresses;
-	struct port_range *ports; /* never empty */
+	struct pattern **patterns;
+	size_t n_patterns;
+	struct list **lists;
+	size_t n_lists;
+	bool all_ports;           /* a deny without `ports`: every port of every protocol */
+	struct port_range *ports; /* empty only with all_ports */
 	size_t n_ports;
+	double score; /* as written, or the default of its action and origin */
+	enum believed believed;
+	struct range *believed_ranges;
+	size_t n_believed_ranges;
+	struct rate connections;
+	uint64_t bytes;          /* 0: no limit */
+	uint32_t wildcard_names; /* 0: no limit of its own */
+	int64_t expires;         /* seconds since 1970; INT64_MAX: never */
+	bool broad;
 	const char *category; /* NULL when absent */
 	const char *reason;   /* NULL when absent */
 	struct place place;   /* of the table's head */
+	struct place expires_place;
 };
 
 /* [dns.hosts]: a name answered from the policy itself. */
@@ -65,6 +112,9 @@ struct embedded_host {
 	struct place place;
 };
 
+/* How a refused name is answered. */
+enum refusal { REFUSAL_NXDOMAIN, REFUSAL_REFUSED, REFUSAL_NODATA };
+
 struct dns_policy {
 	struct endpoint *listen;
 	size_t n_listen;
@@ -72,19 +122,70 @@ struct dns_policy {
 	size_t n_upstream;
 	struct embedded_host *hosts;
 	size_t n_hosts;
+	uint16_t *types; /* record types by number (RFC 1035 section 3.2.2) */
+	size_t n_types;
+	enum refusal refusal;
+	struct name *search;
+	size_t n_search;
 	struct duration min_lease;
 	struct duration max_lease;
 	struct duration grace;
 };
 
+/* Whose traffic; all of it when everything is empty. A packet is in scope if any part says so. */
+struct scope {
+	uid_t *users;
+	size_t n_users;
+	gid_t *groups;
+	size_t n_groups;
+	const char **cgroups; /* "system.slice/agent.service", without a slash at either end */
+	size_t n_cgroups;
+	const char **interfaces; /* forwarded traffic that came in here */
+	size_t n_interfaces;
+	struct range *sources; /* forwarded traffic from these addresses */
+	size_t n_sources;
+};
+
+/* Absent: a count or a number of bytes of 0. */
+struct limits {
+	struct rate connections;
+	struct rate connections_per_destination;
+	struct rate queries;
+	uint64_t bytes;
+};
+
+struct budget {
+	uint32_t destinations;   /* 0: no ceiling */
+	uint32_t wildcard_names; /* 0: no ceiling */
+	bool refuse;             /* on_exceed */
+};
+
+struct thresholds {
+	double unknown;
+	double flag_at;
+	double refuse_at;
+};
+
 struct policy {
 	const char *file;
 	const char *name; /* "default" when absent */
-	struct entry *allow;
-	size_t n_allow;
+	bool denylist;
+	bool has_mode; /* written, not the default */
+	bool observe;
+	bool has_allow;        /* an `allow` key is there, if only empty */
+	struct entry *entries; /* own allows, own denies, then its profiles' in the same order */
+	size_t n_entries;
+	struct scope scope;
 	unsigned block; /* bits of enum address_class */
+	bool has_block; /* written, not the default */
 	struct dns_policy dns;
+	struct limits limits;
+	struct budget budget;
+	struct thresholds score;
 	uint16_t nflog_group;
+	bool audit_allowed;
+	struct place scope_place; /* of the table's head; line 0 when absent */
+	struct place dns_place;
 };
 
 #endif

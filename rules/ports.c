@@ -13,12 +13,12 @@
 /*
  * Theory of operation
  *
- * All ports of all protocols lie on one line: protocol * 65536 + port. It is cut where any entry's
- * range begins or ends; between two cuts lies a segment, which an entry has wholly or not at all.
- * Segments start in one class, 0, and each entry splits every class into what it has and what it
+ * All ports of all protocols lie on one line: protocol * 65536 + port. It is cut where any range of
+ * any set begins or ends; between two cuts lies a segment, which a set has wholly or not at all.
+ * Segments start in one class, 0, and each set splits every class into what it has and what it
  * hasn't. A class is renumbered by the first of its segments, so that class numbers follow the
- * ports' order; what no entry has stays 0. Splitting never lowers the number of classes, so the
- * entry that first goes over the limit can be named.
+ * ports' order; what no set has stays 0. Splitting never lowers the number of classes, so the set
+ * that first goes over the limit can be named.
  */
 
 enum {
@@ -31,7 +31,7 @@ enum {
 struct segment {
 	uint32_t first, last; /* on the line */
 	uint8_t class;
-	bool named; /* by the entry at hand */
+	bool named; /* by the set at hand */
 };
 
 struct partition {
@@ -77,14 +77,12 @@ static uint32_t line_last(const struct port_range *range)
 }
 
 /* Cuts the line into segments. */
-static void cut_line(struct partition *partition, const struct policy *policy)
+static void cut_line(struct partition *partition, const struct port_set *sets, size_t n_sets)
 {
-	for (size_t i = 0; i < policy->n_allow; i++) {
-		const struct entry *entry = &policy->allow[i];
-
-		for (size_t j = 0; j < entry->n_ports; j++) {
-			partition->cut[line_first(&entry->ports[j])] = true;
-			partition->cut[line_last(&entry->ports[j]) + 1] = true;
+	for (size_t i = 0; i < n_sets; i++) {
+		for (size_t j = 0; j < sets[i].n_ports; j++) {
+			partition->cut[line_first(&sets[i].ports[j])] = true;
+			partition->cut[line_last(&sets[i].ports[j]) + 1] = true;
 		}
 	}
 	for (uint32_t point = 0; point < LINE; point++) {
@@ -96,24 +94,24 @@ static void cut_line(struct partition *partition, const struct policy *policy)
 	partition->n_classes = 1;
 }
 
-/* Marks, or with false unmarks, what the entry names. */
-static void name_segments(struct partition *partition, const struct entry *entry, bool named)
+/* Marks, or with false unmarks, what the set names. */
+static void name_segments(struct partition *partition, const struct port_set *set, bool named)
 {
-	for (size_t i = 0; i < entry->n_ports; i++) {
-		uint32_t last = partition->at[line_last(&entry->ports[i])];
+	for (size_t i = 0; i < set->n_ports; i++) {
+		uint32_t last = partition->at[line_last(&set->ports[i])];
 
-		for (uint32_t s = partition->at[line_first(&entry->ports[i])]; s <= last; s++)
+		for (uint32_t s = partition->at[line_first(&set->ports[i])]; s <= last; s++)
 			partition->segments[s].named = named;
 	}
 }
 
-/* Splits the classes by what the entry names. False: they became too many. */
-static bool split(struct partition *partition, const struct entry *entry)
+/* Splits the classes by what the set names. False: they became too many. */
+static bool split(struct partition *partition, const struct port_set *set)
 {
 	uint8_t renamed[CLASSES_MAX][2] = {{0}};
 	size_t n_classes = 1;
 
-	name_segments(partition, entry, true);
+	name_segments(partition, set, true);
 	for (size_t s = 0; s < partition->n_segments; s++) {
 		struct segment *segment = &partition->segments[s];
 		uint8_t *class = &renamed[segment->class][segment->named];
@@ -125,7 +123,7 @@ static bool split(struct partition *partition, const struct entry *entry)
 		}
 		segment->class = *class;
 	}
-	name_segments(partition, entry, false);
+	name_segments(partition, set, false);
 	partition->n_classes = n_classes;
 	return true;
 }
@@ -181,54 +179,38 @@ static int make_groups(struct arena *arena, const struct partition *partition,
 	return 0;
 }
 
-static uint64_t groups_of(const struct partition *partition, const struct entry *entry)
+static int run(struct partition *partition, struct arena *arena, const struct port_set *sets,
+	size_t n_sets, struct port_group **ret_groups, size_t *ret_count, size_t *ret_culprit)
 {
-	uint64_t groups = 0;
-
-	for (size_t i = 0; i < entry->n_ports; i++) {
-		uint32_t last = partition->at[line_last(&entry->ports[i])];
-
-		for (uint32_t s = partition->at[line_first(&entry->ports[i])]; s <= last; s++)
-			groups |= UINT64_C(1) << (partition->segments[s].class - 1);
-	}
-	return groups;
-}
-
-static int run(struct partition *partition, struct arena *arena, const struct policy *policy,
-	struct port_group **ret_groups, size_t *ret_count, uint64_t **ret_groups_of,
-	const struct entry **ret_culprit)
-{
-	uint64_t *of = arena_array(arena, policy->n_allow, sizeof(*of));
-	int error;
-
-	if (!of)
-		return -ENOMEM;
-	cut_line(partition, policy);
-	for (size_t i = 0; i < policy->n_allow; i++) {
-		if (!split(partition, &policy->allow[i])) {
-			*ret_culprit = &policy->allow[i];
+	cut_line(partition, sets, n_sets);
+	for (size_t i = 0; i < n_sets; i++) {
+		if (!split(partition, &sets[i])) {
+			*ret_culprit = i;
 			return -E2BIG;
 		}
 	}
-	error = make_groups(arena, partition, ret_groups, ret_count);
-	if (error < 0)
-		return error;
-	for (size_t i = 0; i < policy->n_allow; i++)
-		of[i] = groups_of(partition, &policy->allow[i]);
-	*ret_groups_of = of;
-	return 0;
+	return make_groups(arena, partition, ret_groups, ret_count);
 }
 
-int ports_partition(struct arena *arena, const struct policy *policy,
-	struct port_group **ret_groups, size_t *ret_count, uint64_t **ret_groups_of,
-	const struct entry **ret_culprit)
+int ports_partition(struct arena *arena, const struct port_set *sets, size_t n_sets,
+	struct port_group **ret_groups, size_t *ret_count, size_t *ret_culprit)
 {
 	struct partition *partition = calloc(1, sizeof(*partition));
 	int error;
 
 	if (!partition)
 		return -ENOMEM;
-	error = run(partition, arena, policy, ret_groups, ret_count, ret_groups_of, ret_culprit);
+	error = run(partition, arena, sets, n_sets, ret_groups, ret_count, ret_culprit);
 	free(partition);
 	return error;
+}
+
+bool ports_have(
+	const struct port_range *ports, size_t n_ports, enum protocol protocol, uint16_t port)
+{
+	for (size_t i = 0; i < n_ports; i++)
+		if (ports[i].protocol == protocol && ports[i].first <= port &&
+			port <= ports[i].last)
+			return true;
+	return false;
 }

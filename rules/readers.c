@@ -4,222 +4,74 @@
 #include <errno.h>
 
 #include "rules/class.h"
+#include "rules/load.h"
 #include "rules/nearest.h"
 #include "rules/quote.h"
-#include "rules/seen.h"
+#include "rules/reading.h"
 #include "rules/value.h"
-#include "src/base/arena.h"
+#include "rules/walk.h"
 
-/* An error at a string: its quoted text, and what is wrong with it. */
-static void reject(struct load *load, const struct toml_node *string, const char *problem)
-{
-	char quoted[QUOTE_TEXT];
-
-	diag_error(load->diag, load_place(load, string->at), "%s %s",
-		quote(string->value.string, quoted), problem);
-}
-
-/* A value that may be alone or an array: its elements. */
-static const struct toml_node *items_of(const struct toml_node *value, size_t *ret_count)
-{
-	bool is_array = value->kind == TOML_ARRAY;
-
-	*ret_count = is_array ? value->n_children : 1;
-	return is_array ? value->children : value;
-}
-
-/* An error at the second of two equal things. */
-static void reject_twice(
-	struct load *load, const struct toml_node *string, const struct place *first)
-{
-	char quoted[QUOTE_TEXT];
-
-	diag_error(load->diag, load_place(load, string->at),
-		"%s is given twice, first in line %u, column %u",
-		quote(string->value.string, quoted), first->line, first->column);
-}
-
-static int read_mode(struct load *load, const struct toml_node *value)
-{
-	if (text_is(value->value.string, "denylist"))
-		reject(load, value, "is not supported yet");
-	else if (!text_is(value->value.string, "allowlist"))
-		reject(load, value, "is not a mode: expected \"allowlist\"");
-	return 0;
-}
-
-/* A string into *ret_string, if `check` finds nothing wrong with it. */
-static int read_string(struct load *load, const struct toml_node *value,
-	int (*check)(struct text, const char **), const char **ret_string)
-{
-	struct text text = value->value.string;
-	const char *problem, *copy;
-
-	if (check(text, &problem) < 0) {
-		reject(load, value, problem);
-		return 0;
-	}
-	copy = arena_strndup(load->arena, text.start, text.length);
-	if (!copy)
-		return -ENOMEM;
-	*ret_string = copy;
-	return 0;
-}
+/* The top of a file and its small tables; entries, [scope], [dns] and profiles have files of their
+ * own. */
 
 static int read_name(struct load *load, const struct toml_node *value)
 {
-	return read_string(load, value, value_label, &load->policy->name);
+	return reading_string(load, value, value_label, &load->policy->name);
 }
 
-/* An entry must say what it is about. */
-static void check_entry(struct load *load, const struct toml_node *table)
+static const struct words modes = {
+	"a mode",
+	(const struct word[]){{"allowlist", false}, {"denylist", true}, {NULL, 0}},
+};
+
+static int read_mode(struct load *load, const struct toml_node *value)
 {
-	static const char *const subjects[] = {"host", "ip", "host_pattern", "list"};
+	uint64_t denylist;
 
-	for (size_t i = 0; i < sizeof(subjects) / sizeof(subjects[0]); i++) {
-		if (load_find(table, subjects[i]))
-			return;
-	}
-	diag_error(
-		load->diag, load_place(load, table->at), "this entry has neither 'host' nor 'ip'");
-}
-
-static int read_allow(struct load *load, const struct toml_node *value)
-{
-	struct policy *policy = load->policy;
-	int error = 0;
-
-	policy->allow = arena_array(load->arena, value->n_children, sizeof(struct entry));
-	if (!policy->allow)
-		return -ENOMEM;
-	policy->n_allow = value->n_children;
-	for (size_t i = 0; i < value->n_children && error == 0; i++) {
-		load->entry = &policy->allow[i];
-		load->entry->place = load_place(load, value->children[i].at);
-		load->entry->id = arena_printf(load->arena, "allow-%zu", i + 1);
-		if (!load->entry->id)
-			return -ENOMEM;
-		check_entry(load, &value->children[i]);
-		error = load_table(load, "allow", &value->children[i]);
-	}
-	return error;
-}
-
-/* One host into `host`. Sets *ret_good when it is one. */
-static int read_host(
-	struct load *load, const struct toml_node *item, struct host *host, bool *ret_good)
-{
-	const char *problem;
-	struct name name;
-
-	if (value_host(item->value.string, &host->kind, &name, &problem) < 0) {
-		reject(load, item, problem);
-		return 0;
-	}
-	host->length = name.length;
-	host->place = load_place(load, item->at);
-	host->wire =
-		(const uint8_t *)arena_strndup(load->arena, (const char *)name.wire, name.length);
-	if (!host->wire)
-		return -ENOMEM;
-	*ret_good = true;
+	if (reading_word(load, value, &modes, &denylist))
+		load->policy->denylist = denylist;
 	return 0;
 }
 
-static int read_allow_host(struct load *load, const struct toml_node *value)
+static const struct words enforcements = {
+	"an enforcement",
+	(const struct word[]){{"enforce", false}, {"observe", true}, {NULL, 0}},
+};
+
+static int read_enforcement(struct load *load, const struct toml_node *value)
 {
-	size_t count;
-	const struct toml_node *items = items_of(value, &count);
-	struct host *hosts = arena_array(load->arena, count, sizeof(*hosts));
-	struct seen *seen;
-	int error = hosts ? seen_new(load->scratch, count, &seen) : -ENOMEM;
+	uint64_t observe;
 
-	for (size_t i = 0; i < count && error == 0; i++) {
-		const struct place *first = NULL;
-		bool good = false;
-
-		error = read_host(load, &items[i], &hosts[i], &good);
-		if (good)
-			first = seen_add(seen, hosts[i].kind, hosts[i].wire, hosts[i].length,
-				&hosts[i].place);
-		if (first)
-			reject_twice(load, &items[i], first);
-	}
-	load->entry->hosts = hosts;
-	load->entry->n_hosts = count;
-	return error;
-}
-
-static int read_allow_ip(struct load *load, const struct toml_node *value)
-{
-	size_t count;
-	const struct toml_node *items = items_of(value, &count);
-	struct address_range *addresses = arena_array(load->arena, count, sizeof(*addresses));
-	const char *problem;
-
-	if (!addresses)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		addresses[i].place = load_place(load, items[i].at);
-		if (value_range(items[i].value.string, &addresses[i].range, &problem) < 0)
-			reject(load, &items[i], problem);
-	}
-	load->entry->addresses = addresses;
-	load->entry->n_addresses = count;
+	if (reading_word(load, value, &enforcements, &observe))
+		load->policy->observe = observe;
 	return 0;
-}
-
-static int read_allow_ports(struct load *load, const struct toml_node *value)
-{
-	size_t count;
-	const struct toml_node *items = items_of(value, &count);
-	struct port_range *ports = arena_array(load->arena, count, sizeof(*ports));
-	const char *problem;
-
-	if (!ports)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		uint16_t port = (uint16_t)items[i].value.integer;
-
-		if (items[i].kind == TOML_INTEGER)
-			ports[i] = (struct port_range){PROTOCOL_TCP, port, port};
-		else if (value_ports(items[i].value.string, &ports[i], &problem) < 0)
-			reject(load, &items[i], problem);
-	}
-	load->entry->ports = ports;
-	load->entry->n_ports = count;
-	return 0;
-}
-
-static int read_allow_category(struct load *load, const struct toml_node *value)
-{
-	return read_string(load, value, value_category, &load->entry->category);
-}
-
-static int read_allow_reason(struct load *load, const struct toml_node *value)
-{
-	return read_string(load, value, value_reason, &load->entry->reason);
 }
 
 static int read_network(struct load *load, const struct toml_node *value)
 {
-	return load_table(load, "network", value);
+	struct policy *policy = load->policy;
+
+	policy->has_block = walk_find(value, "block");
+	if (!policy->has_block)
+		policy->block = load->options->is_override ? 0 : CLASS_ALL;
+	return walk_table(load, "network", value);
 }
 
 static void reject_class(struct load *load, const struct toml_node *item)
 {
 	struct nearest nearest = {.word = item->value.string};
+	struct place place = walk_place(load, item->at);
 	char quoted[QUOTE_TEXT];
 
 	for (unsigned i = 0; i < CLASS_COUNT; i++)
 		nearest_offer(&nearest, class_name((enum address_class)i));
 	quote(item->value.string, quoted);
 	if (nearest.found)
-		diag_error(load->diag, load_place(load, item->at),
-			"unknown class of addresses %s, did you mean '%s'?", quoted, nearest.found);
+		diag_error(load->diag, CODE_VALUE, place,
+			"%s is not a class of addresses, did you mean '%s'?", quoted,
+			nearest.found);
 	else
-		diag_error(load->diag, load_place(load, item->at), "unknown class of addresses %s",
-			quoted);
+		diag_error(load->diag, CODE_VALUE, place, "%s is not a class of addresses", quoted);
 }
 
 static int read_network_block(struct load *load, const struct toml_node *value)
@@ -235,150 +87,99 @@ static int read_network_block(struct load *load, const struct toml_node *value)
 	return 0;
 }
 
-static int read_dns(struct load *load, const struct toml_node *value)
+static int read_limits(struct load *load, const struct toml_node *value)
 {
-	const struct dns_policy *dns = &load->policy->dns;
-	const struct toml_node *written;
-	int error = load_table(load, "dns", value);
+	return walk_table(load, "limits", value);
+}
 
-	/* Both are 0 while they are wrong; at their defaults they fit. */
-	if (error < 0 || dns->max_lease.ms == 0 || dns->min_lease.ms <= dns->max_lease.ms)
-		return error;
-	written = load_find(value, "max_lease");
-	if (!written)
-		written = load_find(value, "min_lease");
-	if (written)
-		diag_error(load->diag, load_place(load, written->at),
-			"'min_lease' (%llds) is more than 'max_lease' (%llds)",
-			(long long)dns->min_lease.ms / 1000, (long long)dns->max_lease.ms / 1000);
+static int read_limits_connections(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->policy->limits.connections);
 	return 0;
 }
 
-/* An array of endpoints, none of them twice. */
-static int read_endpoints(struct load *load, const struct toml_node *value,
-	int (*read)(struct text, struct endpoint *, const char **), struct endpoint **ret_endpoints,
-	size_t *ret_count)
+static int read_limits_connections_per_destination(struct load *load, const struct toml_node *value)
 {
-	size_t count = value->n_children;
-	struct endpoint *endpoints = arena_array(load->arena, count, sizeof(*endpoints));
-	struct place *places = arena_array(load->scratch, count, sizeof(*places));
-	struct seen *seen;
-	int error = endpoints && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
-
-	for (size_t i = 0; i < count && error == 0; i++) {
-		const struct toml_node *item = &value->children[i];
-		const struct place *first = NULL;
-		const char *problem;
-
-		places[i] = load_place(load, item->at);
-		if (read(item->value.string, &endpoints[i], &problem) < 0)
-			reject(load, item, problem);
-		else
-			first = seen_add(seen, endpoints[i].port, &endpoints[i].address,
-				sizeof(endpoints[i].address), &places[i]);
-		if (first)
-			reject_twice(load, item, first);
-	}
-	*ret_endpoints = endpoints;
-	*ret_count = count;
-	return error;
-}
-
-static int read_dns_listen(struct load *load, const struct toml_node *value)
-{
-	struct dns_policy *dns = &load->policy->dns;
-
-	return read_endpoints(load, value, value_listen, &dns->listen, &dns->n_listen);
-}
-
-static int read_dns_upstream(struct load *load, const struct toml_node *value)
-{
-	struct dns_policy *dns = &load->policy->dns;
-
-	return read_endpoints(load, value, value_upstream, &dns->upstream, &dns->n_upstream);
-}
-
-static int read_dns_min_lease(struct load *load, const struct toml_node *value)
-{
-	return text_to_duration(value->value.string, &load->policy->dns.min_lease);
-}
-
-static int read_dns_max_lease(struct load *load, const struct toml_node *value)
-{
-	return text_to_duration(value->value.string, &load->policy->dns.max_lease);
-}
-
-static int read_dns_grace(struct load *load, const struct toml_node *value)
-{
-	return text_to_duration(value->value.string, &load->policy->dns.grace);
-}
-
-/* The name of a [dns.hosts] key into host->name. False if it is none, or is there already. */
-static bool read_hosts_key(
-	struct load *load, const struct toml_node *value, struct embedded_host *host)
-{
-	struct toml_node key = {.at = value->key_at, .value.string = value->key};
-	const struct place *first;
-	enum host_kind kind;
-	const char *problem;
-
-	host->place = load_place(load, value->key_at);
-	if (text_starts(value->key, "*")) {
-		reject(load, &key, "is a wildcard, which has no addresses of its own");
-		return false;
-	}
-	if (value_host(value->key, &kind, &host->name, &problem) < 0) {
-		reject(load, &key, problem);
-		return false;
-	}
-	first = seen_add(load->hosts, kind, host->name.wire, host->name.length, &host->place);
-	if (first)
-		reject_twice(load, &key, first);
-	return !first;
-}
-
-static int read_dns_hosts_name(struct load *load, const struct toml_node *value)
-{
-	struct dns_policy *dns = &load->policy->dns;
-	struct embedded_host *host = &dns->hosts[dns->n_hosts];
-	size_t count;
-	const struct toml_node *items = items_of(value, &count);
-	const char *problem;
-
-	if (value->kind == TOML_TABLE) {
-		diag_error(load->diag, load_place(load, value->key_at),
-			"a name with dots needs quotes, as \"db.internal\"");
-		return 0;
-	}
-	host->addresses = arena_array(load->arena, count, sizeof(*host->addresses));
-	if (!host->addresses)
-		return -ENOMEM;
-	for (size_t i = 0; i < count; i++) {
-		if (value_address(items[i].value.string, &host->addresses[i], &problem) < 0)
-			reject(load, &items[i], problem);
-	}
-	host->n_addresses = count;
-	dns->n_hosts += read_hosts_key(load, value, host);
+	reading_rate(load, value, &load->policy->limits.connections_per_destination);
 	return 0;
 }
 
-static int read_dns_hosts(struct load *load, const struct toml_node *value)
+static int read_limits_queries(struct load *load, const struct toml_node *value)
 {
-	struct dns_policy *dns = &load->policy->dns;
-	int error;
+	reading_rate(load, value, &load->policy->limits.queries);
+	return 0;
+}
 
-	dns->hosts = arena_array(load->arena, value->n_children, sizeof(*dns->hosts));
-	if (!dns->hosts)
-		return -ENOMEM;
-	error = seen_new(load->scratch, value->n_children, &load->hosts);
-	if (error < 0)
-		return error;
-	return load_table(load, "dns.hosts", value);
+static int read_limits_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_bytes(load, value, &load->policy->limits.bytes);
+	return 0;
+}
+
+static int read_budget(struct load *load, const struct toml_node *value)
+{
+	return walk_table(load, "budget", value);
+}
+
+static int read_budget_destinations(struct load *load, const struct toml_node *value)
+{
+	load->policy->budget.destinations = (uint32_t)value->value.integer;
+	return 0;
+}
+
+static int read_budget_wildcard_names(struct load *load, const struct toml_node *value)
+{
+	load->policy->budget.wildcard_names = (uint32_t)value->value.integer;
+	return 0;
+}
+
+static const struct words excesses = {
+	"an action on excess",
+	(const struct word[]){{"flag", false}, {"refuse", true}, {NULL, 0}},
+};
+
+static int read_budget_on_exceed(struct load *load, const struct toml_node *value)
+{
+	uint64_t refuse;
+
+	if (reading_word(load, value, &excesses, &refuse))
+		load->policy->budget.refuse = refuse;
+	return 0;
+}
+
+static int read_score(struct load *load, const struct toml_node *value)
+{
+	return walk_table(load, "score", value);
+}
+
+static int read_score_unknown(struct load *load, const struct toml_node *value)
+{
+	load->policy->score.unknown = reading_points(value);
+	return 0;
+}
+
+static int read_score_flag_at(struct load *load, const struct toml_node *value)
+{
+	load->policy->score.flag_at = reading_points(value);
+	return 0;
+}
+
+static int read_score_refuse_at(struct load *load, const struct toml_node *value)
+{
+	load->policy->score.refuse_at = reading_points(value);
+	load->has_refuse_at = true;
+	return 0;
 }
 
 static int read_audit(struct load *load, const struct toml_node *value)
 {
-	return load_table(load, "audit", value);
+	return walk_table(load, "audit", value);
+}
+
+static int read_audit_allowed(struct load *load, const struct toml_node *value)
+{
+	load->policy->audit_allowed = value->value.boolean;
+	return 0;
 }
 
 static int read_audit_nflog_group(struct load *load, const struct toml_node *value)
@@ -390,23 +191,58 @@ static int read_audit_nflog_group(struct load *load, const struct toml_node *val
 static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_NAME] = read_name,
 	[SCHEMA_MODE] = read_mode,
+	[SCHEMA_ENFORCEMENT] = read_enforcement,
+	[SCHEMA_PROFILES] = read_profiles,
+	[SCHEMA_SCOPE] = read_scope,
 	[SCHEMA_ALLOW] = read_allow,
+	[SCHEMA_DENY] = read_deny,
 	[SCHEMA_NETWORK] = read_network,
 	[SCHEMA_DNS] = read_dns,
+	[SCHEMA_LIMITS] = read_limits,
+	[SCHEMA_BUDGET] = read_budget,
+	[SCHEMA_SCORE] = read_score,
 	[SCHEMA_AUDIT] = read_audit,
-	[SCHEMA_ALLOW_HOST] = read_allow_host,
-	[SCHEMA_ALLOW_IP] = read_allow_ip,
-	[SCHEMA_ALLOW_PORTS] = read_allow_ports,
-	[SCHEMA_ALLOW_CATEGORY] = read_allow_category,
-	[SCHEMA_ALLOW_REASON] = read_allow_reason,
+	[SCHEMA_SCOPE_USERS] = read_scope_users,
+	[SCHEMA_SCOPE_GROUPS] = read_scope_groups,
+	[SCHEMA_SCOPE_CGROUPS] = read_scope_cgroups,
+	[SCHEMA_SCOPE_INTERFACES] = read_scope_interfaces,
+	[SCHEMA_SCOPE_SOURCES] = read_scope_sources,
+	[SCHEMA_ENTRY_HOST] = read_entry_host,
+	[SCHEMA_ENTRY_IP] = read_entry_ip,
+	[SCHEMA_ENTRY_HOST_PATTERN] = read_entry_host_pattern,
+	[SCHEMA_ENTRY_LIST] = read_entry_list,
+	[SCHEMA_ENTRY_PORTS] = read_entry_ports,
+	[SCHEMA_ENTRY_CATEGORY] = read_entry_category,
+	[SCHEMA_ENTRY_REASON] = read_entry_reason,
+	[SCHEMA_ENTRY_SCORE] = read_entry_score,
+	[SCHEMA_ENTRY_ADDRESSES] = read_entry_addresses,
+	[SCHEMA_ENTRY_CONNECTIONS] = read_entry_connections,
+	[SCHEMA_ENTRY_BYTES] = read_entry_bytes,
+	[SCHEMA_ENTRY_WILDCARD_NAMES] = read_entry_wildcard_names,
+	[SCHEMA_ENTRY_EXPIRES] = read_entry_expires,
+	[SCHEMA_ENTRY_BROAD] = read_entry_broad,
 	[SCHEMA_NETWORK_BLOCK] = read_network_block,
 	[SCHEMA_DNS_LISTEN] = read_dns_listen,
 	[SCHEMA_DNS_UPSTREAM] = read_dns_upstream,
+	[SCHEMA_DNS_TYPES] = read_dns_types,
+	[SCHEMA_DNS_REFUSAL] = read_dns_refusal,
 	[SCHEMA_DNS_MIN_LEASE] = read_dns_min_lease,
 	[SCHEMA_DNS_MAX_LEASE] = read_dns_max_lease,
 	[SCHEMA_DNS_GRACE] = read_dns_grace,
+	[SCHEMA_DNS_SEARCH] = read_dns_search,
 	[SCHEMA_DNS_HOSTS] = read_dns_hosts,
 	[SCHEMA_DNS_HOSTS_NAME] = read_dns_hosts_name,
+	[SCHEMA_LIMITS_CONNECTIONS] = read_limits_connections,
+	[SCHEMA_LIMITS_CONNECTIONS_PER_DESTINATION] = read_limits_connections_per_destination,
+	[SCHEMA_LIMITS_QUERIES] = read_limits_queries,
+	[SCHEMA_LIMITS_BYTES] = read_limits_bytes,
+	[SCHEMA_BUDGET_DESTINATIONS] = read_budget_destinations,
+	[SCHEMA_BUDGET_WILDCARD_NAMES] = read_budget_wildcard_names,
+	[SCHEMA_BUDGET_ON_EXCEED] = read_budget_on_exceed,
+	[SCHEMA_SCORE_UNKNOWN] = read_score_unknown,
+	[SCHEMA_SCORE_FLAG_AT] = read_score_flag_at,
+	[SCHEMA_SCORE_REFUSE_AT] = read_score_refuse_at,
+	[SCHEMA_AUDIT_ALLOWED] = read_audit_allowed,
 	[SCHEMA_AUDIT_NFLOG_GROUP] = read_audit_nflog_group,
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/schema.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "rules/nearest.h"
@@ -28,10 +29,12 @@
 	.kinds = ARRAY, .items = TABLE, .expects = "an array of tables, each under " header
 #define A_BOOLEAN .kinds = BOOLEAN, .expects = "true or false"
 #define STRINGS .kinds = ARRAY, .items = STRING, .expects = "an array of strings"
-#define SCORE .kinds = REAL | INTEGER, .expects = "a number"
+#define SCORE                                                                                      \
+	.kinds = REAL | INTEGER, .unit = SCHEMA_POINTS, .min = -1000, .max = 1000,                 \
+	.expects = "a number from -1000 to 1000"
 #define COUNT                                                                                      \
 	.kinds = INTEGER, .unit = SCHEMA_NUMBER, .min = 1, .max = UINT32_MAX,                      \
-	.expects = "an integer from 1"
+	.expects = "an integer from 1 to 4294967295"
 #define RATE .kinds = STRING, .expects = "a rate such as \"60/minute\""
 #define BYTES .kinds = STRING, .expects = "a size such as \"2 GiB\""
 #define STRING_OR_STRINGS                                                                          \
@@ -39,100 +42,109 @@
 	.expects = "a string or an array of strings"
 #define PORTS                                                                                      \
 	.kinds = STRING | INTEGER | ARRAY, .items = STRING | INTEGER, .min_items = 1,              \
-	.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX, .fallback = "[\"tcp/443\"]",           \
+	.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX,                                        \
 	.expects = "a port, as \"tcp/443\", \"udp/8000-8100\" or 443, or an array of them"
 #define LEASE                                                                                      \
 	.kinds = STRING, .unit = SCHEMA_DURATION, .min = 1000, .max = 24 * 60 * 60 * 1000,         \
 	.expects = "a duration from 1s to 1d, such as \"60s\""
-#define USERS .kinds = ARRAY, .items = STRING | INTEGER, .expects = "an array of names and numbers"
+#define DAY .kinds = DATE, .expects = "a date or a date-time"
+/* An empty part of a scope would look like nobody, and mean everybody. */
+#define SCOPED .kinds = ARRAY, .min_items = 1, .max_items = 1024
+/* The number behind the last one stands for "no user". */
+#define USERS                                                                                      \
+	SCOPED, .items = STRING | INTEGER, .unit = SCHEMA_NUMBER, .min = 0, .max = UINT32_MAX - 1, \
+		.expects = "an array of names and numbers (0 to 4294967294)"
+#define SCOPED_STRINGS SCOPED, .items = STRING, .expects = "an array of strings"
 
 static const struct schema_key keys[] = {
-	{"", "version", SCHEMA_VERSION, .kinds = INTEGER, .expects = "the integer 1"},
-	{"", "name", SCHEMA_NAME, A_STRING, .fallback = "\"default\""},
+	{"", "version", SCHEMA_VERSION, SCHEMA_EVERY_FILE, .kinds = INTEGER,
+		.expects = "the integer 1"},
+	{"", "name", SCHEMA_NAME, SCHEMA_EVERY_FILE, A_STRING, .fallback = "\"default\""},
 	{"", "mode", SCHEMA_MODE, A_STRING, .fallback = "\"allowlist\""},
-	{"", "enforcement", SCHEMA_LATER, A_STRING, .fallback = "\"enforce\""},
-	{"", "profiles", SCHEMA_LATER, STRINGS, .fallback = "[]"},
-	{"", "scope", SCHEMA_LATER, A_TABLE},
-	{"", "allow", SCHEMA_ALLOW, TABLES("[[allow]]"), .fallback = "[]"},
-	{"", "deny", SCHEMA_LATER, TABLES("[[deny]]"), .fallback = "[]"},
+	{"", "enforcement", SCHEMA_ENFORCEMENT, A_STRING, .fallback = "\"enforce\""},
+	{"", "profiles", SCHEMA_PROFILES, STRINGS, .max_items = 64, .fallback = "[]"},
+	{"", "scope", SCHEMA_SCOPE, SCHEMA_BASE_ONLY, A_TABLE},
+	{"", "allow", SCHEMA_ALLOW, SCHEMA_EVERY_FILE, TABLES("[[allow]]")},
+	{"", "deny", SCHEMA_DENY, SCHEMA_EVERY_FILE, TABLES("[[deny]]")},
 	{"", "network", SCHEMA_NETWORK, A_TABLE, .fallback = "{}"},
-	{"", "dns", SCHEMA_DNS, A_TABLE, .fallback = "{}"},
-	{"", "limits", SCHEMA_LATER, A_TABLE},
-	{"", "budget", SCHEMA_LATER, A_TABLE},
-	{"", "score", SCHEMA_LATER, A_TABLE},
+	{"", "dns", SCHEMA_DNS, SCHEMA_BASE_ONLY, A_TABLE, .fallback = "{}"},
+	{"", "limits", SCHEMA_LIMITS, A_TABLE},
+	{"", "budget", SCHEMA_BUDGET, A_TABLE, .fallback = "{}"},
+	{"", "score", SCHEMA_SCORE, A_TABLE, .fallback = "{}"},
 	{"", "audit", SCHEMA_AUDIT, A_TABLE, .fallback = "{}"},
 
-	{"scope", "users", SCHEMA_LATER, USERS},
-	{"scope", "groups", SCHEMA_LATER, USERS},
-	{"scope", "cgroups", SCHEMA_LATER, STRINGS},
-	{"scope", "interfaces", SCHEMA_LATER, STRINGS},
-	{"scope", "sources", SCHEMA_LATER, STRINGS},
+	{"scope", "users", SCHEMA_SCOPE_USERS, USERS},
+	{"scope", "groups", SCHEMA_SCOPE_GROUPS, USERS},
+	{"scope", "cgroups", SCHEMA_SCOPE_CGROUPS, SCOPED_STRINGS},
+	{"scope", "interfaces", SCHEMA_SCOPE_INTERFACES, SCOPED_STRINGS},
+	{"scope", "sources", SCHEMA_SCOPE_SOURCES, SCOPED_STRINGS},
 
-	{"allow", "host", SCHEMA_ALLOW_HOST, STRING_OR_STRINGS},
-	{"allow", "ip", SCHEMA_ALLOW_IP, STRING_OR_STRINGS},
-	{"allow", "host_pattern", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"allow", "list", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"allow", "ports", SCHEMA_ALLOW_PORTS, PORTS},
-	{"allow", "category", SCHEMA_ALLOW_CATEGORY, A_STRING},
-	{"allow", "reason", SCHEMA_ALLOW_REASON, A_STRING},
-	{"allow", "score", SCHEMA_LATER, SCORE, .fallback = "-1.0"},
-	{"allow", "addresses", SCHEMA_LATER, STRING_OR_STRINGS, .fallback = "\"public\""},
-	{"allow", "connections", SCHEMA_LATER, RATE},
-	{"allow", "bytes", SCHEMA_LATER, BYTES},
-	{"allow", "wildcard_names", SCHEMA_LATER, COUNT},
-	{"allow", "expires", SCHEMA_LATER, .kinds = DATE, .expects = "a date or a date-time"},
-	{"allow", "broad", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
+	{"allow", "host", SCHEMA_ENTRY_HOST, STRING_OR_STRINGS},
+	{"allow", "ip", SCHEMA_ENTRY_IP, STRING_OR_STRINGS},
+	{"allow", "host_pattern", SCHEMA_ENTRY_HOST_PATTERN, STRING_OR_STRINGS},
+	{"allow", "list", SCHEMA_ENTRY_LIST, STRING_OR_STRINGS},
+	{"allow", "ports", SCHEMA_ENTRY_PORTS, PORTS, .fallback = "[\"tcp/443\"]"},
+	{"allow", "category", SCHEMA_ENTRY_CATEGORY, A_STRING},
+	{"allow", "reason", SCHEMA_ENTRY_REASON, A_STRING},
+	{"allow", "score", SCHEMA_ENTRY_SCORE, SCORE},
+	{"allow", "addresses", SCHEMA_ENTRY_ADDRESSES, STRING_OR_STRINGS, .fallback = "\"public\""},
+	{"allow", "connections", SCHEMA_ENTRY_CONNECTIONS, RATE},
+	{"allow", "bytes", SCHEMA_ENTRY_BYTES, BYTES},
+	{"allow", "wildcard_names", SCHEMA_ENTRY_WILDCARD_NAMES, COUNT},
+	{"allow", "expires", SCHEMA_ENTRY_EXPIRES, DAY},
+	{"allow", "broad", SCHEMA_ENTRY_BROAD, A_BOOLEAN, .fallback = "false"},
 
-	{"deny", "host", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"deny", "ip", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"deny", "host_pattern", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"deny", "list", SCHEMA_LATER, STRING_OR_STRINGS},
-	{"deny", "ports", SCHEMA_LATER, PORTS},
-	{"deny", "category", SCHEMA_LATER, A_STRING},
-	{"deny", "reason", SCHEMA_LATER, A_STRING},
-	{"deny", "score", SCHEMA_LATER, SCORE, .fallback = "4.0"},
-	{"deny", "expires", SCHEMA_LATER, .kinds = DATE, .expects = "a date or a date-time"},
-	{"deny", "broad", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
+	{"deny", "host", SCHEMA_ENTRY_HOST, STRING_OR_STRINGS},
+	{"deny", "ip", SCHEMA_ENTRY_IP, STRING_OR_STRINGS},
+	{"deny", "host_pattern", SCHEMA_ENTRY_HOST_PATTERN, STRING_OR_STRINGS},
+	{"deny", "list", SCHEMA_ENTRY_LIST, STRING_OR_STRINGS},
+	{"deny", "ports", SCHEMA_ENTRY_PORTS, PORTS},
+	{"deny", "category", SCHEMA_ENTRY_CATEGORY, A_STRING},
+	{"deny", "reason", SCHEMA_ENTRY_REASON, A_STRING},
+	{"deny", "score", SCHEMA_ENTRY_SCORE, SCORE},
+	{"deny", "expires", SCHEMA_ENTRY_EXPIRES, DAY},
+	{"deny", "broad", SCHEMA_ENTRY_BROAD, A_BOOLEAN, .fallback = "false"},
 
-	{"network", "block", SCHEMA_NETWORK_BLOCK, STRINGS,
-		.fallback = "[\"private\", \"shared\", \"link-local\", \"loopback\", \"metadata\", "
-			    "\"multicast\", \"reserved\", \"doh\"]"},
+	{"network", "block", SCHEMA_NETWORK_BLOCK, STRINGS},
 
 	{"dns", "listen", SCHEMA_DNS_LISTEN, STRINGS, .max_items = 16,
 		.fallback = "[\"127.0.0.1:5300\", \"[::1]:5300\"]"},
 	{"dns", "upstream", SCHEMA_DNS_UPSTREAM, STRINGS, .max_items = 8, .fallback = "[]"},
-	{"dns", "types", SCHEMA_LATER, STRINGS, .fallback = "[\"A\", \"AAAA\", \"HTTPS\"]"},
-	{"dns", "refusal", SCHEMA_LATER, A_STRING, .fallback = "\"nxdomain\""},
+	{"dns", "types", SCHEMA_DNS_TYPES, STRINGS, .fallback = "[\"A\", \"AAAA\", \"HTTPS\"]"},
+	{"dns", "refusal", SCHEMA_DNS_REFUSAL, A_STRING, .fallback = "\"nxdomain\""},
 	{"dns", "min_lease", SCHEMA_DNS_MIN_LEASE, LEASE, .fallback = "\"60s\""},
 	{"dns", "max_lease", SCHEMA_DNS_MAX_LEASE, LEASE, .fallback = "\"1h\""},
 	{"dns", "grace", SCHEMA_DNS_GRACE, LEASE, .fallback = "\"30s\""},
-	{"dns", "search", SCHEMA_LATER, STRINGS, .fallback = "[]"},
+	{"dns", "search", SCHEMA_DNS_SEARCH, STRINGS, .max_items = 64, .fallback = "[]"},
 	{"dns", "hosts", SCHEMA_DNS_HOSTS, A_TABLE, .fallback = "{}"},
 	{"dns.hosts", NULL, SCHEMA_DNS_HOSTS_NAME, .kinds = STRING | ARRAY | TABLE, .items = STRING,
 		.min_items = 1, .expects = "an address or an array of addresses"},
 
-	{"limits", "connections", SCHEMA_LATER, RATE},
-	{"limits", "connections_per_destination", SCHEMA_LATER, RATE},
-	{"limits", "queries", SCHEMA_LATER, RATE},
-	{"limits", "bytes", SCHEMA_LATER, BYTES},
+	{"limits", "connections", SCHEMA_LIMITS_CONNECTIONS, RATE},
+	{"limits", "connections_per_destination", SCHEMA_LIMITS_CONNECTIONS_PER_DESTINATION, RATE},
+	{"limits", "queries", SCHEMA_LIMITS_QUERIES, RATE},
+	{"limits", "bytes", SCHEMA_LIMITS_BYTES, BYTES},
 
-	{"budget", "destinations", SCHEMA_LATER, COUNT},
+	{"budget", "destinations", SCHEMA_BUDGET_DESTINATIONS, COUNT},
 	{"budget", "unknown_share", SCHEMA_LATER, .kinds = REAL, .expects = "a number from 0 to 1"},
-	{"budget", "wildcard_names", SCHEMA_LATER, COUNT},
-	{"budget", "on_exceed", SCHEMA_LATER, A_STRING, .fallback = "\"flag\""},
+	{"budget", "wildcard_names", SCHEMA_BUDGET_WILDCARD_NAMES, COUNT},
+	{"budget", "on_exceed", SCHEMA_BUDGET_ON_EXCEED, A_STRING, .fallback = "\"flag\""},
 
-	{"score", "unknown", SCHEMA_LATER, SCORE, .fallback = "1.0"},
-	{"score", "flag_at", SCHEMA_LATER, SCORE, .fallback = "0.5"},
-	{"score", "refuse_at", SCHEMA_LATER, SCORE, .fallback = "1.0"},
+	/* The default of refuse_at is the mode's. */
+	{"score", "unknown", SCHEMA_SCORE_UNKNOWN, SCORE, .fallback = "1.0"},
+	{"score", "flag_at", SCHEMA_SCORE_FLAG_AT, SCORE, .fallback = "0.5"},
+	{"score", "refuse_at", SCHEMA_SCORE_REFUSE_AT, SCORE},
 
-	{"audit", "path", SCHEMA_LATER, A_STRING},
-	{"audit", "allowed", SCHEMA_LATER, A_BOOLEAN, .fallback = "false"},
-	{"audit", "nflog_group", SCHEMA_AUDIT_NFLOG_GROUP, .kinds = INTEGER, .unit = SCHEMA_NUMBER,
-		.min = 1, .max = UINT16_MAX, .fallback = "5",
+	{"audit", "path", SCHEMA_LATER, SCHEMA_BASE_ONLY, A_STRING},
+	{"audit", "allowed", SCHEMA_AUDIT_ALLOWED, A_BOOLEAN, .fallback = "false"},
+	{"audit", "nflog_group", SCHEMA_AUDIT_NFLOG_GROUP, SCHEMA_BASE_ONLY, .kinds = INTEGER,
+		.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX, .fallback = "5",
 		.expects = "an integer from 1 to 65535"},
 };
 
 enum { N_KEYS = sizeof(keys) / sizeof(keys[0]) };
+
+static_assert(N_KEYS <= SCHEMA_ROWS_MAX, "a bound that callers count on");
 
 const struct schema_key *schema_keys(size_t *ret_count)
 {

@@ -10,29 +10,64 @@
 
 /* The keys of the policy language, all of them. */
 
-/* The keys in use. */
+/* The keys in use; [[allow]] and [[deny]] share those of their entries. */
 enum schema_id {
 	SCHEMA_LATER, /* part of the language, and not supported yet */
 	SCHEMA_VERSION,
 	SCHEMA_NAME,
 	SCHEMA_MODE,
+	SCHEMA_ENFORCEMENT,
+	SCHEMA_PROFILES,
+	SCHEMA_SCOPE,
 	SCHEMA_ALLOW,
+	SCHEMA_DENY,
 	SCHEMA_NETWORK,
 	SCHEMA_DNS,
+	SCHEMA_LIMITS,
+	SCHEMA_BUDGET,
+	SCHEMA_SCORE,
 	SCHEMA_AUDIT,
-	SCHEMA_ALLOW_HOST,
-	SCHEMA_ALLOW_IP,
-	SCHEMA_ALLOW_PORTS,
-	SCHEMA_ALLOW_CATEGORY,
-	SCHEMA_ALLOW_REASON,
+	SCHEMA_SCOPE_USERS,
+	SCHEMA_SCOPE_GROUPS,
+	SCHEMA_SCOPE_CGROUPS,
+	SCHEMA_SCOPE_INTERFACES,
+	SCHEMA_SCOPE_SOURCES,
+	SCHEMA_ENTRY_HOST,
+	SCHEMA_ENTRY_IP,
+	SCHEMA_ENTRY_HOST_PATTERN,
+	SCHEMA_ENTRY_LIST,
+	SCHEMA_ENTRY_PORTS,
+	SCHEMA_ENTRY_CATEGORY,
+	SCHEMA_ENTRY_REASON,
+	SCHEMA_ENTRY_SCORE,
+	SCHEMA_ENTRY_ADDRESSES,
+	SCHEMA_ENTRY_CONNECTIONS,
+	SCHEMA_ENTRY_BYTES,
+	SCHEMA_ENTRY_WILDCARD_NAMES,
+	SCHEMA_ENTRY_EXPIRES,
+	SCHEMA_ENTRY_BROAD,
 	SCHEMA_NETWORK_BLOCK,
 	SCHEMA_DNS_LISTEN,
 	SCHEMA_DNS_UPSTREAM,
+	SCHEMA_DNS_TYPES,
+	SCHEMA_DNS_REFUSAL,
 	SCHEMA_DNS_MIN_LEASE,
 	SCHEMA_DNS_MAX_LEASE,
 	SCHEMA_DNS_GRACE,
+	SCHEMA_DNS_SEARCH,
 	SCHEMA_DNS_HOSTS,
 	SCHEMA_DNS_HOSTS_NAME,
+	SCHEMA_LIMITS_CONNECTIONS,
+	SCHEMA_LIMITS_CONNECTIONS_PER_DESTINATION,
+	SCHEMA_LIMITS_QUERIES,
+	SCHEMA_LIMITS_BYTES,
+	SCHEMA_BUDGET_DESTINATIONS,
+	SCHEMA_BUDGET_WILDCARD_NAMES,
+	SCHEMA_BUDGET_ON_EXCEED,
+	SCHEMA_SCORE_UNKNOWN,
+	SCHEMA_SCORE_FLAG_AT,
+	SCHEMA_SCORE_REFUSE_AT,
+	SCHEMA_AUDIT_ALLOWED,
 	SCHEMA_AUDIT_NFLOG_GROUP,
 	SCHEMA_IDS,
 };
@@ -41,15 +76,24 @@ enum schema_id {
 enum schema_unit {
 	SCHEMA_WORD,     /* its reader looks at it */
 	SCHEMA_NUMBER,   /* integers from min to max */
+	SCHEMA_POINTS,   /* integers and floats from min to max */
 	SCHEMA_DURATION, /* "60s"; min and max are milliseconds */
+};
+
+/* Which files may have a key. */
+enum schema_files {
+	SCHEMA_ANY_POLICY, /* the base and its overrides */
+	SCHEMA_BASE_ONLY,
+	SCHEMA_EVERY_FILE, /* profiles too */
 };
 
 struct schema_key {
 	const char *table; /* "" is the top, "allow" each [[allow]], "dns.hosts" */
 	const char *key;   /* NULL: any */
 	enum schema_id id;
-	unsigned kinds; /* bits 1 << enum toml_kind of the value */
-	unsigned items; /* and of an array's elements */
+	enum schema_files files; /* of keys in tables: what their table may, unless it is less */
+	unsigned kinds;          /* bits 1 << enum toml_kind of the value */
+	unsigned items;          /* and of an array's elements */
 	enum schema_unit unit;
 	size_t min_items;
 	size_t max_items; /* 0: no limit */
@@ -58,7 +102,9 @@ struct schema_key {
 	const char *expects;  /* what it must be, for diagnostics: "a string" */
 };
 
-/* All rows, *ret_count of them. */
+#define SCHEMA_ROWS_MAX 80
+
+/* All rows, *ret_count of them, at most SCHEMA_ROWS_MAX. */
 const struct schema_key *schema_keys(size_t *ret_count);
 
 /* The row for `key` in `table`, or NULL. */

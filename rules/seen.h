@@ -19,4 +19,8 @@ int seen_new(struct arena *arena, size_t count, struct seen **ret_seen);
 const struct place *seen_add(struct seen *seen, unsigned kind, const void *bytes, size_t size,
 	const struct place *place);
 
+/* The place of an equal thing that was added, or NULL. */
+const struct place *seen_find(
+	const struct seen *seen, unsigned kind, const void *bytes, size_t size);
+
 #endif

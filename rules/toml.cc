@@ -13,6 +13,7 @@ extern "C" {
 #include <toml++/toml.h>
 
 extern "C" {
+#include "rules/codes.h"
 #include "rules/lex.h"
 #include "rules/quote.h"
 #include "src/base/arena.h"
@@ -132,6 +133,28 @@ void copy_table(struct arena *arena, const toml::table &from, struct toml_node &
 	});
 }
 
+/* Days from 1970-01-01, in the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
+ * algorithms", days_from_civil). */
+int64_t days_of(const toml::date &date)
+{
+	int64_t year = date.year - (date.month <= 2);
+	int64_t era = (year >= 0 ? year : year - 399) / 400;
+	int64_t year_of_era = year - era * 400;
+	int64_t day_of_year =
+		(153 * (date.month + (date.month > 2 ? -3 : 9)) + 2) / 5 + date.day - 1;
+	int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+
+	return era * 146097 + day_of_era - 719468;
+}
+
+int64_t seconds_of(const toml::date_time &at)
+{
+	int64_t seconds = days_of(at.date) * 86400 + at.time.hour * 3600 + at.time.minute * 60 +
+			  at.time.second;
+
+	return at.offset ? seconds - at.offset->minutes * 60 : seconds;
+}
+
 void copy_node(struct arena *arena, const toml::node &from, struct toml_node &to)
 {
 	to.kind = kind_of(from);
@@ -144,6 +167,10 @@ void copy_node(struct arena *arena, const toml::node &from, struct toml_node &to
 		to.value.real = real->get();
 	else if (auto boolean = from.as_boolean())
 		to.value.boolean = boolean->get();
+	else if (auto date = from.as_date())
+		to.value.seconds = days_of(date->get()) * 86400;
+	else if (auto date_time = from.as_date_time())
+		to.value.seconds = seconds_of(date_time->get());
 	else if (auto array = from.as_array())
 		copy_array(arena, *array, to);
 	else if (auto table = from.as_table())
@@ -158,7 +185,8 @@ struct document {
 };
 
 /* An error about the text from one offset to another, or the character at `from`. */
-void report(const document &document, size_t from, size_t to, const std::string &message)
+void report(const document &document, size_t from, size_t to, const std::string &message,
+	enum code code = CODE_TOML)
 {
 	struct place place = {document.file, 0, 0, 1};
 
@@ -166,7 +194,7 @@ void report(const document &document, size_t from, size_t to, const std::string 
 	if (to > from)
 		place.width =
 			lex_width(text_of_view(view_of(document.text).substr(from, to - from)));
-	diag_error(document.diag, place, "%s", message.c_str());
+	diag_error(document.diag, code, place, "%s", message.c_str());
 }
 
 std::string quoted(string_view view)
@@ -292,11 +320,6 @@ void explain(const document &document, const complaint &complaint)
 	report(document, complaint.offset, 0, std::string(complaint.reason));
 }
 
-void report_fault(const document &document, const struct lex_fault &fault)
-{
-	report(document, fault.offset, 0, fault.problem);
-}
-
 /* A text with a fault, which the parser must not see: an error before the fault's line is the one
  * to be told of. */
 void explain_fault(const document &document, const struct lex_fault &fault)
@@ -314,7 +337,7 @@ void explain_fault(const document &document, const struct lex_fault &fault)
 			return;
 		}
 	}
-	report_fault(document, fault);
+	report(document, fault.offset, 0, fault.problem, CODE_TOO_LARGE);
 }
 
 int parse(struct arena *arena, const document &document, struct toml_node &root)
@@ -322,11 +345,12 @@ int parse(struct arena *arena, const document &document, struct toml_node &root)
 	struct lex_fault fault;
 
 	if (document.text.length > LEX_SIZE_MAX) {
-		diag_error(document.diag, {document.file, 0, 0, 0}, "larger than 64 MiB");
+		diag_error(document.diag, CODE_TOO_LARGE, {document.file, 0, 0, 0},
+			"larger than 64 MiB");
 		return -EINVAL;
 	}
 	if (!lex_is_text(document.text, &fault)) {
-		report_fault(document, fault);
+		report(document, fault.offset, 0, fault.problem);
 		return -EINVAL;
 	}
 	if (!lex_is_bounded(document.text, &fault)) {
@@ -358,7 +382,8 @@ extern "C" int toml_parse(struct arena *arena, const char *file, struct text tex
 	} catch (const std::bad_alloc &) {
 		return -ENOMEM;
 	} catch (const std::exception &exception) {
-		diag_error(diag, {file, 0, 0, 0}, "the TOML parser fails: %s", exception.what());
+		diag_error(diag, CODE_TOML, {file, 0, 0, 0}, "the TOML parser fails: %s",
+			exception.what());
 		return -EINVAL;
 	}
 	if (error == 0)

@@ -44,7 +44,9 @@ struct toml_node {
 		int64_t integer;
 		double real;
 		bool boolean;
-	} value;                          /* of kinds up to TOML_BOOLEAN */
+		int64_t seconds; /* since 1970 in UTC: a date's first, a date-time's own without its
+				    fraction; one without an offset is taken for UTC */
+	} value;                 /* of kinds up to TOML_DATE, and TOML_DATE_TIME */
 	const struct toml_node *children; /* of an array or a table, in the order of the file */
 	size_t n_children;
 };

@@ -8,6 +8,8 @@ enum {
 	LABEL_MAX = 31,
 	CATEGORY_MAX = 63,
 	REASON_MAX = 255,
+	CGROUP_MAX = 1023,
+	INTERFACE_MAX = 15, /* IFNAMSIZ less the NUL */
 	DNS_PORT = 53,
 };
 
@@ -36,22 +38,6 @@ static bool take(struct text *text, const char *prefix)
 	return true;
 }
 
-static bool is_ascii(struct text text)
-{
-	for (size_t i = 0; i < text.length; i++) {
-		if ((uint8_t)text.start[i] >= 0x80)
-			return false;
-	}
-	return true;
-}
-
-static bool is_range(struct text text)
-{
-	struct range range;
-
-	return range_from_text(text, &range) != -EINVAL;
-}
-
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -71,88 +57,6 @@ static bool ends_in_number(const struct name *name)
 	return true;
 }
 
-static const char address_problem[] = "is an address: it belongs under 'ip'";
-
-/* What is wrong with something that isn't a host name. */
-static const char *host_problem(struct text text)
-{
-	struct text head, tail;
-	struct endpoint endpoint;
-	struct name name;
-
-	if (is_range(text))
-		return address_problem;
-	for (struct text rest = text; rest.length > 0; rest = drop(rest, 1)) {
-		if (text_starts(rest, "://"))
-			return "is a URL: only its host name belongs here";
-	}
-	if (endpoint_from_text(text, 0, &endpoint) == 0)
-		return "is an address with a port: they belong under 'ip' and 'ports'";
-	if (text_cut(text, ':', &head, &tail) && name_from_text(head, &name) == 0)
-		return "has a port: that belongs under 'ports'";
-	return "is not a host name: labels of letters, digits, '-' and '_', with dots between";
-}
-
-static int exact_host(struct text text, struct name *ret_name, const char **ret_problem)
-{
-	struct name name;
-	int error;
-
-	if (!is_ascii(text))
-		return fail("is not ASCII, which is not supported yet: write its form with xn--",
-			ret_problem);
-	if (has(text, '*'))
-		return fail("has a '*' elsewhere than in '*.' or '**.' in front, which is not "
-			    "supported yet",
-			ret_problem);
-	error = name_from_text(text, &name);
-	if (error == -ENAMETOOLONG)
-		return fail(
-			"is too long: a label has at most 63 characters, a name 253", ret_problem);
-	if (error < 0)
-		return fail(host_problem(text), ret_problem);
-	if (ends_in_number(&name))
-		return fail(is_range(text) ? address_problem
-					   : "is not a host name: its last label is a number",
-			ret_problem);
-	*ret_name = name;
-	return 0;
-}
-
-static const struct {
-	const char *prefix;
-	enum host_kind kind;
-} wildcards[] = {
-	{"**.", HOST_ANY_DEPTH},
-	{"*.", HOST_ONE_LABEL},
-	{"", HOST_EXACT},
-};
-
-int value_host(
-	struct text text, enum host_kind *ret_kind, struct name *ret_name, const char **ret_problem)
-{
-	struct name name;
-	size_t row = 0;
-	int error;
-
-	if (text_is(text, "*") || text_is(text, "**") || text_is(text, "*.") ||
-		text_is(text, "**."))
-		return fail(
-			"permits every name, which needs 'broad' (not supported yet)", ret_problem);
-	while (!take(&text, wildcards[row].prefix))
-		row++;
-	error = exact_host(text, &name, ret_problem);
-	if (error < 0)
-		return error;
-	if (wildcards[row].kind != HOST_EXACT && name_labels(&name) == 1)
-		return fail("is a wildcard over a top-level domain, which needs 'broad' (not "
-			    "supported yet)",
-			ret_problem);
-	*ret_kind = wildcards[row].kind;
-	*ret_name = name;
-	return 0;
-}
-
 int value_range(struct text text, struct range *ret_range, const char **ret_problem)
 {
 	struct name name;
@@ -168,7 +72,7 @@ int value_range(struct text text, struct range *ret_range, const char **ret_prob
 		break;
 	}
 	if (name_from_text(text, &name) == 0 && !ends_in_number(&name))
-		return fail("is a name: it belongs under 'host'", ret_problem);
+		return fail("is a name: names belong under 'host'", ret_problem);
 	return fail("is not an address, a prefix or a range (first-last)", ret_problem);
 }
 
@@ -273,8 +177,10 @@ int value_upstream(struct text text, struct endpoint *ret_endpoint, const char *
 {
 	struct endpoint endpoint = {.port = DNS_PORT};
 
-	if (text_starts(text, "tls://"))
-		return fail("is DNS over TLS, which is not supported yet", ret_problem);
+	if (text_starts(text, "tls://")) {
+		*ret_problem = "is DNS over TLS, which is not supported yet";
+		return -EOPNOTSUPP;
+	}
 	take(&text, "udp://");
 	/* A bare IPv6 address needs no brackets. */
 	if (inaddr_from_text(text, &endpoint.address) < 0 &&
@@ -340,5 +246,55 @@ int value_reason(struct text text, const char **ret_problem)
 			return fail("has characters that cannot be shown in a line", ret_problem);
 		rest = drop(rest, size);
 	}
+	return 0;
+}
+
+/* Whether all characters are of printable ASCII, and none of `others`. */
+static bool is_plain(struct text text, const char *others)
+{
+	for (size_t i = 0; i < text.length; i++) {
+		char c = text.start[i];
+
+		if (c < ' ' || c > '~' || strchr(others, c))
+			return false;
+	}
+	return true;
+}
+
+int value_cgroup(struct text text, const char **ret_problem)
+{
+	struct text rest = text, part;
+	bool more = true;
+
+	if (text.length > CGROUP_MAX)
+		return fail("is longer than 1023 bytes", ret_problem);
+	if (text_starts(text, "/"))
+		return fail("starts with '/': it is relative to the root of the hierarchy, as "
+			    "\"system.slice/agent.service\"",
+			ret_problem);
+	if (!is_plain(text, "\"*"))
+		return fail("is not a control group: it has characters that none has", ret_problem);
+	while (more) {
+		more = text_cut(rest, '/', &part, &rest);
+		if (part.length == 0 || text_is(part, ".") || text_is(part, ".."))
+			return fail("is not a control group: a part of its path is empty, '.' or "
+				    "'..'",
+				ret_problem);
+	}
+	return 0;
+}
+
+int value_interface(struct text text, const char **ret_problem)
+{
+	struct text name = text;
+
+	if (name.length > 0 && name.start[name.length - 1] == '*')
+		name.length--;
+	if (text.length > INTERFACE_MAX || name.length == 0 || text_is(name, ".") ||
+		text_is(name, "..") || !is_plain(name, " \"*/:\\"))
+		return fail(
+			"is not an interface: 1 to 15 characters, of which only the last may be "
+			"'*'",
+			ret_problem);
 	return 0;
 }

@@ -6,12 +6,8 @@
 
 /*
  * The strings of a policy, one by one. Each function is 0 or -EINVAL; then *ret_problem says what
- * is wrong, to be put after the quoted string: "'a..b' is not a host name ...".
+ * is wrong, to be put after the quoted string: "'192.0.2' is not an address ...".
  */
-
-/* "api.example.com", "*.example.com", "**.example.com". *ret_name is without the wildcard. */
-int value_host(struct text text, enum host_kind *ret_kind, struct name *ret_name,
-	const char **ret_problem);
 
 /* "192.0.2.1", "2001:db8::/32", "192.0.2.10-192.0.2.20". */
 int value_range(struct text text, struct range *ret_range, const char **ret_problem);
@@ -22,7 +18,7 @@ int value_ports(struct text text, struct port_range *ret_ports, const char **ret
 /* "ADDRESS:PORT" of a socket to listen on. */
 int value_listen(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
 
-/* "udp://ADDRESS:PORT", without the port and the scheme too. */
+/* "udp://ADDRESS:PORT", without the port and the scheme too. -EOPNOTSUPP for "tls://". */
 int value_upstream(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
 
 /* "192.0.2.1": what a name may be answered with. */
@@ -36,5 +32,12 @@ int value_category(struct text text, const char **ret_problem);
 
 /* A reason: at most 255 bytes, all of which can be shown in one line. */
 int value_reason(struct text text, const char **ret_problem);
+
+/* A control group: its path below the root of the unified hierarchy, at most 1023 bytes of what can
+ * be shown and stands in a ruleset's quotes; no part of it is empty, "." or "..". */
+int value_cgroup(struct text text, const char **ret_problem);
+
+/* An interface's name, 1 to 15 bytes; with a '*' at its end all whose names start so. */
+int value_interface(struct text text, const char **ret_problem);
 
 #endif

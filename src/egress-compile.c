@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "rules/backend.h"
+#include "rules/category.h"
+#include "rules/codes.h"
 #include "rules/compile.h"
+#include "rules/diff.h"
 #include "rules/explain.h"
+#include "rules/lint.h"
+#include "rules/load.h"
+#include "src/apply.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
-#include "src/base/fd.h"
-#include "src/kernel/readback.h"
-#include "src/kernel/ruleset.h"
 #include "src/options.h"
+#include "src/output.h"
+#include "src/report.h"
 
 enum {
 	EXIT_POLICY = 1, /* also what a machine lacks: memory, room for the output */
@@ -25,28 +27,61 @@ enum {
 	EXIT_REFUSED = 4, /* --explain */
 };
 
-#define ARENA_MAX ((size_t)4 << 30)
+#define ARENA_MAX ((size_t)8 << 30)
 #define STDIN_MAX ((size_t)64 << 20) /* as much as a policy file may have */
+#define FILES_MAX 64                 /* overrides, profile folders */
 
-enum action { WRITE, CHECK, EXPLAIN, APPLY, REMOVE };
+enum task { WRITE, CHECK, EXPLAIN, EXPLAIN_OVERRIDE, DIFF, LINT, APPLY, REMOVE };
 
-struct request {
-	enum action action;
-	bool has_action;
+/* One of the policies of a command line, with its overrides. */
+struct subject {
 	const char *policy;
-	const char *output;      /* NULL: standard output */
-	const char *destination; /* to explain */
+	const char *overrides[FILES_MAX];
+	size_t n_overrides;
 };
 
-static int take_action(void *context, const struct option_row *row, const char *argument);
+struct request {
+	enum task task;
+	bool has_task;
+	struct subject subject;
+	struct subject other;    /* to compare with */
+	const char *output;      /* NULL: standard output */
+	const char *destination; /* to explain */
+	struct explain_as as;
+	bool has_as;
+	bool json;
+	bool strict;
+	const char *profile_dirs[FILES_MAX];
+	size_t n_profile_dirs;
+};
+
+static int take_task(void *context, const struct option_row *row, const char *argument);
+static int take_file(void *context, const struct option_row *row, const char *argument);
+static int take_as(void *context, const struct option_row *row, const char *argument);
+static int take_format(void *context, const struct option_row *row, const char *argument);
+static int take_strict(void *context, const struct option_row *row, const char *argument);
+
+enum { OVERRIDE, PROFILE_DIR };
 
 static const struct option_row rows[] = {
-	{"output", "FILE", "write to FILE, which is replaced as a whole", take_action, WRITE, 'o'},
-	{"check", NULL, "say what is wrong with the policy, write nothing", take_action, CHECK, 0},
-	{"explain", "DEST", "say what the policy decides about DEST, and why", take_action, EXPLAIN,
+	{"output", "FILE", "write to FILE, which is replaced as a whole", take_task, WRITE, 'o'},
+	{"check", NULL, "say what is wrong with the policy, write nothing", take_task, CHECK, 0},
+	{"lint", NULL, "say also what may not be meant", take_task, LINT, 0},
+	{"explain", "DEST", "say what the policy decides about DEST, and why", take_task, EXPLAIN,
 		0},
-	{"apply", NULL, "load the ruleset into the kernel", take_action, APPLY, 0},
-	{"remove", NULL, "take the policy's ruleset out of the kernel", take_action, REMOVE, 0},
+	{"as", "WHO", "for --explain: user=, group=, cgroup=, interface= or source=", take_as, 0,
+		0},
+	{"explain-override", NULL, "say what the overrides take away", take_task, EXPLAIN_OVERRIDE,
+		0},
+	{"diff", "OTHER", "say what OTHER permits more or less; 1 if more", take_task, DIFF, 0},
+	{"apply", NULL, "load the ruleset into the kernel", take_task, APPLY, 0},
+	{"remove", NULL, "take the policy's ruleset out of the kernel", take_task, REMOVE, 0},
+	{"override", "FILE", "narrow the policy by another; after --diff: OTHER", take_file,
+		OVERRIDE, 0},
+	{"profile-dir", "DIR", "look for profiles in DIR first", take_file, PROFILE_DIR, 0},
+	{"format", "FORMAT", "text, or json for what is said", take_format, 0, 0},
+	{"json", NULL, "the same as --format json", take_format, 0, 0},
+	{"strict", NULL, "warnings fail too", take_strict, 0, 0},
 };
 
 static const struct command command = {
@@ -55,7 +90,7 @@ static const struct command command = {
 		 "standard output.\n"
 		 "POLICY is a file, or - for standard input.\n",
 	.notes = "Exit status: 0 well, 1 the policy is wrong, 2 usage, 3 the kernel refused;\n"
-		 "with --explain 0 permitted, 4 refused.\n",
+		 "with --explain 0 permitted, 4 refused; with --diff 1 if anything was gained.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
 };
@@ -74,21 +109,101 @@ static int finish_stdout(int status)
 }
 
 /* Takes one option into the request; -EINVAL when it doesn't go with one before. */
-static int take_action(void *context, const struct option_row *row, const char *argument)
+static int take_task(void *context, const struct option_row *row, const char *argument)
 {
 	struct request *request = context;
-	enum action action = (enum action)row->value;
+	enum task task = (enum task)row->value;
 
-	if (request->has_action && request->action != action) {
+	if (request->has_task && request->task != task) {
 		complain("--%s does not go with the options before it", row->name);
 		return -EINVAL;
 	}
-	request->action = action;
-	request->has_action = true;
-	if (action == WRITE)
+	if (request->has_task && argument) {
+		complain("--%s is given twice", row->name);
+		return -EINVAL;
+	}
+	request->task = task;
+	request->has_task = true;
+	if (task == WRITE)
 		request->output = argument;
-	else if (action == EXPLAIN)
+	else if (task == EXPLAIN)
 		request->destination = argument;
+	else if (task == DIFF)
+		request->other.policy = argument;
+	return 0;
+}
+
+static int take_file(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+	struct subject *subject = request->other.policy ? &request->other : &request->subject;
+	const char **files = subject->overrides;
+	size_t *count = &subject->n_overrides;
+
+	if (row->value == PROFILE_DIR) {
+		files = request->profile_dirs;
+		count = &request->n_profile_dirs;
+	}
+	if (*count == FILES_MAX) {
+		complain("--%s is given more than %d times", row->name, FILES_MAX);
+		return -EINVAL;
+	}
+	files[(*count)++] = argument;
+	return 0;
+}
+
+/* "user=agent", each key at most once. */
+static int take_as(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+	const struct {
+		const char *key;
+		const char **value;
+	} keys[] = {
+		{"user=", &request->as.user},
+		{"group=", &request->as.group},
+		{"cgroup=", &request->as.cgroup},
+		{"interface=", &request->as.interface},
+		{"source=", &request->as.source},
+	};
+
+	request->has_as = true;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		size_t length = strlen(keys[i].key);
+
+		if (strncmp(argument, keys[i].key, length) != 0 || argument[length] == '\0')
+			continue;
+		if (*keys[i].value) {
+			complain("--%s %s is given twice", row->name, keys[i].key);
+			return -EINVAL;
+		}
+		*keys[i].value = argument + length;
+		return 0;
+	}
+	complain("--%s takes user=, group=, cgroup=, interface= or source=, not '%s'", row->name,
+		argument);
+	return -EINVAL;
+}
+
+static int take_format(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+
+	if (argument && strcmp(argument, "json") != 0 && strcmp(argument, "text") != 0) {
+		complain("--%s takes text or json, not '%s'", row->name, argument);
+		return -EINVAL;
+	}
+	request->json = !argument || strcmp(argument, "json") == 0;
+	return 0;
+}
+
+static int take_strict(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+
+	(void)row;
+	(void)argument;
+	request->strict = true;
 	return 0;
 }
 
@@ -119,7 +234,8 @@ static int read_stdin(char **ret_text, size_t *ret_size)
 	return 0;
 }
 
-static int compile_stdin(struct arena *arena, struct diag *diag, struct compiled *ret_compiled)
+/* The policy is what standard input has. */
+static int use_stdin(struct arena *arena, struct diag *diag, struct compile_options *options)
 {
 	const struct place whole = {.file = "<stdin>"};
 	char *text = NULL;
@@ -129,95 +245,24 @@ static int compile_stdin(struct arena *arena, struct diag *diag, struct compiled
 
 	free(text);
 	if (error == -EIO) {
-		diag_error(diag, whole, "cannot read it: %s", strerror(errno));
+		diag_error(diag, CODE_READ, whole, "cannot read it: %s", strerror(errno));
 		return -EINVAL;
 	}
 	if (!copy)
 		return -ENOMEM;
 	if (size > STDIN_MAX) {
-		diag_error(diag, whole, "cannot read it: it is larger than 64 MiB");
+		diag_error(diag, CODE_READ, whole, "cannot read it: it is larger than 64 MiB");
 		return -EINVAL;
 	}
-	return compile_text(arena, whole.file, copy, size, diag, ret_compiled);
+	options->policy = whole.file;
+	options->text = copy;
+	options->size = size;
+	return 0;
 }
 
-/* Writes the ruleset to `out`, which it closes. */
-static int write_closing(const struct plan *plan, FILE *out)
+static int write_plan(const void *context, FILE *out)
 {
-	int error;
-
-	errno = 0;
-	error = backend_find("nft")->write(plan, out);
-	if (error < 0 && errno != 0)
-		error = -errno;
-	if (error == 0 && fsync(fileno(out)) < 0 && errno != EINVAL && errno != EROFS)
-		error = -errno;
-	if (fclose(out) != 0 && error == 0)
-		error = -errno;
-	return error;
-}
-
-/* The mode a new file would have got from open(2), or that the replaced one has. */
-static mode_t output_mode(const char *path)
-{
-	struct stat status;
-	mode_t mask;
-
-	if (stat(path, &status) == 0)
-		return status.st_mode & 07777;
-	mask = umask(0);
-	umask(mask);
-	return 0666 & ~mask;
-}
-
-/* Writes a file beside `path` and renames it, so that `path` is the old or the new one whole. */
-static int replace_file(const struct plan *plan, const char *path)
-{
-	CLEANUP_FD int fd = -1;
-	char *beside;
-	FILE *out;
-	int error;
-
-	if (asprintf(&beside, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
-	fd = mkostemp(beside, O_CLOEXEC);
-	if (fd < 0) {
-		error = -errno;
-		free(beside);
-		return error;
-	}
-	error = fchmod(fd, output_mode(path)) < 0 ? -errno : 0;
-	out = error == 0 ? fdopen(fd, "w") : NULL;
-	if (out) {
-		fd_steal(&fd);
-		error = write_closing(plan, out);
-	} else if (error == 0) {
-		error = -errno;
-	}
-	if (error == 0 && rename(beside, path) < 0)
-		error = -errno;
-	if (error < 0)
-		unlink(beside);
-	free(beside);
-	return error;
-}
-
-/* Devices and pipes are written to; a link is followed to what it names. */
-static int write_file(const struct plan *plan, const char *path)
-{
-	struct stat status;
-	char *real;
-	FILE *out;
-	int error;
-
-	if (stat(path, &status) == 0 && !S_ISREG(status.st_mode)) {
-		out = fopen(path, "we");
-		return out ? write_closing(plan, out) : -errno;
-	}
-	real = realpath(path, NULL);
-	error = replace_file(plan, real ? real : path);
-	free(real);
-	return error;
+	return backend_find("nft")->write(context, out);
 }
 
 static int run_write(const struct request *request, const struct compiled *compiled)
@@ -225,16 +270,17 @@ static int run_write(const struct request *request, const struct compiled *compi
 	int error;
 
 	if (!request->output) {
-		backend_find("nft")->write(compiled->plan, stdout);
+		write_plan(compiled->plan, stdout);
 		return finish_stdout(EXIT_SUCCESS);
 	}
-	error = write_file(compiled->plan, request->output);
+	error = output_file(request->output, write_plan, compiled->plan);
 	if (error == 0)
 		return EXIT_SUCCESS;
 	complain("cannot write %s: %s", request->output, strerror(-error));
 	return EXIT_POLICY;
 }
 
+/* What is to be said has been said. */
 static int run_check(const struct request *request, const struct compiled *compiled)
 {
 	(void)request;
@@ -245,78 +291,154 @@ static int run_check(const struct request *request, const struct compiled *compi
 static int run_explain(const struct request *request, const struct compiled *compiled)
 {
 	bool permitted;
+	int error = explain(compiled, request->destination, request->has_as ? &request->as : NULL,
+		request->json, stdout, &permitted);
 
-	if (explain(compiled, request->destination, stdout, &permitted) < 0) {
+	if (error == -EINVAL) {
 		complain("'%s' is no destination: expected NAME or ADDRESS, with :PORT, and tcp/, "
 			 "udp/ or icmp/ before it",
 			request->destination);
 		return EXIT_USAGE;
 	}
+	if (error == -ESRCH) {
+		complain("--as: there is no such user or group here, or the source is no address");
+		return EXIT_USAGE;
+	}
+	if (error < 0)
+		return out_of_memory();
 	return finish_stdout(permitted ? EXIT_SUCCESS : EXIT_REFUSED);
 }
 
-/* Says what nft said; frees it. */
-static int kernel_refused(char *message)
+static int run_explain_override(const struct request *request, const struct compiled *compiled)
 {
-	complain("the kernel refused: %s", message && *message ? message : "nft did not say why");
+	int error = diff_overrides(compiled, request->json, stdout);
+
+	if (error == 0)
+		return finish_stdout(EXIT_SUCCESS);
+	complain("cannot compare: %s", strerror(-error));
+	return EXIT_POLICY;
+}
+
+/* Says why nothing was applied, or not all of it; frees the message. */
+static int apply_failed(const struct plan *plan, int error, char *message)
+{
+	if (error == -EIO)
+		complain("the kernel refused: %s",
+			message && *message ? message : "nft did not say why");
+	else if (error == -ESTALE)
+		complain("the ruleset was loaded, but %s of table inet %s is not as it was written",
+			message, plan->table);
+	else
+		complain("table inet %s: %s", plan->table, strerror(-error));
 	free(message);
 	return EXIT_KERNEL;
 }
 
-/* Whether the kernel has what was loaded. */
-static int verify(const char *table, const char *text)
-{
-	char *held = NULL, *object = NULL;
-	int error = ruleset_read(table, &held);
-
-	if (error == 0)
-		error = readback_compare(text, held, &object);
-	if (error == -ESTALE)
-		complain("the ruleset was loaded, but %s of table inet %s is not as it was written",
-			object, table);
-	else if (error < 0)
-		complain("the ruleset was loaded, but table inet %s cannot be read back: %s", table,
-			strerror(-error));
-	free(held);
-	free(object);
-	return error < 0 ? EXIT_KERNEL : EXIT_SUCCESS;
-}
-
 static int run_apply(const struct request *request, const struct compiled *compiled)
 {
-	char *text = NULL, *message = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	int status, error;
+	char *message = NULL;
+	int error = apply_plan(compiled->plan, &message);
 
 	(void)request;
-	if (!out)
+	if (error == -ENOMEM)
 		return out_of_memory();
-	error = backend_find("nft")->write(compiled->plan, out);
-	if (fclose(out) != 0 || error < 0) {
-		free(text);
-		return out_of_memory();
-	}
-	error = ruleset_load(text, false, &message);
-	status = error < 0 ? kernel_refused(message) : verify(compiled->plan->table, text);
-	free(text);
-	return status;
+	return error < 0 ? apply_failed(compiled->plan, error, message) : EXIT_SUCCESS;
 }
 
 static int run_remove(const struct request *request, const struct compiled *compiled)
 {
 	char *message = NULL;
+	int error = apply_remove(compiled->plan, &message);
 
 	(void)request;
-	if (ruleset_remove(compiled->plan->table, &message) < 0)
-		return kernel_refused(message);
-	return EXIT_SUCCESS;
+	return error < 0 ? apply_failed(compiled->plan, error, message) : EXIT_SUCCESS;
 }
 
-static int (*const actions[])(const struct request *, const struct compiled *) = {
+/* Shows what is wrong. With JSON, as the output of what says nothing else; else on standard error,
+ * but for findings, which are what was asked for. */
+static int show_diag(const struct request *request, const struct diag *diag, bool failed)
+{
+	bool on_stdout = request->task == CHECK || request->task == LINT || failed;
+
+	if (request->json && on_stdout)
+		return report_json(diag, stdout) < 0 ? out_of_memory()
+						     : finish_stdout(EXIT_SUCCESS);
+	diag_print(diag, request->task == LINT && !diag_failed(diag) ? stdout : stderr);
+	return request->task == LINT ? finish_stdout(EXIT_SUCCESS) : EXIT_SUCCESS;
+}
+
+/* What a task needs beside the policy itself. 0 or -errno as compile_policy(). */
+static int add_to(const struct request *request, struct arena *arena, struct diag *diag,
+	struct compiled *compiled)
+{
+	const struct load_options options = {
+		.profile_dirs = request->profile_dirs,
+		.n_profile_dirs = request->n_profile_dirs,
+	};
+
+	if (request->task == LINT)
+		return lint(arena, compiled, request->profile_dirs, request->n_profile_dirs, diag);
+	if (request->task == EXPLAIN)
+		return category_load(arena, &options, diag, &compiled->categories);
+	return 0;
+}
+
+/* Compiles one of the policies, with all that is wrong with it in the diag. EXIT_SUCCESS, or the
+ * status to end with. */
+static int compile_subject(const struct request *request, const struct subject *subject,
+	struct arena *arena, struct diag *diag, struct compiled *ret_compiled)
+{
+	struct compile_options options = {
+		.policy = subject->policy,
+		.overrides = subject->overrides,
+		.n_overrides = subject->n_overrides,
+		.profile_dirs = request->profile_dirs,
+		.n_profile_dirs = request->n_profile_dirs,
+	};
+	int error = 0;
+
+	if (strcmp(subject->policy, "-") == 0)
+		error = use_stdin(arena, diag, &options);
+	if (error == 0)
+		error = compile_policy(arena, &options, diag, ret_compiled);
+	if (error == 0)
+		error = add_to(request, arena, diag, ret_compiled);
+	if (error == 0)
+		return request->strict && diag_warned(diag) ? EXIT_POLICY : EXIT_SUCCESS;
+	if (error == -EINVAL)
+		return EXIT_POLICY;
+	complain("cannot compile: %s", strerror(-error));
+	return EXIT_POLICY;
+}
+
+static int run_diff(const struct request *request, const struct compiled *compiled)
+{
+	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
+	struct diag *diag = arena_new(ARENA_MAX, &arena) == 0 ? diag_new(arena) : NULL;
+	struct compiled other;
+	bool gained;
+	int status, error;
+
+	if (!diag)
+		return out_of_memory();
+	status = compile_subject(request, &request->other, arena, diag, &other);
+	if (show_diag(request, diag, status != EXIT_SUCCESS) != EXIT_SUCCESS ||
+		status != EXIT_SUCCESS)
+		return EXIT_POLICY;
+	error = diff(compiled, &other, request->json, stdout, &gained);
+	if (error == 0)
+		return finish_stdout(gained ? EXIT_POLICY : EXIT_SUCCESS);
+	complain("cannot compare: %s", strerror(-error));
+	return EXIT_POLICY;
+}
+
+static int (*const tasks[])(const struct request *, const struct compiled *) = {
 	[WRITE] = run_write,
 	[CHECK] = run_check,
 	[EXPLAIN] = run_explain,
+	[EXPLAIN_OVERRIDE] = run_explain_override,
+	[DIFF] = run_diff,
+	[LINT] = run_check,
 	[APPLY] = run_apply,
 	[REMOVE] = run_remove,
 };
@@ -326,30 +448,39 @@ static int run(const struct request *request, struct arena *arena)
 {
 	struct diag *diag = diag_new(arena);
 	struct compiled compiled;
-	int error;
+	int status;
 
 	if (!diag)
 		return out_of_memory();
-	if (strcmp(request->policy, "-") == 0)
-		error = compile_stdin(arena, diag, &compiled);
+	status = compile_subject(request, &request->subject, arena, diag, &compiled);
+	if (show_diag(request, diag, status != EXIT_SUCCESS) != EXIT_SUCCESS)
+		return EXIT_POLICY;
+	return status == EXIT_SUCCESS ? tasks[request->task](request, &compiled) : status;
+}
+
+/* Options that say nothing without another. */
+static int check_request(const struct request *request)
+{
+	if (request->has_as && request->task != EXPLAIN)
+		complain("--as goes with --explain");
+	else if (request->task == EXPLAIN_OVERRIDE && request->subject.n_overrides == 0)
+		complain("--explain-override goes with --override");
+	else if (request->task == DIFF && strcmp(request->subject.policy, "-") == 0 &&
+		 strcmp(request->other.policy, "-") == 0)
+		complain("standard input can be only one of the two policies");
 	else
-		error = compile_file(arena, request->policy, diag, &compiled);
-	diag_print(diag, stderr);
-	if (error == -EINVAL)
-		return EXIT_POLICY;
-	if (error < 0) {
-		complain("cannot compile: %s", strerror(-error));
-		return EXIT_POLICY;
-	}
-	return actions[request->action](request, &compiled);
+		return 0;
+	return -EINVAL;
 }
 
 int main(int argc, char **argv)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
 	struct request request = {0};
-	int result = options_read(&command, argc, argv, &request, &request.policy);
+	int result = options_read(&command, argc, argv, &request, &request.subject.policy);
 
+	if (result == 0 && check_request(&request) < 0)
+		return EXIT_USAGE;
 	if (result != 0)
 		return result == -EINVAL ? EXIT_USAGE : result < 0 ? EXIT_POLICY : EXIT_SUCCESS;
 	if (arena_new(ARENA_MAX, &arena) < 0)

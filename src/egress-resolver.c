@@ -10,11 +10,17 @@
 #include "src/base/text.h"
 #include "src/options.h"
 
+static int take_file(void *context, const struct option_row *row, const char *argument);
 static int take_user(void *context, const struct option_row *row, const char *argument);
 static int take_workers(void *context, const struct option_row *row, const char *argument);
 static int take_verbose(void *context, const struct option_row *row, const char *argument);
 
+enum { OVERRIDE, PROFILE_DIR };
+
 static const struct option_row rows[] = {
+	{"override", "FILE", "a policy that narrows POLICY; any number", take_file, OVERRIDE, 0},
+	{"profile-dir", "DIR", "where profiles are looked for first; any number", take_file,
+		PROFILE_DIR, 0},
 	{"user", "USER", "whom the processes become (egress)", take_user, 0, 'u'},
 	{"workers", "N", "processes that answer queries (1); auto: one a processor", take_workers,
 		0, 'w'},
@@ -33,9 +39,24 @@ static const struct command command = {
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
 };
 
+/* What the options are read into; both lists have room for all arguments. */
+struct request {
+	struct resolver_options options;
+	const char **files[2];
+	size_t n_files[2];
+};
+
+static int take_file(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+
+	request->files[row->value][request->n_files[row->value]++] = argument;
+	return 0;
+}
+
 static int take_user(void *context, const struct option_row *row, const char *argument)
 {
-	struct resolver_options *options = context;
+	struct resolver_options *options = &((struct request *)context)->options;
 
 	(void)row;
 	options->user = argument;
@@ -53,7 +74,7 @@ static unsigned count_processors(void)
 
 static int take_workers(void *context, const struct option_row *row, const char *argument)
 {
-	struct resolver_options *options = context;
+	struct resolver_options *options = &((struct request *)context)->options;
 	uint64_t number;
 
 	if (strcmp(argument, "auto") == 0) {
@@ -71,7 +92,7 @@ static int take_workers(void *context, const struct option_row *row, const char 
 
 static int take_verbose(void *context, const struct option_row *row, const char *argument)
 {
-	struct resolver_options *options = context;
+	struct resolver_options *options = &((struct request *)context)->options;
 
 	(void)row;
 	(void)argument;
@@ -79,15 +100,37 @@ static int take_verbose(void *context, const struct option_row *row, const char 
 	return 0;
 }
 
+static enum resolver_status serve(struct request *request)
+{
+	struct resolver_options *options = &request->options;
+
+	options->overrides = request->files[OVERRIDE];
+	options->n_overrides = request->n_files[OVERRIDE];
+	options->profile_dirs = request->files[PROFILE_DIR];
+	options->n_profile_dirs = request->n_files[PROFILE_DIR];
+	log_start(command.name, NULL, options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+	return resolver_run(options);
+}
+
 int main(int argc, char **argv)
 {
-	struct resolver_options options = {.program = command.name, .user = "egress", .workers = 1};
-	int result = options_read(&command, argc, argv, &options, &options.policy);
+	struct request request = {
+		.options = {.program = command.name, .user = "egress", .workers = 1}};
+	int result = 0;
 
-	if (result != 0)
-		return result == -EINVAL ? RESOLVER_USAGE
-		       : result < 0      ? RESOLVER_KERNEL
-					 : EXIT_SUCCESS;
-	log_start(command.name, NULL, options.verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	return resolver_run(&options);
+	for (unsigned i = 0; i < 2; i++) {
+		request.files[i] = calloc((size_t)argc + 1, sizeof(char *));
+		result = request.files[i] ? result : -ENOMEM;
+	}
+	if (result == 0)
+		result = options_read(&command, argc, argv, &request, &request.options.policy);
+	if (result == 0)
+		result = (int)serve(&request);
+	else
+		result = result == -EINVAL ? RESOLVER_USAGE
+			 : result < 0      ? RESOLVER_KERNEL
+					   : RESOLVER_OK;
+	for (unsigned i = 0; i < 2; i++)
+		free(request.files[i]);
+	return result;
 }

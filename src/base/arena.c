@@ -21,6 +21,9 @@
  * The limit holds what is handed out, not what the chunks take. Memory is zeroed when it is handed
  * out, since a reset keeps the old bytes. Under AddressSanitizer everything not handed out is
  * poisoned, and a gap is left behind each allocation.
+ *
+ * What is deferred is a list in the arena's own memory, the last first. A reset ends the lives of
+ * those things as well, since nobody could release them afterwards.
  */
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -54,12 +57,19 @@ struct chunk {
 	alignas(max_align_t) unsigned char bytes[];
 };
 
+struct deferred {
+	void (*release)(void *pointer);
+	void *pointer;
+	struct deferred *before;
+};
+
 struct arena {
 	size_t limit;
 	size_t used;
 	size_t grow; /* size of the next chunk */
 	struct chunk *first;
 	struct chunk *current;
+	struct deferred *deferred; /* the last one */
 };
 
 int arena_new(size_t limit, struct arena **ret_arena)
@@ -75,11 +85,22 @@ int arena_new(size_t limit, struct arena **ret_arena)
 	return 0;
 }
 
+static void release_deferred(struct arena *arena)
+{
+	while (arena->deferred) {
+		struct deferred *last = arena->deferred;
+
+		arena->deferred = last->before;
+		last->release(last->pointer);
+	}
+}
+
 void arena_free(struct arena *arena)
 {
 	if (!arena)
 		return;
 
+	release_deferred(arena);
 	for (struct chunk *chunk = arena->first, *next; chunk; chunk = next) {
 		next = chunk->next;
 		unpoison(chunk->bytes, chunk->size);
@@ -237,8 +258,22 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 	return text;
 }
 
+int arena_defer(struct arena *arena, void (*release)(void *pointer), void *pointer)
+{
+	struct deferred *deferred = arena_alloc(arena, sizeof(*deferred));
+
+	if (!deferred)
+		return -ENOMEM;
+	deferred->release = release;
+	deferred->pointer = pointer;
+	deferred->before = arena->deferred;
+	arena->deferred = deferred;
+	return 0;
+}
+
 void arena_reset(struct arena *arena)
 {
+	release_deferred(arena);
 	for (struct chunk *chunk = arena->first; chunk; chunk = chunk->next) {
 		chunk->used = 0;
 		poison(chunk->bytes, chunk->size);

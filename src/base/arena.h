@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-/* Memory with one lifetime: many allocations, one release. Never frees one by one. */
+/* Memory with one lifetime: many allocations, one release. Never frees one by one. What a library
+ * allocates can be tied to it: see arena_defer(). */
 struct arena;
 
 /* A new arena that will hold at most `limit` bytes of allocations. 0, or -ENOMEM. */
@@ -33,6 +34,10 @@ char *arena_printf(struct arena *arena, const char *format, ...)
 
 char *arena_vprintf(struct arena *arena, const char *format, va_list arguments)
 	__attribute__((format(printf, 2, 0)));
+
+/* Has `release(pointer)` called when the arena is freed or reset, the last deferred first, while
+ * the arena's memory is still there. 0; or -ENOMEM, and then `pointer` stays the caller's. */
+int arena_defer(struct arena *arena, void (*release)(void *pointer), void *pointer);
 
 /* Forgets all allocations and keeps the memory for the next ones. */
 void arena_reset(struct arena *arena);

@@ -40,10 +40,8 @@ struct source {
 };
 
 struct message {
-	struct place place;
-	enum diag_level level;
+	struct diag_message shown;
 	unsigned order; /* of its recording */
-	const char *text;
 };
 
 struct diag {
@@ -53,6 +51,7 @@ struct diag {
 	unsigned kept;
 	unsigned dropped;
 	bool failed;
+	bool warned;
 };
 
 /* A character's place in a source: `rest` is what follows up to the end of the file. */
@@ -93,50 +92,58 @@ static struct message *take_message(struct diag *diag, enum diag_level level)
 
 	diag->dropped++;
 	for (unsigned i = KEPT_MAX; level == DIAG_ERROR && i > 0; i--) {
-		if (diag->messages[i - 1].level == DIAG_WARNING)
+		if (diag->messages[i - 1].shown.level == DIAG_WARNING)
 			return &diag->messages[i - 1];
 	}
 	return NULL;
 }
 
-static void __attribute__((format(printf, 4, 0))) record(struct diag *diag, struct place place,
-	enum diag_level level, const char *format, va_list arguments)
+static void __attribute__((format(printf, 5, 0))) record(struct diag *diag, enum diag_level level,
+	unsigned code, struct place place, const char *format, va_list arguments)
 {
 	struct message *message = take_message(diag, level);
 
-	if (level == DIAG_ERROR)
-		diag->failed = true;
+	diag->failed |= level == DIAG_ERROR;
+	diag->warned |= level == DIAG_WARNING;
 	if (!message)
 		return;
-	message->place = place;
-	message->level = level;
+	message->shown = (struct diag_message){
+		.level = level,
+		.code = code,
+		.place = place,
+		.text = arena_vprintf(diag->arena, format, arguments),
+	};
 	message->order = diag->kept + diag->dropped;
-	message->text = arena_vprintf(diag->arena, format, arguments);
-	if (!message->text)
-		message->text = "(no memory left for the message)";
+	if (!message->shown.text)
+		message->shown.text = "(no memory left for the message)";
 }
 
-void diag_error(struct diag *diag, struct place place, const char *format, ...)
+void diag_error(struct diag *diag, unsigned code, struct place place, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	record(diag, place, DIAG_ERROR, format, arguments);
+	record(diag, DIAG_ERROR, code, place, format, arguments);
 	va_end(arguments);
 }
 
-void diag_warning(struct diag *diag, struct place place, const char *format, ...)
+void diag_warning(struct diag *diag, unsigned code, struct place place, const char *format, ...)
 {
 	va_list arguments;
 
 	va_start(arguments, format);
-	record(diag, place, DIAG_WARNING, format, arguments);
+	record(diag, DIAG_WARNING, code, place, format, arguments);
 	va_end(arguments);
 }
 
 bool diag_failed(const struct diag *diag)
 {
 	return diag->failed;
+}
+
+bool diag_warned(const struct diag *diag)
+{
+	return diag->warned;
 }
 
 static int compare_numbers(unsigned a, unsigned b)
@@ -155,12 +162,12 @@ static int compare_messages(const void *left, const void *right)
 {
 	const struct message *a = *(const struct message *const *)left;
 	const struct message *b = *(const struct message *const *)right;
-	int order = compare_files(a->place.file, b->place.file);
+	int order = compare_files(a->shown.place.file, b->shown.place.file);
 
 	if (order == 0)
-		order = compare_numbers(a->place.line, b->place.line);
+		order = compare_numbers(a->shown.place.line, b->shown.place.line);
 	if (order == 0)
-		order = compare_numbers(a->place.column, b->place.column);
+		order = compare_numbers(a->shown.place.column, b->shown.place.column);
 	if (order == 0)
 		order = compare_numbers(a->order, b->order);
 	return order;
@@ -237,7 +244,7 @@ static const char *const level_names[] = {
 	[DIAG_WARNING] = "warning",
 };
 
-static void put_head(FILE *out, const struct message *message)
+static void put_head(FILE *out, const struct diag_message *message)
 {
 	const struct place *place = &message->place;
 
@@ -252,6 +259,8 @@ static void put_head(FILE *out, const struct message *message)
 	fprintf(out, "%s%s: ", place->file || place->line > 0 ? " " : "",
 		level_names[message->level]);
 	put_clean(out, message->text);
+	if (message->code > 0)
+		fprintf(out, " [%c%03u]", message->level == DIAG_ERROR ? 'E' : 'W', message->code);
 	fputc('\n', out);
 }
 
@@ -371,18 +380,34 @@ static void put_line(const struct diag *diag, struct cursor *cursor, struct plac
 	put_snippet(out, cursor, &place);
 }
 
-void diag_print(const struct diag *diag, FILE *out)
+/* The messages in the order of places; returns how many. */
+static unsigned sort_messages(const struct diag *diag, const struct message *order[KEPT_MAX])
 {
-	const struct message *order[KEPT_MAX];
-	struct cursor cursor = {0};
-
 	for (unsigned i = 0; i < diag->kept; i++)
 		order[i] = &diag->messages[i];
 	qsort(order, diag->kept, sizeof(order[0]), compare_messages);
+	return diag->kept;
+}
 
-	for (unsigned i = 0; i < diag->kept; i++) {
-		put_head(out, order[i]);
-		put_line(diag, &cursor, order[i]->place, out);
+void diag_visit(const struct diag *diag,
+	void (*visit)(void *context, const struct diag_message *message), void *context)
+{
+	const struct message *order[KEPT_MAX];
+	unsigned count = sort_messages(diag, order);
+
+	for (unsigned i = 0; i < count; i++)
+		visit(context, &order[i]->shown);
+}
+
+void diag_print(const struct diag *diag, FILE *out)
+{
+	const struct message *order[KEPT_MAX];
+	unsigned count = sort_messages(diag, order);
+	struct cursor cursor = {0};
+
+	for (unsigned i = 0; i < count; i++) {
+		put_head(out, &order[i]->shown);
+		put_line(diag, &cursor, order[i]->shown.place, out);
 	}
 	if (diag->dropped > 0)
 		fprintf(out, "%u more %s not shown\n", diag->dropped,

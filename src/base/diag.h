@@ -29,18 +29,34 @@ struct diag *diag_new(struct arena *arena);
 /* Remembers the text of `file` (kept by reference, as long as the list) for showing lines of it. */
 void diag_source(struct diag *diag, const char *file, const char *text, size_t size);
 
-void diag_error(struct diag *diag, struct place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-void diag_warning(struct diag *diag, struct place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+/* `code` is the number under which the manual explains the message, 0 for none. */
+void diag_error(struct diag *diag, unsigned code, struct place place, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+void diag_warning(struct diag *diag, unsigned code, struct place place, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Whether any error (not warning) was recorded. */
 bool diag_failed(const struct diag *diag);
 
+/* Whether any warning was recorded. */
+bool diag_warned(const struct diag *diag);
+
+/* A recorded message, for those who show it otherwise. */
+struct diag_message {
+	enum diag_level level;
+	unsigned code;
+	struct place place;
+	const char *text;
+};
+
+/* Calls `visit` for all that is kept, in the order of places. */
+void diag_visit(const struct diag *diag,
+	void (*visit)(void *context, const struct diag_message *message), void *context);
+
 /*
  * Prints all of it in the order of places:
  *
- *	policy.toml:4:9: error: unknown key 'prots'
+ *	policy.toml:4:9: error: unknown key 'prots' [E010]
  *	    4 | prots = ["tcp/443"]
  *	      | ^~~~~
  *

@@ -16,4 +16,60 @@ int hash_key_draw(struct hash_key *ret_key);
 /* SipHash-1-3 (Aumasson and Bernstein, 2012) of `size` bytes. */
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t size);
 
+/* The same, word by word, so that what begins alike is hashed once. A copy of the state may be
+ * ended at any point, and the other go on. */
+struct hash_state {
+	uint64_t v0, v1, v2, v3;
+};
+
+static inline uint64_t hash_rotate(uint64_t word, unsigned bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static inline struct hash_state hash_round(struct hash_state state)
+{
+	state.v0 += state.v1;
+	state.v2 += state.v3;
+	state.v1 = hash_rotate(state.v1, 13) ^ state.v0;
+	state.v3 = hash_rotate(state.v3, 16) ^ state.v2;
+	state.v0 = hash_rotate(state.v0, 32);
+
+	state.v2 += state.v1;
+	state.v0 += state.v3;
+	state.v1 = hash_rotate(state.v1, 17) ^ state.v2;
+	state.v3 = hash_rotate(state.v3, 21) ^ state.v0;
+	state.v2 = hash_rotate(state.v2, 32);
+	return state;
+}
+
+static inline struct hash_state hash_begin(const struct hash_key *key)
+{
+	return (struct hash_state){
+		.v0 = key->k[0] ^ 0x736f6d6570736575,
+		.v1 = key->k[1] ^ 0x646f72616e646f6d,
+		.v2 = key->k[0] ^ 0x6c7967656e657261,
+		.v3 = key->k[1] ^ 0x7465646279746573,
+	};
+}
+
+/* The next 8 bytes, the first of them the least significant. */
+static inline struct hash_state hash_word(struct hash_state state, uint64_t word)
+{
+	state.v3 ^= word;
+	state = hash_round(state);
+	state.v0 ^= word;
+	return state;
+}
+
+/* The hash of all bytes, of which the words were all but the last size % 8, which are in `tail`. */
+static inline uint64_t hash_end(struct hash_state state, uint64_t tail, size_t size)
+{
+	state = hash_word(state, (uint64_t)size << 56 | tail);
+	state.v2 ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		state = hash_round(state);
+	return state.v0 ^ state.v1 ^ state.v2 ^ state.v3;
+}
+
 #endif

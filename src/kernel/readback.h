@@ -2,16 +2,19 @@
 #ifndef EGRESS_KERNEL_READBACK_H
 #define EGRESS_KERNEL_READBACK_H
 
+#include "src/kernel/netlink.h"
+
 /*
- * Whether what the kernel holds of a table is what was loaded. `written` is the ruleset that was
- * loaded, one object after the other in a `table` block, every rule and every element of the policy
- * with a comment; `held` is what nft lists of the table. All of `written` must be there: each chain
- * with its rules' comments, all of them, in their order, and its policy; each set and map with as
- * many elements of each comment. What else `held` has does not matter.
+ * Whether what the kernel holds of an inet table is what was loaded. `written` is the ruleset that
+ * was loaded, one object after the other in a `table` block, every rule and every element with a
+ * comment. All of it must be there: each chain with its rules' comments, all of them, in their
+ * order, and its policy; each set and map; and in those for which `written` has elements, as many
+ * of each comment, and no others. What else the kernel holds does not matter.
  *
  * 0; -ESTALE with *ret_object (to be freed) the first object that differs, such as "chain judge";
- * or -ENOMEM.
+ * -ENOMEM, or another -errno.
  */
-int readback_compare(const char *written, const char *held, char **ret_object);
+int readback_compare(
+	struct netlink *netlink, const char *table, const char *written, char **ret_object);
 
 #endif

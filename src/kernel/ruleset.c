@@ -2,12 +2,15 @@
 #include "src/kernel/ruleset.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
 #include <nftables/libnftables.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #include "src/base/fd.h"
 
@@ -26,13 +29,43 @@
 /* What the text is called in nft's messages: "ruleset:2:16-23: Error: ...". */
 #define SOURCE "ruleset"
 
+/* Bytes of a transaction that are asked for; the system gives net.core.wmem_max of them, twice. */
+#define SEND_MAX (16 << 20)
+
+/* The descriptor that will be opened next. */
+static int next_fd(void)
+{
+	CLEANUP_FD int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	return fd;
+}
+
+/*
+ * A transaction has to fit into the socket's buffer. libnftables makes it larger only by the way
+ * that is closed to user namespaces (SO_SNDBUFFORCE), and doesn't tell its socket: it is the one
+ * descriptor that it opens and keeps. Whatever else it were would stay as it is.
+ */
+static void widen_socket(int fd)
+{
+	int domain = 0, protocol = 0, room = SEND_MAX;
+	socklen_t size = sizeof(int);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
+		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
+		return;
+	if (domain == AF_NETLINK && protocol == NETLINK_NETFILTER)
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+}
+
 /* A context that collects what it prints; NULL when memory is short. */
 static struct nft_ctx *context_new(bool dry_run)
 {
+	int fd = next_fd();
 	struct nft_ctx *nft = nft_ctx_new(NFT_CTX_DEFAULT);
 
 	if (!nft)
 		return NULL;
+	widen_socket(fd);
 	if (nft_ctx_buffer_output(nft) || nft_ctx_buffer_error(nft)) {
 		nft_ctx_free(nft);
 		return NULL;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
@@ -199,6 +200,60 @@ static void works_as_a_cleanup(void **state)
 	}
 }
 
+/* Released things, in their order. */
+static char released[8];
+
+static void release(void *pointer)
+{
+	const char *name = pointer;
+
+	released[strlen(released)] = *name;
+}
+
+static void releases_the_last_first(void **state)
+{
+	struct arena *arena = new_arena(1 << 16);
+
+	(void)state;
+	memset(released, 0, sizeof(released));
+	for (const char *name = "abc"; *name; name++) {
+		char *copy = arena_strndup(arena, name, 1);
+
+		assert_int_equal(arena_defer(arena, release, copy), 0);
+		assert_non_null(arena_alloc(arena, 5000));
+	}
+	assert_string_equal(released, "");
+	arena_free(arena);
+	assert_string_equal(released, "cba");
+}
+
+static void reset_releases_once(void **state)
+{
+	struct arena *arena = new_arena(1000);
+
+	(void)state;
+	memset(released, 0, sizeof(released));
+	assert_int_equal(arena_defer(arena, release, arena_strndup(arena, "a", 1)), 0);
+	arena_reset(arena);
+	assert_string_equal(released, "a");
+	arena_reset(arena);
+	assert_int_equal(arena_defer(arena, release, arena_strndup(arena, "b", 1)), 0);
+	arena_free(arena);
+	assert_string_equal(released, "ab");
+}
+
+static void what_cannot_be_deferred_stays_the_callers(void **state)
+{
+	struct arena *arena = new_arena(8);
+	char name[] = "x";
+
+	(void)state;
+	memset(released, 0, sizeof(released));
+	assert_int_equal(arena_defer(arena, release, name), -ENOMEM);
+	arena_free(arena);
+	assert_string_equal(released, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +266,9 @@ int main(void)
 		cmocka_unit_test(copies_and_formats_strings),
 		cmocka_unit_test(reset_keeps_memory_and_gives_it_zeroed),
 		cmocka_unit_test(reset_finds_the_chunk_that_fits),
+		cmocka_unit_test(releases_the_last_first),
+		cmocka_unit_test(reset_releases_once),
+		cmocka_unit_test(what_cannot_be_deferred_stays_the_callers),
 		cmocka_unit_test(freep_forgets),
 		cmocka_unit_test(works_as_a_cleanup),
 	};

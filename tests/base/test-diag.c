@@ -63,6 +63,38 @@ static struct place at(unsigned line, unsigned column, unsigned width)
 	return (struct place){.file = "p.toml", .line = line, .column = column, .width = width};
 }
 
+static void codes_are_shown_with_the_letter_of_their_level(void **state)
+{
+	struct fixture *fixture = *state;
+
+	assert_false(diag_warned(fixture->diag));
+	diag_error(fixture->diag, 7, at(1, 0, 1), "e");
+	assert_false(diag_warned(fixture->diag));
+	diag_warning(fixture->diag, 61, at(2, 0, 1), "w");
+	assert_true(diag_warned(fixture->diag));
+	assert_string_equal(printed(fixture), "p.toml:1: error: e [E007]\n"
+					      "p.toml:2: warning: w [W061]\n");
+}
+
+static void note_message(void *context, const struct diag_message *message)
+{
+	char **at = context;
+
+	*at += sprintf(*at, "%d %u %u %s;", message->level, message->code, message->place.line,
+		message->text);
+}
+
+static void messages_are_visited_in_the_order_of_places(void **state)
+{
+	struct fixture *fixture = *state;
+	char all[100] = "", *end = all;
+
+	diag_error(fixture->diag, 7, at(5, 1, 1), "late");
+	diag_warning(fixture->diag, 0, at(2, 1, 1), "early");
+	diag_visit(fixture->diag, note_message, &end);
+	assert_string_equal(all, "1 0 2 early;0 7 5 late;");
+}
+
 static void an_empty_list_prints_nothing(void **state)
 {
 	struct fixture *fixture = *state;
@@ -76,7 +108,7 @@ static void shows_line_and_caret(void **state)
 	struct fixture *fixture = *state;
 
 	give_source(fixture, "version = 1\n\n[[allow]]\nprots = [\"tcp/443\"]\n");
-	diag_error(fixture->diag, at(4, 1, 5), "unknown key '%s'", "prots");
+	diag_error(fixture->diag, 0, at(4, 1, 5), "unknown key '%s'", "prots");
 	assert_string_equal(printed(fixture), "p.toml:4:1: error: unknown key 'prots'\n"
 					      "    4 | prots = [\"tcp/443\"]\n"
 					      "      | ^~~~~\n");
@@ -88,7 +120,7 @@ static void a_warning_is_no_failure(void **state)
 	struct fixture *fixture = *state;
 
 	give_source(fixture, "a = 1");
-	diag_warning(fixture->diag, at(1, 5, 1), "odd");
+	diag_warning(fixture->diag, 0, at(1, 5, 1), "odd");
 	assert_string_equal(
 		printed(fixture), "p.toml:1:5: warning: odd\n    1 | a = 1\n      |     ^\n");
 	assert_false(diag_failed(fixture->diag));
@@ -99,12 +131,12 @@ static void prints_in_the_order_of_places(void **state)
 	struct fixture *fixture = *state;
 	struct place other = {.file = "b.toml", .line = 1, .column = 1, .width = 1};
 
-	diag_error(fixture->diag, at(10, 1, 1), "e");
-	diag_error(fixture->diag, at(9, 2, 1), "c");
-	diag_error(fixture->diag, at(9, 10, 1), "d1");
-	diag_warning(fixture->diag, at(9, 10, 1), "d2");
-	diag_error(fixture->diag, other, "a");
-	diag_error(fixture->diag, (struct place){.file = "p.toml"}, "b");
+	diag_error(fixture->diag, 0, at(10, 1, 1), "e");
+	diag_error(fixture->diag, 0, at(9, 2, 1), "c");
+	diag_error(fixture->diag, 0, at(9, 10, 1), "d1");
+	diag_warning(fixture->diag, 0, at(9, 10, 1), "d2");
+	diag_error(fixture->diag, 0, other, "a");
+	diag_error(fixture->diag, 0, (struct place){.file = "p.toml"}, "b");
 	assert_string_equal(printed(fixture), "b.toml:1:1: error: a\n"
 					      "p.toml: error: b\n"
 					      "p.toml:9:2: error: c\n"
@@ -120,11 +152,11 @@ static void lines_belong_to_their_file(void **state)
 
 	give_source(fixture, "p one\np two\n");
 	diag_source(fixture->diag, "q.toml", "q one\nq two\nq three", 19);
-	diag_error(fixture->diag, other, "x");
-	diag_error(fixture->diag, at(2, 1, 1), "y");
-	diag_error(fixture->diag, at(1, 1, 1), "z");
+	diag_error(fixture->diag, 0, other, "x");
+	diag_error(fixture->diag, 0, at(2, 1, 1), "y");
+	diag_error(fixture->diag, 0, at(1, 1, 1), "z");
 	other.line = 3;
-	diag_error(fixture->diag, other, "w");
+	diag_error(fixture->diag, 0, other, "w");
 	assert_string_equal(printed(fixture),
 		"p.toml:1:1: error: z\n    1 | p one\n      | ^\n"
 		"p.toml:2:1: error: y\n    2 | p two\n      | ^\n"
@@ -137,9 +169,9 @@ static void several_places_in_one_line(void **state)
 	struct fixture *fixture = *state;
 
 	give_source(fixture, "abc\nabcdef\n");
-	diag_error(fixture->diag, at(2, 4, 1), "second");
-	diag_error(fixture->diag, at(2, 2, 1), "first");
-	diag_error(fixture->diag, at(2, 4, 3), "third");
+	diag_error(fixture->diag, 0, at(2, 4, 1), "second");
+	diag_error(fixture->diag, 0, at(2, 2, 1), "first");
+	diag_error(fixture->diag, 0, at(2, 4, 3), "third");
 	assert_string_equal(printed(fixture),
 		"p.toml:2:2: error: first\n    2 | abcdef\n      |  ^\n"
 		"p.toml:2:4: error: second\n    2 | abcdef\n      |    ^\n"
@@ -185,7 +217,7 @@ static void the_caret_stands_under_its_character(void **state)
 		fixture = own;
 		snprintf(text, sizeof(text), "first\n%s\nlast", cases[i].line);
 		give_source(fixture, text);
-		diag_error(fixture->diag, at(2, cases[i].column, cases[i].width), "m");
+		diag_error(fixture->diag, 0, at(2, cases[i].column, cases[i].width), "m");
 		snprintf(expected, sizeof(expected),
 			"p.toml:2:%u: error: m\n    2 | %s\n      | %s\n", cases[i].column,
 			cases[i].shown, cases[i].caret);
@@ -204,7 +236,7 @@ static void binary_text_is_safe(void **state)
 	diag_source(fixture->diag, "p.toml", bytes, sizeof(bytes));
 	for (unsigned line = 0; line < 8; line++) {
 		for (unsigned column = 0; column < 12; column++)
-			diag_error(fixture->diag, at(line, column * 23, 3), "m");
+			diag_error(fixture->diag, 0, at(line, column * 23, 3), "m");
 	}
 	for (const char *c = printed(fixture); *c; c++)
 		assert_true(*c == '\n' || *c == '\t' || (unsigned char)*c >= ' ');
@@ -217,7 +249,7 @@ static void nul_bytes_are_shown(void **state)
 	struct fixture *fixture = *state;
 
 	diag_source(fixture->diag, "p.toml", "a\0b", 3);
-	diag_error(fixture->diag, at(1, 3, 1), "m");
+	diag_error(fixture->diag, 0, at(1, 3, 1), "m");
 	assert_string_equal(printed(fixture), "p.toml:1:3: error: m\n    1 | a?b\n      |   ^\n");
 }
 
@@ -226,7 +258,7 @@ static void messages_stay_one_line(void **state)
 	struct fixture *fixture = *state;
 	struct place place = {.file = "a\nb\tc"};
 
-	diag_error(fixture->diag, place, "key '%s'", "x\ny\tz\033[1m\xff");
+	diag_error(fixture->diag, 0, place, "key '%s'", "x\ny\tz\033[1m\xff");
 	assert_string_equal(printed(fixture), "a?b?c: error: key 'x?y?z?[1m?'\n");
 }
 
@@ -240,9 +272,9 @@ static void long_lines_are_cut_around_the_place(void **state)
 	line[500] = '!';
 	line[1000] = '\0';
 	give_source(fixture, line);
-	diag_error(fixture->diag, at(1, 501, 2), "middle");
-	diag_error(fixture->diag, at(1, 3, 1), "start");
-	diag_error(fixture->diag, at(1, 1001, 1), "end");
+	diag_error(fixture->diag, 0, at(1, 501, 2), "middle");
+	diag_error(fixture->diag, 0, at(1, 3, 1), "start");
+	diag_error(fixture->diag, 0, at(1, 1001, 1), "end");
 	snprintf(expected, sizeof(expected),
 		"p.toml:1:3: error: start\n"
 		"    1 | %.96s...\n"
@@ -266,7 +298,7 @@ static void cutting_keeps_characters_whole(void **state)
 		memcpy(line + i, "\xc3\xbc", 2);
 	line[2000] = '\0';
 	give_source(fixture, line);
-	diag_error(fixture->diag, at(1, 500, 1), "m");
+	diag_error(fixture->diag, 0, at(1, 500, 1), "m");
 	assert_null(strchr(printed(fixture), '?'));
 	assert_non_null(strstr(fixture->printed, "| ...\xc3\xbc"));
 	assert_non_null(strstr(fixture->printed, "\xc3\xbc...\n"));
@@ -282,7 +314,7 @@ static void many_messages_in_one_huge_line(void **state)
 	memset(text, 'x', size);
 	diag_source(fixture->diag, "p.toml", text, size);
 	for (unsigned i = 0; i < 100; i++)
-		diag_error(fixture->diag, at(1, (unsigned)size - i, 1), "m");
+		diag_error(fixture->diag, 0, at(1, (unsigned)size - i, 1), "m");
 	assert_non_null(strstr(printed(fixture), "p.toml:1:8388509: error: m\n    1 | ...x"));
 	assert_non_null(strstr(fixture->printed, "p.toml:1:8388608: error: m\n    1 | ...x"));
 	free(text);
@@ -293,11 +325,11 @@ static void a_place_that_is_not_there_has_no_line(void **state)
 	struct fixture *fixture = *state;
 
 	give_source(fixture, "one\ntwo");
-	diag_error(fixture->diag, at(3, 1, 1), "past the end");
-	diag_error(fixture->diag, at(7, 1, 1), "far past the end");
-	diag_error(fixture->diag, at(2, 0, 1), "no column");
-	diag_error(fixture->diag, (struct place){.line = 2, .column = 1}, "no file");
-	diag_error(fixture->diag, (struct place){0}, "nowhere");
+	diag_error(fixture->diag, 0, at(3, 1, 1), "past the end");
+	diag_error(fixture->diag, 0, at(7, 1, 1), "far past the end");
+	diag_error(fixture->diag, 0, at(2, 0, 1), "no column");
+	diag_error(fixture->diag, 0, (struct place){.line = 2, .column = 1}, "no file");
+	diag_error(fixture->diag, 0, (struct place){0}, "nowhere");
 	assert_string_equal(printed(fixture), "error: nowhere\n"
 					      "2:1: error: no file\n"
 					      "p.toml:2: error: no column\n"
@@ -311,7 +343,7 @@ static void the_end_of_a_file_can_be_shown(void **state)
 	struct fixture *fixture = *state;
 
 	give_source(fixture, "one\n");
-	diag_error(fixture->diag, at(2, 1, 1), "ends here");
+	diag_error(fixture->diag, 0, at(2, 1, 1), "ends here");
 	assert_string_equal(
 		printed(fixture), "p.toml:2:1: error: ends here\n    2 | \n      | ^\n");
 }
@@ -324,7 +356,7 @@ static void wide_line_numbers_keep_the_caret_aligned(void **state)
 	memset(text, '\n', 1234567);
 	strcpy(text + 1234566, "abc");
 	give_source(fixture, text);
-	diag_error(fixture->diag, at(1234567, 2, 1), "m");
+	diag_error(fixture->diag, 0, at(1234567, 2, 1), "m");
 	assert_string_equal(
 		printed(fixture), "p.toml:1234567:2: error: m\n1234567 | abc\n        |  ^\n");
 }
@@ -335,13 +367,13 @@ static void counts_what_it_cannot_keep(void **state)
 	const char *rest;
 
 	for (unsigned i = 0; i < 101; i++)
-		diag_warning(fixture->diag, at(i + 1, 1, 1), "w");
+		diag_warning(fixture->diag, 0, at(i + 1, 1, 1), "w");
 	rest = strstr(printed(fixture), "p.toml:100:1");
 	assert_non_null(rest);
 	assert_string_equal(rest, "p.toml:100:1: warning: w\n1 more message is not shown\n");
 	assert_false(diag_failed(fixture->diag));
 
-	diag_error(fixture->diag, at(500, 1, 1), "e");
+	diag_error(fixture->diag, 0, at(500, 1, 1), "e");
 	rest = strstr(printed(fixture), "p.toml:99:1");
 	assert_non_null(rest);
 	assert_string_equal(rest, "p.toml:99:1: warning: w\n"
@@ -369,7 +401,8 @@ static void a_full_arena_loses_no_failure(void **state)
 	while (arena_alloc(arena, 1))
 		;
 	diag_source(diag, "f", "x", 1);
-	diag_error(diag, (struct place){.file = "f", .line = 1, .column = 1}, "%s", "long");
+	diag_error(diag, 0, (struct place){.file = "f", .line = 1, .column = 1}, "%s",
+		"longer than what is left of the arena, whatever its alignment");
 	assert_true(diag_failed(diag));
 	out = open_memstream(&text, &size);
 	assert_non_null(out);
@@ -386,6 +419,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(an_empty_list_prints_nothing),
+		TEST(codes_are_shown_with_the_letter_of_their_level),
+		TEST(messages_are_visited_in_the_order_of_places),
 		TEST(shows_line_and_caret),
 		TEST(a_warning_is_no_failure),
 		TEST(prints_in_the_order_of_places),

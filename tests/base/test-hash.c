@@ -139,6 +139,22 @@ static void does_not_care_for_alignment(void **state)
 	}
 }
 
+/* Word by word, and ended in the middle as well. */
+static void goes_word_by_word(void **state)
+{
+	uint8_t bytes[27];
+	struct hash_state hash = hash_begin(&paper_key);
+
+	(void)state;
+	fill(bytes, sizeof(bytes));
+	hash = hash_word(hash, 0x0706050403020100);
+	assert_true(hash_end(hash, 0, 8) == hash_bytes(&paper_key, bytes, 8));
+	hash = hash_word(hash, 0x0f0e0d0c0b0a0908);
+	assert_true(hash_end(hash, 0x10, 17) == hash_bytes(&paper_key, bytes, 17));
+	hash = hash_word(hash, 0x1716151413121110);
+	assert_true(hash_end(hash, 0x1a1918, 27) == hash_bytes(&paper_key, bytes, 27));
+}
+
 static void keys_are_drawn(void **state)
 {
 	struct hash_key a = {{0, 0}}, b = {{0, 0}};
@@ -158,6 +174,7 @@ int main(void)
 		cmocka_unit_test(equals_the_reference),
 		cmocka_unit_test(equals_another_implementation),
 		cmocka_unit_test(does_not_care_for_alignment),
+		cmocka_unit_test(goes_word_by_word),
 		cmocka_unit_test(keys_are_drawn),
 	};
 

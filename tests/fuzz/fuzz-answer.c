@@ -48,6 +48,28 @@ static void check_writing(const struct answer *answer, const struct name *name, 
 	fuzz_require(!(out[2] & 2), "an answer that fits a message");
 }
 
+static bool permits(
+	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+{
+	const unsigned *block = context;
+	enum address_class class;
+
+	*ret_leased = address->bytes[15] & 1;
+	if (!class_find(address, *block, &class))
+		return true;
+	*ret_rule = class_rule(class);
+	return false;
+}
+
+static void check_leases(const struct answer_buffer *buffer, const struct answer *answer)
+{
+	for (unsigned i = 0; i < CHANNEL_ADDRESSES_MAX; i++) {
+		bool leased = i < answer->n_addresses && answer_address(answer, i).bytes[15] & 1;
+
+		fuzz_require((buffer->leased >> i & 1) == leased, "each address as it was judged");
+	}
+}
+
 static void read_as(
 	const uint8_t *bytes, size_t size, const struct name *name, uint16_t type, unsigned block)
 {
@@ -55,7 +77,9 @@ static void read_as(
 	struct answer *answer = NULL;
 	uint32_t ttl = 0;
 
-	if (answer_read(bytes, size, name, type, block, &buffer, &answer, &ttl) != ANSWER_READY)
+	const struct answer_judge judge = {&block, permits};
+
+	if (answer_read(bytes, size, name, type, &judge, &buffer, &answer, &ttl) != ANSWER_READY)
 		return;
 	fuzz_require(answer != NULL, "an answer that is ready is there");
 	fuzz_require(ttl <= INT32_MAX, "a TTL of 31 bits");
@@ -64,6 +88,7 @@ static void read_as(
 	fuzz_require(answer->n_addresses > 0 || answer->n_aliases == 0, "no alias to nothing");
 	if (answer->n_addresses > 0)
 		check_addresses(answer, type, block);
+	check_leases(&buffer, answer);
 	check_writing(answer, name, type);
 }
 

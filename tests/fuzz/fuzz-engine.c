@@ -15,7 +15,7 @@
 #define EVENTS_MAX 400
 
 static const char *const names[] = {"www.example.com", "api.example.com", "a.example.net",
-	"b.a.example.net", "db.internal", "refused.example.com", "x.example.org", "example.net"};
+	"b.a.example.net", "db.internal", "a.short.example", "x.example.org", "b.short.example"};
 
 static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA, RRTYPE_A, 16};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,24 +15,28 @@
  * promises, and a ruleset. */
 
 #define ARENA_MAX ((size_t)256 << 20)
+#define NOW INT64_C(1798761600) /* 2027-01-01 */
 
-static void check_host(const struct host *host)
+static void check_host(const struct host *host, bool broad)
 {
 	struct reader reader = reader_over(host->wire, host->length);
 	struct name name;
 
 	name_read(&reader, &name);
 	fuzz_require(!reader.failed && reader_left(&reader) == 0, "a host is a name");
-	fuzz_require(name_labels(&name) > 0, "a host has labels");
+	fuzz_require(broad || name_labels(&name) > 0, "a host has labels");
 }
 
 static void check_entry(const struct entry *entry)
 {
 	fuzz_require(entry->id && entry->place.line > 0, "an entry has an id and a place");
-	fuzz_require(entry->n_hosts > 0 || entry->n_addresses > 0, "an entry is about something");
-	fuzz_require(entry->n_ports > 0, "an entry has ports");
+	fuzz_require(entry->n_hosts + entry->n_addresses + entry->n_patterns + entry->n_lists > 0,
+		"an entry is about something");
+	fuzz_require(entry->all_ports ? entry->n_ports == 0 && entry->action == ACTION_DENY
+				      : entry->n_ports > 0,
+		"an entry has ports, or is a deny and has all");
 	for (size_t i = 0; i < entry->n_hosts; i++)
-		check_host(&entry->hosts[i]);
+		check_host(&entry->hosts[i], entry->broad);
 	for (size_t i = 0; i < entry->n_addresses; i++) {
 		const struct range *range = &entry->addresses[i].range;
 
@@ -58,8 +63,8 @@ static void check_policy(const struct policy *policy)
 	fuzz_require(dns->min_lease.ms >= 1000 && dns->min_lease.ms <= dns->max_lease.ms,
 		"leases are in order");
 	fuzz_require(dns->grace.ms >= 1000, "there is a grace");
-	for (size_t i = 0; i < policy->n_allow; i++)
-		check_entry(&policy->allow[i]);
+	for (size_t i = 0; i < policy->n_entries; i++)
+		check_entry(&policy->entries[i]);
 	for (size_t i = 0; i < dns->n_hosts; i++)
 		fuzz_require(dns->hosts[i].n_addresses > 0, "a host has addresses");
 }
@@ -69,10 +74,12 @@ static void try_policy(struct arena *arena, const uint8_t *data, size_t size, FI
 {
 	struct diag *diag = diag_new(arena);
 	struct compiled compiled;
+	const struct compile_options options = {
+		.policy = "policy.toml", .text = (const char *)data, .size = size, .now = NOW};
 	int error;
 
 	fuzz_require(diag != NULL, "memory for a diag");
-	error = compile_text(arena, "policy.toml", (const char *)data, size, diag, &compiled);
+	error = compile_policy(arena, &options, diag, &compiled);
 	fuzz_require(error == 0 || error == -EINVAL || error == -ENOMEM, "a known error");
 	fuzz_require((error == -EINVAL) == diag_failed(diag), "a bad policy has a message");
 	if (error == 0) {

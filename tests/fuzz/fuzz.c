@@ -10,6 +10,12 @@
 
 #define ARENA_MAX ((size_t)64 << 20)
 
+static const char override[] = "version = 1\n"
+			       "[[deny]]\n"
+			       "ip = \"192.0.2.3\"\n"
+			       "[[deny]]\n"
+			       "host = \"x.example.org\"\n";
+
 static const char policy[] =
 	"version = 1\n"
 	"[[allow]]\n"
@@ -19,6 +25,16 @@ static const char policy[] =
 	"[[allow]]\n"
 	"host = \"api.example.com\"\n"
 	"ports = [\"tcp/8443\", \"udp/443\"]\n"
+	"[[allow]]\n"
+	"host = \"*.short.example\"\n"
+	"wildcard_names = 2\n"
+	"expires = 2027-01-01T00:01:00Z\n"
+	"[[deny]]\n"
+	"host = [\"refused.example.com\", \"b.a.example.net\"]\n"
+	"[budget]\n"
+	"on_exceed = \"refuse\"\n"
+	"[limits]\n"
+	"queries = \"50/second\"\n"
 	"[network]\n"
 	"block = [\"private\", \"loopback\", \"link-local\", \"metadata\"]\n"
 	"[dns]\n"
@@ -42,8 +58,10 @@ const struct compiled *fuzz_compiled(void)
 	if (arena)
 		return &compiled;
 	fuzz_require(arena_new(ARENA_MAX, &arena) == 0, "memory for a policy");
-	fuzz_require(world_compile(arena, "policy", text_of(policy), stderr, &compiled) == 0,
-		"the policy compiles");
+	const struct text overrides[] = {text_of(override)};
+	const struct world_policy both = {"policy", text_of(policy), overrides, 1};
+
+	fuzz_require(world_compile(arena, &both, stderr, &compiled) == 0, "the policy compiles");
 	return &compiled;
 }
 

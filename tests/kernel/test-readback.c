@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <errno.h>
+#include "src/kernel/readback.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <cmocka.h>
 
-#include "src/kernel/readback.h"
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/kernel/ruleset.h"
+#include "tests/kernel/space.h"
 
 static const char written[] = "# a comment\n"
 			      "add table inet t\n"
@@ -30,6 +35,17 @@ static const char written[] = "# a comment\n"
 			      "\t\tflags timeout\n"
 			      "\t}\n"
 			      "\n"
+			      "\tmap refused {\n"
+			      "\t\ttype ipv4_addr : verdict\n"
+			      "\t\tflags interval\n"
+			      "\t\telements = {\n"
+			      "\t\t\t10.0.0.0/8 comment \"deny\" : drop\n"
+			      "\t\t}\n"
+			      "\t}\n"
+			      "\n"
+			      "\tchain c {\n"
+			      "\t}\n"
+			      "\n"
 			      "\tchain output {\n"
 			      "\t\ttype filter hook output priority filter; policy drop;\n"
 			      "\t\toif lo accept comment \"loopback\"\n"
@@ -39,18 +55,27 @@ static const char written[] = "# a comment\n"
 			      "\t}\n"
 			      "}\n";
 
-/* As nft lists it: elements in lines of its own and sorted, other words, leases there. */
+/* What the kernel is given in its place. The set's elements and the chain vary. */
 #define TABLE(live, output)                                                                        \
-	"table inet t {\n" live "\tmap leases {\n\t\ttype ipv4_addr : mark\n"                      \
-	"\t\telements = { 192.0.2.1 timeout 1m expires 30s : 0x00000001 }\n\t}\n\n"                \
-	"\tset old {\n\t\telements = { 1 comment \"old\" }\n\t}\n\n" output "}\n"
-#define LIVE                                                                                       \
-	"\tset live {\n\t\ttype mark\n\t\telements = { 0x00000001 comment \"one\", "               \
-	"0x00000002 comment \"two\" }\n\t}\n\n"
-#define HOOK "\tchain output {\n\t\ttype filter hook output priority filter; policy drop;\n"
-#define LOOPBACK "\t\toif \"lo\" accept comment \"loopback\"\n"
-#define JUDGE "\t\tmeta l4proto . th dport vmap { tcp . 443 : jump c } comment \"judge\"\n"
-#define END "\t}\n"
+	"table inet other { chain output { oif lo accept; }; chain more { accept; }; }\n"          \
+	"table inet t {\n" live "	map leases {\n"                                                  \
+	"		type ipv4_addr : mark; flags timeout;\n"                                                \
+	"		elements = { 192.0.2.1 timeout 1m : 0x00000001 }\n"                                     \
+	"	}\n"                                                                                     \
+	"	set old { type mark; elements = { 1 comment \"old\" }; }\n"                              \
+	"	chain c { }\n" REFUSED output "}\n"                                                \
+	"table inet u { chain output { oif lo accept; }; set live { type mark; }; }\n"
+#define REFUSED                                                                                    \
+	"	map refused { type ipv4_addr : verdict; flags interval;\n"                               \
+	"		elements = { 10.0.0.0/8 comment \"deny\" : drop } }\n"
+#define ELEMENTS(elements) "	set live { type mark; elements = { " elements " }; }\n"
+#define LIVE ELEMENTS("1 comment \"one\", 2 comment \"two\"")
+#define HOOK                                                                                       \
+	"	chain output {\n		type filter hook output priority filter; policy "                      \
+	"drop;\n"
+#define LOOPBACK "		oif \"lo\" accept comment \"loopback\"\n"
+#define JUDGE "		meta l4proto . th dport vmap { tcp . 443 : jump c } comment \"judge\"\n"
+#define END "	}\n"
 
 static const struct {
 	const char *held;
@@ -58,84 +83,161 @@ static const struct {
 } cases[] = {
 	{TABLE(LIVE, HOOK LOOPBACK JUDGE END), NULL},
 	{"", "set live"},
-	{"table inet t {\n}\n", "set live"},
+	{"table inet t { }", "set live"},
 	{TABLE("", HOOK LOOPBACK JUDGE END), "set live"},
-	{TABLE("\tset live {\n\t\telements = { 0x1 comment \"one\" }\n\t}\n\n",
+	{TABLE("	set live { type mark; }\n", HOOK LOOPBACK JUDGE END), "set live"},
+	{TABLE(ELEMENTS("1 comment \"one\""), HOOK LOOPBACK JUDGE END), "set live"},
+	{TABLE(ELEMENTS("1 comment \"one\", 2 comment \"two\", 3 comment \"three\""),
 		 HOOK LOOPBACK JUDGE END),
 		"set live"},
-	{TABLE("\tset live {\n\t\telements = { 0x1 comment \"one\", 0x2 comment \"two\", "
-	       "0x3 comment \"three\" }\n\t}\n\n",
-		 HOOK LOOPBACK JUDGE END),
+	{TABLE(ELEMENTS("1 comment \"one\", 2 comment \"two\", 3"), HOOK LOOPBACK JUDGE END),
 		"set live"},
-	{TABLE("\tset live {\n\t\telements = { 0x1 comment \"one\", 0x2 comment \"tow\" "
-	       "}\n\t}\n\n",
+	{TABLE(ELEMENTS("1 comment \"one\", 2 comment \"tow\""), HOOK LOOPBACK JUDGE END),
+		"set live"},
+	{TABLE("	map live { type mark : mark; elements = { 1 comment \"one\" : 1, "
+	       "2 comment \"two\" : 1 }; }\n",
 		 HOOK LOOPBACK JUDGE END),
 		"set live"},
 	{TABLE(LIVE, ""), "chain output"},
 	{TABLE(LIVE, HOOK JUDGE LOOPBACK END), "chain output"},
 	{TABLE(LIVE, HOOK LOOPBACK END), "chain output"},
-	{TABLE(LIVE, HOOK "\t\taccept\n" LOOPBACK JUDGE END), "chain output"},
-	{TABLE(LIVE, HOOK "\t\taccept\n\t\taccept comment \"x\"\n" LOOPBACK JUDGE END),
+	{TABLE(LIVE, HOOK "		accept\n" LOOPBACK JUDGE END), "chain output"},
+	{TABLE(LIVE,
+		 HOOK "		accept\n		accept comment \"x\"\n" LOOPBACK JUDGE END),
 		"chain output"},
 	{TABLE(LIVE, HOOK LOOPBACK JUDGE JUDGE END), "chain output"},
-	{TABLE(LIVE, "\tchain output {\n" LOOPBACK JUDGE END), "chain output"},
-	{TABLE(LIVE, "\tchain output {\n\t\ttype filter hook output priority filter; policy "
-		     "accept;\n" LOOPBACK JUDGE END),
+	{TABLE(LIVE, "	chain output {\n" LOOPBACK JUDGE END), "chain output"},
+	{TABLE(LIVE, "	chain output {\n		type filter hook output priority filter; "
+		     "policy accept;\n" LOOPBACK JUDGE END),
 		"chain output"},
-	{TABLE(LIVE, HOOK LOOPBACK JUDGE END "\tchain more {\n\t\taccept\n\t}\n"), NULL},
+	{TABLE(LIVE, HOOK LOOPBACK JUDGE END "	chain more {\n		accept\n	}\n"),
+		NULL},
 };
 
-static void test_compare(void **state)
+static struct netlink *kernel;
+
+static void load(const char *text)
+{
+	char *message = NULL;
+
+	if (ruleset_load("flush ruleset", false, &message) || ruleset_load(text, false, &message))
+		fail_msg("%s", message ? message : text);
+}
+
+static void compares(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		char *object = NULL;
-		int error = readback_compare(written, cases[i].held, &object);
+		int error;
 
+		load(cases[i].held);
+		error = readback_compare(kernel, "t", written, &object);
 		if (error != (cases[i].object ? -ESTALE : 0))
 			fail_msg("case %zu: %d", i, error);
-		if (cases[i].object)
-			assert_string_equal(object, cases[i].object);
-		else
+		if (cases[i].object && strcmp(object, cases[i].object) != 0)
+			fail_msg("case %zu: %s", i, object);
+		if (!cases[i].object)
 			assert_null(object);
 		free(object);
 	}
 }
 
-/* Texts that end in the middle of something are read to their end and no further. */
-static void test_truncated(void **state)
-{
-	size_t size = strlen(cases[0].held);
-
-	(void)state;
-	for (size_t i = 0; i < size; i++) {
-		char *held = strndup(cases[0].held, i), *object = NULL;
-		int error = readback_compare(written, held, &object);
-		/* Behind the last rule nothing of what is compared is missing. */
-		bool behind = i + strlen("\n\t}\n}\n") >= size;
-
-		free(object);
-		free(held);
-		assert_int_equal(error, behind ? 0 : -ESTALE);
-	}
-}
-
-static void test_nothing_written(void **state)
+static void what_was_loaded(void **state)
 {
 	char *object = NULL;
 
 	(void)state;
-	assert_int_equal(readback_compare("", cases[0].held, &object), 0);
+	load(written);
+	assert_int_equal(readback_compare(kernel, "t", written, &object), 0);
+	assert_int_equal(readback_compare(kernel, "other", written, &object), -ESTALE);
+	assert_string_equal(object, "set live");
+	free(object);
+}
+
+/* Texts that end in the middle of something are read to their end and no further. */
+static void truncated(void **state)
+{
+	(void)state;
+	load(written);
+	for (size_t i = 0; i < strlen(written); i++) {
+		char *text = strndup(written, i), *object = NULL;
+		int error = readback_compare(kernel, "t", text, &object);
+
+		assert_true(error == 0 || error == -ESTALE);
+		assert_true((error == 0) == (object == NULL));
+		free(object);
+		free(text);
+	}
+}
+
+static void nothing_written(void **state)
+{
+	char *object = NULL;
+
+	(void)state;
+	load(cases[0].held);
+	assert_int_equal(readback_compare(kernel, "t", "", &object), 0);
 	assert_null(object);
+}
+
+/* Many chains with a rule each: the answers take many parts. */
+#define MANY 1500
+
+static char *many_chains(void)
+{
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fputs("table inet t {\n", out);
+	for (unsigned i = 0; i < MANY; i++)
+		fprintf(out, "\tchain deny-%u {\n\t\tdrop comment \"deny-%u\"\n\t}\n\n", i, i);
+	fputs("}\n", out);
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+static void many(void **state)
+{
+	char *text = many_chains(), *object = NULL, *message;
+
+	(void)state;
+	load(text);
+	assert_int_equal(readback_compare(kernel, "t", text, &object), 0);
+	assert_int_equal(ruleset_load("flush chain inet t deny-1498", false, &message), 0);
+	assert_int_equal(readback_compare(kernel, "t", text, &object), -ESTALE);
+	assert_string_equal(object, "chain deny-1498");
+	free(object);
+	free(text);
+}
+
+static int open_kernel(void **state)
+{
+	(void)state;
+	return netlink_open(4096, &kernel);
+}
+
+static int close_kernel(void **state)
+{
+	(void)state;
+	netlink_closep(&kernel);
+	return 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_compare),
-		cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_nothing_written),
+		cmocka_unit_test(compares),
+		cmocka_unit_test(what_was_loaded),
+		cmocka_unit_test(truncated),
+		cmocka_unit_test(nothing_written),
+		cmocka_unit_test(many),
 	};
+	int error = space_enter();
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	if (error)
+		return space_skip("no user and network namespace of its own", error);
+	return cmocka_run_group_tests_name("readback", tests, open_kernel, close_kernel);
 }

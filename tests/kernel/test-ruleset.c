@@ -171,6 +171,27 @@ static void names_are_names_only(void **state)
 	assert_true(table_has("a_b.c-D/9", "table inet a_b.c-D/9 {"));
 }
 
+/* Some 230 KB of messages, where a socket sends 208 KB unless it asks for more, which in a user
+ * namespace libnftables does not. */
+static void more_than_a_socket_sends_by_default(void **state)
+{
+	char *text, *message = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	fputs("table inet t {\n", out);
+	for (unsigned i = 0; i < 1500; i++)
+		fprintf(out, "chain deny-%u {\ndrop comment \"deny-%u\"\n}\n", i, i);
+	fputs("}\n", out);
+	assert_int_equal(fclose(out), 0);
+	if (ruleset_load(text, false, &message))
+		fail_msg("%s", message);
+	assert_true(table_has("t", "chain deny-1499 {"));
+	free(text);
+}
+
 /* In a child whose standard streams become the descriptor at `context`. */
 static void load_and_fail(void *context)
 {
@@ -214,6 +235,7 @@ int main(void)
 		TEST(removes),
 		TEST(finds_whole_names),
 		TEST(names_are_names_only),
+		TEST(more_than_a_socket_sends_by_default),
 		TEST(prints_nothing),
 	};
 	int error = space_enter();

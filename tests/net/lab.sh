@@ -617,3 +617,13 @@ set_of() {
 	in_client nft list set inet egress-lab "$1" 2>/dev/null ||
 		in_client nft list map inet egress-lab "$1"
 }
+
+# lab_listing TABLE: what nft lists of the client's inet table, but for what differs between a
+# ruleset that was loaded as a text and one that --apply loaded: the order of the objects, and the
+# number at the end of the interval maps' names. A line is an object.
+lab_listing() {
+	in_client nft --stateless list table inet "$1" | sed -E '
+		/^(table .*|\})$/d
+		s/((addresses|refused)[46])\.[0-9]+/\1/g
+		s/ expires [0-9a-z]*//' | awk -v RS= '{ gsub(/\n/, " "); print }' | sort
+}

@@ -74,7 +74,7 @@ check "the ruleset loads beside other tables" lab_load lab
 same "loaded" "inet egress-lab"
 check "it loads twice" lab_load lab
 same "loaded twice" "inet egress-lab"
-text=$(in_client nft list table inet egress-lab)
+text=$(lab_listing egress-lab)
 
 must lab_resolver lab
 is "a name" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
@@ -91,7 +91,7 @@ same "removed"
 reaches "nothing is confined any more" tcp 198.18.1.3 22
 check "--apply" in_client "$compiler" lab.toml --apply
 same "applied" "inet egress-lab"
-is "--apply loads what the text says" "$(in_client nft list table inet egress-lab)" "$text"
+is "--apply loads what the text says" "$(lab_listing egress-lab)" "$text"
 rejected "and confines" tcp 198.18.1.3 22
 reaches "and permits" tcp 198.18.40.1 443
 check "--apply twice" in_client "$compiler" lab.toml --apply

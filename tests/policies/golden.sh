@@ -3,7 +3,8 @@
 #
 # golden.sh [--update]: each policy of this folder, and the shipped example, has beside it the ruleset
 # that must come of it. Each ruleset is loaded twice into a network namespace of its own, beside
-# tables of others. --update writes the rulesets anew instead, for review.
+# tables of others. An override of the policy lies in overrides/ under the same name. --update writes
+# the rulesets anew instead, for review.
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
@@ -12,7 +13,11 @@ cd "$(dirname "$0")" || exit 99
 policies=(*.toml ../../contrib/example.toml)
 
 compile() {
-	"$program" "$1" | sed '1s/compiled by egress .*/compiled by egress VERSION/'
+	local override
+
+	override=overrides/$(basename "$1")
+	[ -e "$override" ] || override=
+	"$program" "$1" ${override:+--override "$override"} | sed '1s/compiled by egress .*/compiled by egress VERSION/'
 	return "${PIPESTATUS[0]}"
 }
 
@@ -26,6 +31,15 @@ fi
 
 comments() {
 	grep -o 'comment "[^"]*"' | sort
+}
+
+# Chains on hooks: nft has names for what are numbers in a ruleset.
+hooks() {
+	grep ' hook ' | sed 's/ priority [^;]*//' | sort
+}
+
+has_set() {
+	nft list set inet "$1" "$2" >/dev/null 2>&1
 }
 
 # What others have, without counters.
@@ -77,6 +91,8 @@ check_load() {
 			"{ $(lease_address "$map") timeout 1h : 0x1 }" || return
 	done
 	nft add element inet "$table" resolver '{ 0x7 . 0 }' || return
+	! has_set "$table" destinations ||
+		nft add element inet "$table" destinations '{ 0x7 }' || return
 	nft -f "$ruleset" || { echo "the second load failed"; return 1; }
 
 	for map in $(lease_maps "$table"); do
@@ -85,17 +101,39 @@ check_load() {
 	done
 	nft get element inet "$table" resolver '{ 0x7 . 0 }' >/dev/null ||
 		{ echo "the resolver's sockets are gone"; return 1; }
+	! has_set "$table" destinations ||
+		nft get element inet "$table" destinations '{ 0x7 }' >/dev/null ||
+		{ echo "the destinations are gone"; return 1; }
 	[ "$(others)" = "$before" ] || { echo "a table of others was touched"; return 1; }
 	diff <(comments <"$ruleset") <(nft list table inet "$table" | comments) ||
 		{ echo "rules or elements are not listed as written"; return 1; }
-	diff <(grep 'policy drop;$' "$ruleset" | sort) \
-		<(nft list table inet "$table" | grep 'policy drop;$' | sort)
+	diff <(hooks <"$ruleset") <(nft list table inet "$table" | hooks)
 }
 
-if [ "${1:-}" = --check-load ]; then
+# The table of one policy under the ruleset of another: no hook of the first is left.
+check_change() {
+	local ruleset=$1 other table
+
+	table=$(sed -n 's/^table inet \([^ ]*\) {$/\1/p' "$ruleset")
+	for other in *.nft; do
+		sed "s/inet egress-[a-z]*/inet $table/" "$other" | nft -f - ||
+			{ echo "$other does not load"; return 1; }
+		nft -f "$ruleset" || { echo "it does not load after $other"; return 1; }
+		diff <(hooks <"$ruleset") <(nft list table inet "$table" | hooks) ||
+			{ echo "hooks of $other are left"; return 1; }
+	done
+}
+
+case ${1:-} in
+--check-load)
 	check_load "$2" 2>&1
 	exit
-fi
+	;;
+--check-change)
+	check_change "$2" 2>&1
+	exit
+	;;
+esac
 
 has_namespaces && namespaces=1 || namespaces=0
 for policy in "${policies[@]}"; do
@@ -110,9 +148,12 @@ for policy in "${policies[@]}"; do
 
 	if [ "$namespaces" = 0 ]; then
 		skip "$name: loads twice beside others" "no private network namespace"
+		skip "$name: loads in place of any other" "no private network namespace"
 		continue
 	fi
 	said=$(unshare -Urn bash ./golden.sh --check-load "$work/$name.nft" 2>&1)
 	result $? "$name: loads twice beside others, leases and rules in place" "$said"
+	said=$(unshare -Urn bash ./golden.sh --check-change "$work/$name.nft" 2>&1)
+	result $? "$name: loads in place of any other" "$said"
 done
 finish

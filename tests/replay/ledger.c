@@ -7,6 +7,7 @@
 
 #include "resolver/answer.h"
 #include "resolver/msg.h"
+#include "rules/judge.h"
 #include "src/base/buf.h"
 #include "tests/replay/message.h"
 
@@ -257,6 +258,62 @@ static bool is_open(const struct ledger *ledger, const struct name *name,
 	return false;
 }
 
+/* A port of each group, and behind them one of none. */
+static void set_port(const struct ledger *ledger, size_t index, struct question *question)
+{
+	const struct plan *plan = ledger->compiled.plan;
+
+	question->protocol = PROTOCOL_OTHER;
+	question->port = 0;
+	if (index == plan->n_groups)
+		return;
+	question->protocol = plan->groups[index].ports[0].protocol;
+	question->port = plan->groups[index].ports[0].first;
+}
+
+static bool is_refused(const struct ledger *ledger, const struct question *question)
+{
+	struct judgement judgement;
+
+	judge(ledger->compiled.layers, question, &judgement);
+	return judgement.verdict == VERDICT_REFUSE;
+}
+
+/* Whether the name, or an address of it, is permitted on any port. */
+static bool is_permitted(
+	const struct ledger *ledger, const struct name *name, const struct inaddr *address)
+{
+	struct question question = {.name = name, .address = address};
+
+	for (size_t i = 0; i <= ledger->compiled.plan->n_groups; i++) {
+		set_port(ledger, i, &question);
+		if (!is_refused(ledger, &question))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the address needs no lease to be reached wherever the name permits it. */
+static bool is_reachable_anyway(
+	const struct ledger *ledger, const struct name *name, const struct inaddr *address)
+{
+	bool reachable = false;
+
+	for (size_t i = 0; i <= ledger->compiled.plan->n_groups; i++) {
+		struct question named = {.name = name, .address = address};
+		struct question bare = {.address = address};
+
+		set_port(ledger, i, &named);
+		set_port(ledger, i, &bare);
+		if (is_refused(ledger, &named))
+			continue;
+		if (is_refused(ledger, &bare))
+			return false;
+		reachable = true;
+	}
+	return reachable;
+}
+
 static const char *check_address(struct ledger *ledger, const struct head *head,
 	const struct record *record, const uint8_t *raw, struct mono now)
 {
@@ -270,6 +327,11 @@ static const char *check_address(struct ledger *ledger, const struct head *head,
 	address = record->type == TYPE_A ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
 	if (is_open(ledger, &head->name, &address, record->ttl, now))
 		return NULL;
+	if (is_reachable_anyway(ledger, &head->name, &address))
+		return duration_seconds(record->ttl).ms >
+				       ledger->compiled.plan->policy->dns.max_lease.ms
+			       ? "no TTL is longer than max_lease"
+			       : NULL;
 	snprintf(ledger->words, sizeof(ledger->words),
 		"%s leaves for %.240s with TTL %u without a lease that outlasts it",
 		inaddr_to_text(&address, text), name_to_text(&head->name, name), record->ttl);
@@ -343,13 +405,6 @@ const char *ledger_reply(struct ledger *ledger, const struct client *client, con
 	return broken;
 }
 
-static bool is_permitted(const struct ledger *ledger, const struct name *name)
-{
-	struct match_result result;
-
-	return match_name(ledger->compiled.match, name, &result);
-}
-
 const char *ledger_ask(struct ledger *ledger, unsigned upstream, const uint8_t *bytes, size_t size)
 {
 	struct reader reader = reader_over(bytes, size);
@@ -358,7 +413,7 @@ const char *ledger_ask(struct ledger *ledger, unsigned upstream, const uint8_t *
 
 	if (upstream >= ledger->compiled.plan->policy->dns.n_upstream)
 		return "only the policy's upstream servers are asked";
-	if (reader.failed || !is_permitted(ledger, &head.name))
+	if (reader.failed || !is_permitted(ledger, &head.name, NULL))
 		return "only permitted names are asked of an upstream";
 	if (head.type != TYPE_A && head.type != TYPE_AAAA)
 		return "only addresses are asked of an upstream";
@@ -385,11 +440,10 @@ static bool is_embedded(
 const char *ledger_lease(struct ledger *ledger, const struct channel_request *request)
 {
 	const struct policy *policy = ledger->compiled.plan->policy;
-	enum address_class class;
 
 	if (request->op != CHANNEL_LEASE)
 		return "a lease request is one";
-	if (!is_permitted(ledger, &request->lease.name))
+	if (!is_permitted(ledger, &request->lease.name, NULL))
 		return "leases are for permitted names";
 	if (request->lease.count == 0 || request->lease.count > CHANNEL_ADDRESSES_MAX)
 		return "a lease is for 1 to 64 addresses";
@@ -397,9 +451,10 @@ const char *ledger_lease(struct ledger *ledger, const struct channel_request *re
 		return "no lease is asked for longer than max_lease";
 	for (unsigned i = 0; i < request->lease.count; i++) {
 		const struct inaddr *address = &request->lease.addresses[i];
-		if (class_find(address, policy->block, &class) &&
+		if (!is_permitted(ledger, &request->lease.name, address) &&
 			!is_embedded(ledger, &request->lease.name, address))
-			return "no lease is for an address of a blocked class";
+			return "no lease is for an address that the policy does not permit the "
+			       "name";
 	}
 	for (size_t i = 0; i < ledger->n_requests; i++) {
 		if (ledger->requests[i].ticket == request->ticket)

@@ -9,9 +9,10 @@
 
 /*
  * What the engine owes whatever happens, kept from what goes in and checked on all that comes out:
- * one reply a query, in its form; no address but under an acknowledged lease that outlasts its TTL;
- * no question but for permitted names and in our own bytes. The checks return NULL, or in words
- * what was broken, valid until the next call.
+ * one reply a query, in its form; no address but under an acknowledged lease that outlasts its TTL,
+ * or one that is as open without; no question but for permitted names and in our own bytes. What
+ * the policy says is taken from rules/judge.h, not from the tables that the engine looks it up in.
+ * The checks return NULL, or in words what was broken, valid until the next call.
  */
 struct ledger;
 

@@ -59,6 +59,7 @@ static const struct {
 	{"ENOENT", ENOENT},
 	{"ENOSPC", ENOSPC},
 	{"EPERM", EPERM},
+	{"EDQUOT", EDQUOT},
 	{"ENETUNREACH", ENETUNREACH},
 };
 
@@ -147,6 +148,7 @@ static void print_lease(const struct channel_request *request, FILE *out)
 static void print_output(const struct run *run, const struct output *output, FILE *out)
 {
 	const struct caller *caller;
+	char name[NAME_TEXT];
 
 	switch (output->kind) {
 	case OUTPUT_ANSWER:
@@ -163,6 +165,11 @@ static void print_output(const struct run *run, const struct output *output, FIL
 		break;
 	case OUTPUT_LEASE:
 		print_lease(&output->request, out);
+		break;
+	case OUTPUT_REPORT:
+		fprintf(out, "report %s %s %s\n",
+			output->report == ENGINE_OBSERVED ? "observed" : "wildcard",
+			name_to_text(&output->name, name), output->rule);
 		break;
 	}
 }
@@ -381,6 +388,13 @@ static int do_lease(struct run *run, const struct script_step *step)
 	return set_label(run, &step->head, index);
 }
 
+static int do_report(struct run *run, const struct script_step *step)
+{
+	size_t index;
+
+	return take_words(run, step, &index);
+}
+
 static int do_cancel(struct run *run, const struct script_step *step)
 {
 	const struct output *ask = target(run, &step->head, run->last_ask);
@@ -539,6 +553,7 @@ static const struct {
 	{"ask", false, do_ask},
 	{"lease", false, do_lease},
 	{"cancel", false, do_cancel},
+	{"report", false, do_report},
 };
 
 static int run_step(struct run *run, const struct script_step *step)
@@ -575,6 +590,8 @@ static int run_steps(struct run *run)
 int run_script(struct arena *arena, const struct script *script, struct fault *fault)
 {
 	struct run *run = arena_alloc(arena, sizeof(*run));
+	const struct world_policy policy = {
+		script->path, script->policy, script->overrides, script->n_overrides};
 	struct compiled compiled;
 	char *messages = NULL;
 	size_t size;
@@ -584,7 +601,7 @@ int run_script(struct arena *arena, const struct script *script, struct fault *f
 	if (!run || !out)
 		abort();
 	*run = (struct run){.script = script, .fault = fault, .last_ask = NONE, .last_lease = NONE};
-	error = world_compile(arena, script->path, script->policy, out, &compiled);
+	error = world_compile(arena, &policy, out, &compiled);
 	if (error == 0)
 		error = world_new(&compiled, &run->world);
 	fclose(out);

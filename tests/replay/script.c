@@ -80,6 +80,14 @@ static int take_policy(struct arena *arena, struct text *rest, unsigned *number,
 	return 0;
 }
 
+static int take_override(struct arena *arena, struct text *rest, unsigned *number,
+	struct script *script, struct fault *fault)
+{
+	if (script->n_overrides == SCRIPT_OVERRIDES_MAX)
+		return fault_set(fault, *number, "too many overrides");
+	return take_policy(arena, rest, number, &script->overrides[script->n_overrides++]);
+}
+
 static bool is_comment(struct text line)
 {
 	struct text trimmed = text_trim(line);
@@ -134,6 +142,8 @@ int script_parse(struct arena *arena, const char *path, struct text text, struct
 			script.title = (struct text){line.start + 2, line.length - 2};
 		else if (text_is(line, "policy"))
 			error = take_policy(arena, &rest, &number, &script.policy);
+		else if (text_is(line, "override"))
+			error = take_override(arena, &rest, &number, &script, fault);
 		else if (!is_comment(line))
 			error = add_line(&script, line, number, fault);
 	}

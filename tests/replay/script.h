@@ -9,6 +9,7 @@
 #include "src/base/text.h"
 
 #define SCRIPT_WORDS_MAX 80
+#define SCRIPT_OVERRIDES_MAX 8
 
 /* One line, cut at its blanks; "double quotes" keep blanks together and are left out. */
 struct script_line {
@@ -30,6 +31,8 @@ struct script {
 	const char *path;
 	struct text title;  /* its first comment line */
 	struct text policy; /* without the indentation, an empty line for each line before it */
+	struct text overrides[SCRIPT_OVERRIDES_MAX]; /* likewise */
+	size_t n_overrides;
 	struct script_step *steps;
 	size_t n_steps;
 };

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "rules/compile.h"
 #include "src/base/arena.h"
@@ -14,10 +16,11 @@
 #define FIRST_SOCKET 100
 #define TICKS_MAX 100000 /* at one moment: more is a loop without end */
 
-enum { KINDS = OUTPUT_LEASE + 1 };
+enum { KINDS = OUTPUT_REPORT + 1, OVERRIDES_MAX = 8 };
 
 struct world {
 	struct engine *engine;
+	struct guard *guard;
 	struct ledger *ledger;
 	struct mono now;
 	int wanted_ms; /* from `now`, as engine_tick() returns it */
@@ -55,6 +58,23 @@ static struct output *add_output(
 		memcpy(output->bytes, bytes, size);
 	}
 	return output;
+}
+
+static int64_t on_time(void *context)
+{
+	const struct world *world = context;
+
+	return WORLD_TIME + (world->now.ms - START_MS) / 1000;
+}
+
+static void on_report(
+	void *context, enum engine_report what, const struct name *name, const char *rule)
+{
+	struct output *output = add_output(context, OUTPUT_REPORT, NULL, 0);
+
+	output->report = what;
+	output->name = *name;
+	output->rule = rule;
 }
 
 static void on_reply(void *context, const struct client *client, const uint8_t *bytes, size_t size)
@@ -109,15 +129,41 @@ static int on_lease(void *context, const struct channel_request *request)
 	return world->failing[OUTPUT_LEASE];
 }
 
-int world_compile(struct arena *arena, const char *file, struct text policy, FILE *errors,
+/* A file in memory with the text; a test without memory can only end. */
+static int make_file(struct text text)
+{
+	int fd = memfd_create("override", MFD_CLOEXEC);
+
+	if (fd < 0 || write(fd, text.start, text.length) != (ssize_t)text.length)
+		abort();
+	return fd;
+}
+
+int world_compile(struct arena *arena, const struct world_policy *policy, FILE *errors,
 	struct compiled *ret_compiled)
 {
 	struct diag *diag = diag_new(arena);
-	int error;
+	const char *paths[OVERRIDES_MAX];
+	int fds[OVERRIDES_MAX];
+	const struct compile_options options = {
+		.policy = policy->file,
+		.text = policy->base.start,
+		.size = policy->base.length,
+		.overrides = paths,
+		.n_overrides = policy->n_overrides,
+		.now = WORLD_TIME,
+	};
+	int error = diag && policy->n_overrides <= OVERRIDES_MAX ? 0 : -ENOMEM;
 
-	if (!diag)
-		return -ENOMEM;
-	error = compile_text(arena, file, policy.start, policy.length, diag, ret_compiled);
+	if (error)
+		return error;
+	for (size_t i = 0; i < policy->n_overrides; i++) {
+		fds[i] = make_file(policy->overrides[i]);
+		paths[i] = arena_printf(arena, "/proc/self/fd/%d", fds[i]);
+	}
+	error = compile_policy(arena, &options, diag, ret_compiled);
+	for (size_t i = 0; i < policy->n_overrides; i++)
+		close(fds[i]);
 	if (error < 0)
 		diag_print(diag, errors);
 	return error;
@@ -137,13 +183,18 @@ int world_new(const struct compiled *compiled, struct world **ret_world)
 	world->ledger = ledger_new(&config.compiled);
 	config.io = (struct engine_io){
 		.context = world,
+		.time = on_time,
+		.report = on_report,
 		.reply = on_reply,
 		.ask = on_ask,
 		.ask_stream = on_ask_stream,
 		.cancel_stream = on_cancel_stream,
 		.lease = on_lease,
 	};
-	error = world->ledger ? engine_new(&config, &world->engine) : -ENOMEM;
+	error = world->ledger ? guard_new(compiled->layers, &world->guard) : -ENOMEM;
+	config.guard = world->guard;
+	if (error == 0)
+		error = engine_new(&config, &world->engine);
 	if (error < 0) {
 		world_free(world);
 		return error;
@@ -158,6 +209,7 @@ void world_free(struct world *world)
 		return;
 	if (world->engine)
 		engine_free(world->engine);
+	guard_free(world->guard);
 	ledger_free(world->ledger);
 	for (size_t i = 0; i < world->n_outputs; i++)
 		free(world->outputs[i].bytes);

@@ -18,7 +18,14 @@ struct arena;
  */
 struct world;
 
-enum world_output { OUTPUT_ANSWER, OUTPUT_ASK, OUTPUT_ASK_STREAM, OUTPUT_CANCEL, OUTPUT_LEASE };
+enum world_output {
+	OUTPUT_ANSWER,
+	OUTPUT_ASK,
+	OUTPUT_ASK_STREAM,
+	OUTPUT_CANCEL,
+	OUTPUT_LEASE,
+	OUTPUT_REPORT,
+};
 
 /* One thing the engine did. */
 struct output {
@@ -29,16 +36,30 @@ struct output {
 	unsigned upstream;    /* OUTPUT_ASK, OUTPUT_ASK_STREAM */
 	unsigned socket;      /* OUTPUT_ASK */
 	uint32_t ticket;      /* OUTPUT_ASK_STREAM, OUTPUT_CANCEL */
-	uint8_t *bytes;       /* of the message, without OUTPUT_CANCEL and OUTPUT_LEASE */
+	uint8_t *bytes;       /* of the message, where there is one */
 	size_t size;
 	struct channel_request request; /* OUTPUT_LEASE */
+	enum engine_report report;      /* OUTPUT_REPORT */
+	struct name name;
+	const char *rule;
+};
+
+/* A policy and what narrows it, as text. */
+struct world_policy {
+	const char *file; /* as diagnostics call it */
+	struct text base;
+	const struct text *overrides;
+	size_t n_overrides;
 };
 
 /* Compiles a policy, whose text must stay. 0; -EINVAL with the diagnostics in `errors`; -ENOMEM. */
-int world_compile(struct arena *arena, const char *file, struct text policy, FILE *errors,
+int world_compile(struct arena *arena, const struct world_policy *policy, FILE *errors,
 	struct compiled *ret_compiled);
 
-/* A world under the policy, at a time that is not 0. 0 or -errno. */
+/* When a world begins, in seconds since 1970: 2027-01-01 00:00 UTC. */
+#define WORLD_TIME INT64_C(1798761600)
+
+/* A world under the policy, at a monotonic time that is not 0. 0 or -errno. */
 int world_new(const struct compiled *compiled, struct world **ret_world);
 void world_free(struct world *world);
 

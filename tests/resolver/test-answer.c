@@ -105,6 +105,22 @@ static void put_soa(uint32_t record_ttl, uint32_t minimum)
 	draft.authorities++;
 }
 
+/* Odd addresses need a lease. */
+static bool permits(
+	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+{
+	enum address_class class;
+
+	(void)context;
+	*ret_leased = address->bytes[15] & 1;
+	if (!class_find(address, BLOCK, &class))
+		return true;
+	*ret_rule = class_rule(class);
+	return false;
+}
+
+static const struct answer_judge judge = {NULL, permits};
+
 /* Reads `size` bytes of the draft, in memory of their own, as the answer to the question. */
 static enum answer_status read_part(size_t size, const char *question, uint16_t type)
 {
@@ -116,7 +132,7 @@ static enum answer_status read_part(size_t size, const char *question, uint16_t 
 	answer = NULL;
 	ttl = 12345;
 	enum answer_status status =
-		answer_read(exact, size, &name, type, BLOCK, &buffer, &answer, &ttl);
+		answer_read(exact, size, &name, type, &judge, &buffer, &answer, &ttl);
 	free(exact);
 	return status;
 }
@@ -421,18 +437,38 @@ static void embedded_addresses_are_of_the_family_asked_for(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 70; i++)
-		addresses[i] = inaddr_from_ip4((uint8_t[]){10, 0, 0, (uint8_t)(i / 2)});
+		addresses[i] = inaddr_from_ip4((uint8_t[]){192, 0, 2, (uint8_t)(i / 2)});
 	addresses[1] = inaddr_from_ip6((uint8_t[16]){0x20, 1, 0xd, 0xb8});
-	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses, 4);
-	ASSERT_ADDRESSES("10.0.0.0", "10.0.0.1");
-	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 4);
+	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses, 4, &judge);
+	ASSERT_ADDRESSES("192.0.2.0", "192.0.2.1");
+	assert_int_equal(buffer.leased, 1 << 1);
+	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 4, &judge);
 	ASSERT_ADDRESSES("2001:db8::");
-	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 1);
+	assert_int_equal(buffer.leased, 0);
+	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 1, &judge);
 	assert_nothing(RCODE_NOERROR);
+	assert_int_equal(answer->ede, EDE_NONE);
 	for (unsigned i = 0; i < 70; i++)
 		addresses[i].bytes[15] = (uint8_t)i;
-	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses + 2, 68);
+	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses + 2, 68, &judge);
 	assert_int_equal(answer->n_addresses, 64);
+	assert_int_equal(buffer.leased, 0xaaaaaaaaaaaaaaaa);
+}
+
+static void embedded_addresses_are_judged(void **state)
+{
+	struct inaddr addresses[] = {
+		inaddr_from_ip4((uint8_t[]){10, 0, 0, 1}),
+		inaddr_from_ip4((uint8_t[]){192, 0, 2, 1}),
+	};
+
+	(void)state;
+	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses, 2, &judge);
+	ASSERT_ADDRESSES("192.0.2.1");
+	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses, 1, &judge);
+	assert_nothing(RCODE_NOERROR);
+	assert_int_equal(answer->ede, EDE_FILTERED);
+	assert_string_equal(answer->rule, "block-private");
 }
 
 static void writes_the_chain_and_one_ttl(void **state)
@@ -494,6 +530,7 @@ int main(void)
 		cmocka_unit_test(rcodes_and_truncation_are_told),
 		cmocka_unit_test(every_cut_is_bogus_or_failed),
 		cmocka_unit_test(embedded_addresses_are_of_the_family_asked_for),
+		cmocka_unit_test(embedded_addresses_are_judged),
 		cmocka_unit_test(writes_the_chain_and_one_ttl),
 		cmocka_unit_test(writes_an_soa_for_a_negative_answer_with_a_ttl),
 	};

@@ -37,13 +37,25 @@ static struct name numbered(unsigned number)
 	return name_of(text);
 }
 
+static bool permits(
+	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+{
+	(void)context;
+	(void)address;
+	(void)ret_rule;
+	*ret_leased = true;
+	return true;
+}
+
+static const struct answer_judge all = {NULL, permits};
+
 /* An answer that tells by its address which one it is. */
 static const struct answer *answer_number(struct answer_buffer *buffer, unsigned number)
 {
 	struct inaddr address = inaddr_from_ip4(
 		(uint8_t[]){10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number});
 
-	return answer_of_addresses(buffer, RRTYPE_A, &address, 1);
+	return answer_of_addresses(buffer, RRTYPE_A, &address, 1, &all);
 }
 
 static unsigned number_of(const struct answer *answer)
@@ -207,7 +219,7 @@ static void answers_of_any_size_come_back_whole(void **state)
 			addresses[j].bytes[15] = (uint8_t)j;
 		}
 		const struct answer *answer =
-			answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, count);
+			answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, count, &all);
 		cache_store(cache, &name, RRTYPE_AAAA, answer, start, after(1));
 		const struct answer *got = cache_find(cache, &name, RRTYPE_AAAA, start, &expires);
 		assert_non_null(got);

@@ -37,7 +37,9 @@ static int set_up(void **state)
 	(void)state;
 	if (arena_new((size_t)16 << 20, &arena) < 0)
 		return -1;
-	return world_compile(arena, "policy", text_of(policy), stderr, &compiled);
+	return world_compile(arena,
+		&(struct world_policy){.file = "policy", .base = text_of(policy)}, stderr,
+		&compiled);
 }
 
 static int tear_down(void **state)

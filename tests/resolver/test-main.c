@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "resolver/destinations.h"
 #include "resolver/main.h"
 #include "resolver/msg.h"
 #include "rules/backend.h"
@@ -26,6 +27,7 @@
 #include "src/base/diag.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
+#include "src/kernel/setlink.h"
 #include "tests/kernel/space.h"
 
 /* The whole resolver, with [dns.hosts] and no upstream servers, in a namespace of its own. The test
@@ -40,19 +42,33 @@ enum { PATIENCE_MS = 30000, TRY_MS = 500, CHILDREN_MAX = 8 };
 static const char policy[] = HEAD ALLOW DNS "\"a.test\" = [\"192.0.2.1\"]\n";
 
 static char folder[] = "/tmp/egress-test-XXXXXX";
-static char path[64], log_path[64];
+static char path[64], override_path[64], log_path[64];
+static const char *const overrides[] = {override_path};
+static size_t n_overrides;
+static struct setlink *kernel;
 static int notify_socket;
 static pid_t resolver;
 
 /* --- Administration --- */
 
-static void write_policy(const char *text)
+static void write_file(const char *file, const char *text)
 {
-	FILE *out = fopen(path, "we");
+	FILE *out = fopen(file, "we");
 
 	assert_non_null(out);
 	assert_true(fputs(text, out) >= 0);
 	assert_int_equal(fclose(out), 0);
+}
+
+static void write_policy(const char *text)
+{
+	write_file(path, text);
+}
+
+static void write_override(const char *text)
+{
+	write_file(override_path, text);
+	n_overrides = 1;
 }
 
 /* By nft(8): this program links OpenSSL, through ldns, and so not libnftables. */
@@ -69,6 +85,8 @@ static void load_text(const char *text)
 /* What `egress-compile POLICY | nft -f -` does. */
 static void load_policy(void)
 {
+	const struct compile_options options = {
+		.policy = path, .overrides = overrides, .n_overrides = n_overrides};
 	struct compiled compiled;
 	struct arena *arena;
 	char *text;
@@ -76,7 +94,7 @@ static void load_policy(void)
 	FILE *out;
 
 	assert_int_equal(arena_new(64 << 20, &arena), 0);
-	assert_int_equal(compile_file(arena, path, diag_new(arena), &compiled), 0);
+	assert_int_equal(compile_policy(arena, &options, diag_new(arena), &compiled), 0);
 	out = open_memstream(&text, &size);
 	assert_int_equal(backend_find("nft")->write(compiled.plan, out), 0);
 	fclose(out);
@@ -87,8 +105,12 @@ static void load_policy(void)
 
 static void launch(const char *user)
 {
-	struct resolver_options options = {
-		.program = "egress-resolver", .policy = path, .user = user, .workers = 2};
+	struct resolver_options options = {.program = "egress-resolver",
+		.policy = path,
+		.overrides = overrides,
+		.n_overrides = n_overrides,
+		.user = user,
+		.workers = 2};
 	pid_t parent = getpid();
 	int log_fd;
 
@@ -242,6 +264,7 @@ static int set_up(void **state)
 		;
 	load_text("add table inet egress-m\ndelete table inet egress-m\n");
 	write_policy(policy);
+	n_overrides = 0;
 	return 0;
 }
 
@@ -427,11 +450,14 @@ static void a_reload_that_fails_changes_nothing(void **state)
 		"version = 1\nnmae = \"m\"\n",
 		HEAD "[[allow]]\nhost = \"a.test\"\nports = [\"udp/77\"]\n" DNS
 		     "\"a.test\" = [\"192.0.2.1\"]\n",
+		HEAD ALLOW "[budget]\ndestinations = 2\non_exceed = \"refuse\"\n" DNS
+			   "\"a.test\" = [\"192.0.2.1\"]\n",
 		"version = 1\nname = \"absent\"\n" ALLOW DNS "\"a.test\" = [\"192.0.2.1\"]\n",
 		HEAD ALLOW "[dns]\nlisten = [\"203.0.113.1:53\"]\n",
 	};
 	static const char *const reasons[] = {":2:1: error", "it has no \"udp-77-leases4\"",
-		"table inet egress-absent is not loaded", "cannot listen on 203.0.113.1:53"};
+		"it has no \"destinations\"", "table inet egress-absent is not loaded",
+		"cannot listen on 203.0.113.1:53"};
 	pid_t children[CHILDREN_MAX], after[CHILDREN_MAX];
 	unsigned count;
 
@@ -439,7 +465,7 @@ static void a_reload_that_fails_changes_nothing(void **state)
 	load_policy();
 	start();
 	count = list_children(children);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < 5; i++) {
 		write_policy(policies[i]);
 		assert_int_equal(kill(resolver, SIGHUP), 0);
 		wait_notified("RELOADING=1");
@@ -506,6 +532,154 @@ static void reloads_lose_no_query(void **state)
 	stop();
 }
 
+static void reload(void)
+{
+	pid_t children[CHILDREN_MAX];
+	unsigned count = list_children(children);
+
+	assert_int_equal(kill(resolver, SIGHUP), 0);
+	wait_notified("RELOADING=1");
+	wait_notified("READY=1");
+	/* The processes of before may still take a query or two. */
+	wait_gone(children, count);
+}
+
+static void an_override_narrows_and_is_read_again(void **state)
+{
+	(void)state;
+	write_policy(HEAD ALLOW DNS "\"a.test\" = [\"192.0.2.1\"]\n\"b.test\" = [\"192.0.2.2\"]\n");
+	write_override("version = 1\n[[deny]]\nhost = \"a.test\"\n");
+	launch("0");
+	assert_int_equal(status_of(resolver), RESOLVER_KERNEL);
+	assert_true(logged(" --override /"));
+	load_policy();
+	start();
+	assert_int_equal(ask("a.test"), RCODE_NXDOMAIN);
+	assert_int_equal(ask("b.test"), RCODE_NOERROR);
+	write_override("version = 1\n[[deny]]\nhost = \"b.test\"\n");
+	load_policy();
+	reload();
+	assert_int_equal(ask("a.test"), RCODE_NOERROR);
+	assert_int_equal(ask("b.test"), RCODE_NXDOMAIN);
+	write_override("version = 1\n[[deny]]\nhots = \"b.test\"\n");
+	assert_int_equal(kill(resolver, SIGHUP), 0);
+	wait_notified("RELOADING=1");
+	wait_notified("READY=1");
+	assert_true(logged("override.toml:3:1: error"));
+	assert_int_equal(ask("b.test"), RCODE_NXDOMAIN);
+	stop();
+}
+
+/* Each from a socket of its own, so that all workers get some. */
+static unsigned count_rcode(enum rcode rcode, char first, const char *domain, unsigned count)
+{
+	unsigned fitting = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		char name[64];
+
+		snprintf(name, sizeof(name), "%c%u.%s", first, i, domain);
+		fitting += ask(name) == (int)rcode;
+	}
+	return fitting;
+}
+
+/* Nobody is there where they are asked for: SERVFAIL. */
+static void workers_spend_from_one_budget_of_names(void **state)
+{
+	pid_t children[CHILDREN_MAX];
+
+	(void)state;
+	write_policy(HEAD "[[allow]]\nhost = \"*.wild.test\"\nwildcard_names = 7\n"
+			  "[budget]\non_exceed = \"refuse\"\n[dns]\nupstream = [\"127.0.0.1:9\"]\n"
+			  "listen = [\"127.0.0.1:5300\"]\n");
+	load_policy();
+	start();
+	assert_int_equal(count_rcode(RCODE_SERVFAIL, 'n', "wild.test", 7), 7);
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN, 'm', "wild.test", 60), 60);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL, 'n', "wild.test", 7), 7);
+	assert_true(logged("allow-1 wildcard_names"));
+	/* Other processes, the same account. */
+	assert_int_equal(list_children(children), 3);
+	assert_int_equal(kill(children[2], SIGKILL), 0);
+	wait_gone(&children[2], 1);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL, 'n', "wild.test", 7), 7);
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN, 'm', "wild.test", 60), 60);
+	/* Read anew, it starts over. */
+	reload();
+	assert_int_equal(count_rcode(RCODE_SERVFAIL, 'm', "wild.test", 7), 7);
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN, 'n', "wild.test", 60), 60);
+	stop();
+}
+
+static void workers_spend_from_one_rate_of_queries(void **state)
+{
+	(void)state;
+	write_policy(
+		HEAD ALLOW "[limits]\nqueries = \"40/day\"\n" DNS "\"a.test\" = [\"192.0.2.1\"]\n");
+	load_policy();
+	start();
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN, 'n', "test", 40), 40);
+	assert_int_equal(count_rcode(RCODE_SERVFAIL, 'n', "test", 40), 40);
+	assert_int_equal(ask("a.test"), RCODE_SERVFAIL);
+	stop();
+}
+
+/* None stands for its name by a key that could be guessed. */
+static int count_element(void *context, const struct setlink_element *element)
+{
+	const struct hash_key none = {{0, 0}};
+	unsigned *count = context;
+	uint32_t guessed;
+	struct name name;
+
+	assert_int_equal(name_from_text(text_of("a.test"), &name), 0);
+	guessed = destinations_mark(&none, &name);
+	assert_memory_not_equal(element->key, &guessed, sizeof(guessed));
+	++*count;
+	return 0;
+}
+
+static unsigned count_destinations(void)
+{
+	unsigned count = 0;
+
+	assert_int_equal(
+		setlink_dump(kernel, "egress-m", "destinations", count_element, &count), 0);
+	return count;
+}
+
+/* A session is a resolver's life: crews and policies change, the names that count are the same. */
+static void destinations_are_counted_from_start_to_end(void **state)
+{
+	pid_t children[CHILDREN_MAX];
+
+	(void)state;
+	write_policy(HEAD ALLOW "[budget]\ndestinations = 2\non_exceed = \"refuse\"\n" DNS
+				"\"a.test\" = [\"192.0.2.1\"]\n\"b.test\" = [\"192.0.2.2\"]\n");
+	load_policy();
+	load_text("add element inet egress-m destinations { 1, 2 }\n");
+	start();
+	assert_int_equal(count_destinations(), 0);
+	assert_int_equal(ask("a.test"), RCODE_NOERROR);
+	assert_int_equal(count_destinations(), 1);
+	load_text("add element inet egress-m destinations { 1 }\n");
+	assert_int_equal(list_children(children), 3);
+	assert_int_equal(kill(children[0], SIGKILL), 0);
+	wait_gone(&children[0], 1);
+	assert_int_equal(ask("a.test"), RCODE_NOERROR);
+	assert_int_equal(ask("b.test"), RCODE_NXDOMAIN);
+	reload();
+	assert_int_equal(ask("a.test"), RCODE_NOERROR);
+	assert_int_equal(ask("b.test"), RCODE_NXDOMAIN);
+	assert_int_equal(count_destinations(), 2);
+	stop();
+	start();
+	assert_int_equal(ask("b.test"), RCODE_NOERROR);
+	assert_int_equal(count_destinations(), 1);
+	stop();
+}
+
 static void a_second_resolver_does_not_get_between(void **state)
 {
 	pid_t first;
@@ -552,18 +726,26 @@ int main(void)
 		TEST(a_reload_that_fails_changes_nothing),
 		TEST(a_reload_may_change_name_and_addresses),
 		TEST(reloads_lose_no_query),
+		TEST(an_override_narrows_and_is_read_again),
+		TEST(workers_spend_from_one_budget_of_names),
+		TEST(workers_spend_from_one_rate_of_queries),
+		TEST(destinations_are_counted_from_start_to_end),
 		TEST(a_second_resolver_does_not_get_between),
 	};
 	int error = space_enter(), failed;
 
 	if (error)
 		return space_skip("no network namespace", error);
-	if (prctl(PR_SET_CHILD_SUBREAPER, 1) || make_notify_socket() || !mkdtemp(folder))
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) || make_notify_socket() || !mkdtemp(folder) ||
+		setlink_open(&kernel) != 0)
 		return 1;
 	snprintf(path, sizeof(path), "%s/policy.toml", folder);
+	snprintf(override_path, sizeof(override_path), "%s/override.toml", folder);
 	snprintf(log_path, sizeof(log_path), "%s/log", folder);
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	setlink_close(kernel);
 	unlink(path);
+	unlink(override_path);
 	unlink(log_path);
 	rmdir(folder);
 	return failed;

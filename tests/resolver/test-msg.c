@@ -200,13 +200,25 @@ static void writes_an_extended_rcode_and_no_question(void **state)
 	assert_memory_equal(out, expected, sizeof(expected));
 }
 
+static bool permits(
+	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+{
+	(void)context;
+	(void)address;
+	(void)ret_rule;
+	*ret_leased = true;
+	return true;
+}
+
+static const struct answer_judge all = {NULL, permits};
+
 static const struct answer *some_addresses(struct answer_buffer *buffer, size_t count)
 {
 	struct inaddr addresses[CHANNEL_ADDRESSES_MAX];
 
 	for (size_t i = 0; i < count; i++)
 		addresses[i] = inaddr_from_ip4((uint8_t[]){192, 0, 2, (uint8_t)i});
-	return answer_of_addresses(buffer, RRTYPE_A, addresses, count);
+	return answer_of_addresses(buffer, RRTYPE_A, addresses, count, &all);
 }
 
 static void writes_addresses(void **state)
@@ -261,7 +273,7 @@ static void a_long_rule_id_is_cut(void **state)
 	context.edns = true;
 	assert_int_equal(msg_write_reply(&context,
 				 answer_empty(&buffer, RCODE_SERVFAIL, EDE_OTHER, rule), 0, out),
-		24 + 11 + 6 + 64);
+		24 + 11 + 6 + 120);
 }
 
 static void writes_a_question_of_its_own(void **state)

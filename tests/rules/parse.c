@@ -31,24 +31,33 @@ static const char *print(struct arena *arena, const struct diag *diag)
 	return copy;
 }
 
-int parse_policy(struct arena *arena, const char *text, size_t size,
-	const struct policy **ret_policy, const char **ret_said)
+int parse_policy_called(struct arena *arena, const char *file, const struct load_options *options,
+	const char *text, size_t size, const struct policy **ret_policy, const char **ret_said)
 {
 	struct diag *diag = diag_new(arena);
 	int error;
 
 	assert_non_null(diag);
-	error = policy_parse(arena, "policy.toml", text, size, diag, ret_policy);
+	error = policy_parse(arena, file, text, size, options, diag, ret_policy);
 	assert_int_equal(error == -EINVAL, diag_failed(diag));
 	*ret_said = print(arena, diag);
 	return error;
 }
 
-const struct policy *parse_good(struct arena *arena, const char *text)
+int parse_policy(struct arena *arena, const struct load_options *options, const char *text,
+	size_t size, const struct policy **ret_policy, const char **ret_said)
+{
+	return parse_policy_called(arena, "policy.toml", options, text, size, ret_policy, ret_said);
+}
+
+static const struct load_options base;
+
+const struct policy *parse_good_as(
+	struct arena *arena, const struct load_options *options, const char *text)
 {
 	const struct policy *policy;
 	const char *said;
-	int error = parse_policy(arena, text, strlen(text), &policy, &said);
+	int error = parse_policy(arena, options, text, strlen(text), &policy, &said);
 
 	if (error < 0)
 		fail_msg("%s\nsaid of:\n%s", said, text);
@@ -56,17 +65,27 @@ const struct policy *parse_good(struct arena *arena, const char *text)
 	return policy;
 }
 
-const char *parse_bad(struct arena *arena, const char *text)
+const struct policy *parse_good(struct arena *arena, const char *text)
+{
+	return parse_good_as(arena, &base, text);
+}
+
+const char *parse_bad_as(struct arena *arena, const struct load_options *options, const char *text)
 {
 	static const struct policy untouched;
 	const struct policy *policy = &untouched;
 	const char *said;
-	int error = parse_policy(arena, text, strlen(text), &policy, &said);
+	int error = parse_policy(arena, options, text, strlen(text), &policy, &said);
 
 	if (error != -EINVAL)
 		fail_msg("%d for:\n%s", error, text);
 	assert_ptr_equal(policy, &untouched);
 	return said;
+}
+
+const char *parse_bad(struct arena *arena, const char *text)
+{
+	return parse_bad_as(arena, &base, text);
 }
 
 void parse_expect(const char *said, const char *place, const char *message)
@@ -77,4 +96,20 @@ void parse_expect(const char *said, const char *place, const char *message)
 		message);
 	if (!strstr(said, line))
 		fail_msg("\"%s\" is not in:\n%s", line, said);
+}
+
+void parse_expect_part(const char *said, const char *place, const char *part)
+{
+	char head[64];
+	const char *line;
+
+	snprintf(head, sizeof(head), "policy.toml:%s: error: ", place);
+	line = strstr(said, head);
+	for (; line; line = strstr(line + 1, head)) {
+		const char *found = strstr(line, part);
+
+		if (found && found < line + strcspn(line, "\n"))
+			return;
+	}
+	fail_msg("\"%s\" is not at %s in:\n%s", part, place, said);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rules/load.h"
 #include "src/base/arena.h"
@@ -30,20 +31,34 @@ static int is_policy(const struct dirent *entry)
 	return fnmatch("*.toml", entry->d_name, 0) == 0;
 }
 
-/* What is said of the policy in `path`, in the arena; NULL if it is not refused. */
-static const char *judge(struct arena *arena, const char *path, const char *name)
+/* "override-X.toml" is read as an override. Profiles are looked for beside the policies. */
+static int parse(
+	struct arena *arena, const char *name, const char *bytes, size_t size, struct diag *diag)
+{
+	static const char *const profiles[] = {"profiles"};
+	const struct load_options options = {
+		.is_override = fnmatch("override*", name, 0) == 0,
+		.profile_dirs = profiles,
+		.n_profile_dirs = 1,
+	};
+	const struct policy *policy;
+
+	return policy_parse(arena, name, bytes, size, &options, diag, &policy);
+}
+
+/* What is said of the policy, in the arena; NULL if it is not refused. */
+static const char *judge(struct arena *arena, const char *name)
 {
 	struct diag *diag = diag_new(arena);
-	const struct policy *policy;
 	uint8_t *bytes;
 	size_t size, said_size;
 	char *said;
 	FILE *out;
 	int error;
 
-	if (!diag || fd_read_file(path, 1 << 20, &bytes, &size) < 0)
+	if (!diag || fd_read_file(name, 1 << 20, &bytes, &size) < 0)
 		return NULL;
-	error = policy_parse(arena, name, (const char *)bytes, size, diag, &policy);
+	error = parse(arena, name, (const char *)bytes, size, diag);
 	out = open_memstream(&said, &said_size);
 	if (!out)
 		return NULL;
@@ -94,15 +109,14 @@ static bool compare(struct arena *arena, const char *path, const char *said)
 
 static bool check(const char *name, bool updating)
 {
-	const char *path, *expect, *said;
+	const char *expect, *said;
 	struct arena *arena;
 	bool good;
 
 	if (arena_new((size_t)64 << 20, &arena) < 0)
 		return false;
-	path = arena_printf(arena, "%s/%s", folder(), name);
-	expect = arena_printf(arena, "%s/%.*s.expect", folder(), (int)strcspn(name, "."), name);
-	said = path && expect ? judge(arena, path, name) : NULL;
+	expect = arena_printf(arena, "%.*s.expect", (int)strcspn(name, "."), name);
+	said = expect ? judge(arena, name) : NULL;
 	if (!said)
 		printf("# it is not refused\n");
 	good = said && (updating ? update(expect, said) : compare(arena, expect, said));
@@ -115,7 +129,8 @@ int main(int count, char **arguments)
 	bool updating = count > 1 && strcmp(arguments[1], "--update") == 0;
 	bool all = true;
 	struct dirent **entries;
-	int found = scandir(folder(), &entries, is_policy, alphasort);
+	/* So that paths in what is said are short, and the same everywhere. */
+	int found = chdir(folder()) == 0 ? scandir(".", &entries, is_policy, alphasort) : -1;
 
 	if (found <= 0) {
 		printf("Bail out! no policies in %s\n", folder());

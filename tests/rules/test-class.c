@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -175,6 +177,56 @@ static void test_names(void **state)
 	assert_int_equal(class_from_text(text_of("Private"), &class), -ENOENT);
 }
 
+static bool is_row(const struct prefix *prefix)
+{
+	size_t count;
+	const struct class_prefix *rows = class_prefixes(&count);
+
+	for (size_t i = 0; i < count; i++)
+		if (rows[i].class == CLASS_DOH && rows[i].prefix.length == prefix->length &&
+			inaddr_compare(&rows[i].prefix.address, &prefix->address) == 0)
+			return true;
+	return false;
+}
+
+/* The rows of a class that are not the NAT64 twins of others. */
+static unsigned count_rows(enum address_class class)
+{
+	size_t count;
+	const struct class_prefix *rows = class_prefixes(&count);
+	unsigned found = 0;
+
+	for (size_t i = 0; i < count; i++)
+		found += rows[i].class == class && !(rows[i].prefix.address.bytes[0] == 0 &&
+							   rows[i].prefix.address.bytes[1] == 0x64);
+	return found;
+}
+
+/* doh.txt also has names: what is no prefix is one. */
+static void test_doh_is_what_doh_txt_has(void **state)
+{
+	char path[4096], line[512];
+	unsigned n_prefixes = 0;
+	FILE *list;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/rules/profiles/doh.txt", getenv("abs_top_srcdir"));
+	list = fopen(path, "r");
+	assert_non_null(list);
+	while (fgets(line, sizeof(line), list)) {
+		struct prefix prefix;
+
+		line[strcspn(line, "#\n")] = '\0';
+		if (prefix_from_text(text_of(line), &prefix) < 0)
+			continue;
+		if (!is_row(&prefix))
+			fail_msg("%s is not in the class", line);
+		n_prefixes++;
+	}
+	fclose(list);
+	assert_int_equal(n_prefixes, count_rows(CLASS_DOH));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +235,7 @@ int main(void)
 		cmocka_unit_test(test_table_is_well_formed),
 		cmocka_unit_test(test_nat64_rows),
 		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_doh_is_what_doh_txt_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,15 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "rules/explain.h"
 #include "src/base/arena.h"
-#include "tests/rules/sketch.h"
+#include "src/base/diag.h"
+#include "tests/rules/chance.h"
+#include "tests/rules/layered.h"
 
 static int setup(void **state)
 {
-	return arena_new(64 << 20, (struct arena **)state);
+	return arena_new(256 << 20, (struct arena **)state);
 }
 
 static int teardown(void **state)
@@ -24,170 +28,207 @@ static int teardown(void **state)
 	return 0;
 }
 
+static struct compiled compile(struct arena *arena, const struct layers *layers)
+{
+	struct diag *diag = diag_new(arena);
+	struct compiled compiled = {.layers = layers};
+
+	assert_non_null(diag);
+	if (plan_make(arena, layers, diag, &compiled.plan) < 0)
+		fail_msg("no plan");
+	return compiled;
+}
+
+/* What is said, in the arena. */
+static const char *say(struct arena *arena, const struct compiled *compiled,
+	const char *destination, const struct explain_as *as, bool json, bool *ret_permitted)
+{
+	const char *copy;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	if (explain(compiled, destination, as, json, out, ret_permitted) != 0)
+		fail_msg("not taken: %s", destination);
+	fclose(out);
+	copy = arena_strndup(arena, text, size);
+	free(text);
+	assert_non_null(copy);
+	return copy;
+}
+
+/* `text` starts with "DEST: permitted" or "DEST: refused". */
 struct expectation {
 	const char *destination;
-	const char *text; /* starts with "DEST: permitted" or "DEST: refused" */
+	const char *text;
 };
 
-static void check(struct arena *arena, const struct policy *policy,
+static void check(struct arena *arena, const struct layers *layers, const struct explain_as *as,
 	const struct expectation *expectations, size_t count)
 {
-	struct compiled compiled = {.plan = sketch_plan(arena, policy)};
+	struct compiled compiled = compile(arena, layers);
 
-	assert_int_equal(match_make(arena, compiled.plan, &compiled.match), 0);
 	for (size_t i = 0; i < count; i++) {
-		bool permitted = false, expected = strstr(expectations[i].text, ": permitted\n");
-		char *text;
-		size_t size;
-		FILE *out = open_memstream(&text, &size);
+		const char *expected = strstr(expectations[i].text, ": permitted");
+		bool permitted;
+		const char *text =
+			say(arena, &compiled, expectations[i].destination, as, false, &permitted);
 
-		assert_int_equal(
-			explain(&compiled, expectations[i].destination, out, &permitted), 0);
-		fclose(out);
 		assert_string_equal(text, expectations[i].text);
-		assert_int_equal(permitted, expected);
-		free(text);
+		assert_int_equal(
+			permitted, expected && expected < strchr(expectations[i].text, '\n'));
 	}
 }
 
-#define CHECK(arena, policy, expectations)                                                         \
-	check(arena, policy, expectations, sizeof(expectations) / sizeof((expectations)[0]))
+#define CHECK_AS(layers, as, ...)                                                                  \
+	do {                                                                                       \
+		static const struct expectation expectations[] = {__VA_ARGS__};                    \
+		check(*state, layers, as, expectations,                                            \
+			sizeof(expectations) / sizeof(expectations[0]));                           \
+	} while (0)
+#define CHECK(layers, ...) CHECK_AS(layers, NULL, __VA_ARGS__)
 
-static const char *const lines[] = {
-	"api.example.com : tcp/443",
-	"*.example.com : tcp/443 tcp/80",
-	"**.example.com : tcp/1000-1999 icmp/echo",
-	"10.1.0.0/16 2001:db8:1::/48 : tcp/443",
-	"10.0.0.0/8 : tcp/443 tcp/22",
-	"10.1.2.0/24 203.0.113.9 : tcp/5432",
-	NULL,
-};
+static const char example[] =
+	"[[allow]]\nhost = 'api.example.com'\n"
+	"[[allow]]\nhost = '*.example.com'\nports = ['443', '80']\n"
+	"[[allow]]\nhost = '**.example.com'\nports = ['1000-1999', 'icmp/echo']\n"
+	"[[allow]]\nip = ['10.1.0.0/16', '2600:1::/48']\n"
+	"[[allow]]\nip = '10.0.0.0/8'\nports = ['443', '22']\n"
+	"[[allow]]\nip = ['10.1.2.0/24', '9.0.113.9']\nports = ['5432']\n"
+	"[network]\nblock = ['private', 'link-local', 'loopback']\n"
+	"[dns]\nlisten = ['127.0.0.1:5300', '[2001:db8::1]:5300']\nupstream = ['192.0.2.53:53']\n"
+	"[dns.hosts]\n'db.example.com' = ['10.9.9.9', '2600:9::9']\n";
 
-static struct policy *make_policy(struct arena *arena)
-{
-	struct policy *policy = sketch_policy(arena, lines);
-
-	policy->block = 1u << CLASS_PRIVATE | 1u << CLASS_LINK_LOCAL | 1u << CLASS_LOOPBACK;
-	sketch_listen(arena, policy, "127.0.0.1:5300");
-	sketch_listen(arena, policy, "[2001:db8::1]:5300");
-	sketch_upstream(arena, policy, "192.0.2.53:53");
-	sketch_embedded(arena, policy, "db.example.com 10.9.9.9 2001:db8:9::9");
-	sketch_embedded(arena, policy, "other.example.net 10.9.9.9");
-	return policy;
-}
+#define FROM_UPSTREAM                                                                              \
+	"  open while leased: the addresses that [dns] upstream answers, but for blocked "         \
+	"classes\n"
+#define FROM_NOWHERE                                                                               \
+	"  but it has no addresses: there is neither [dns] upstream nor [dns.hosts] for it\n"
 
 static void test_names(void **state)
 {
-	static const struct expectation expectations[] = {
+	CHECK(layered_base(*state, example),
 		{"api.example.com:443",
 			"api.example.com tcp/443: permitted\n"
-			"  tcp/443: allow-1 (sketch.toml:10): api.example.com tcp/443\n"
-			"    before allow-2 (sketch.toml:20), which is not more specific\n"
-			"  open while leased: the addresses that [dns] upstream answers, but for "
-			"blocked classes\n"},
+			"  tcp/443: allow-1 (base.toml:2): api.example.com tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before allow-2 (base.toml:4), which is less specific\n" FROM_UPSTREAM},
 		{"API.example.com.",
 			"api.example.com: permitted\n"
-			"  tcp/443: allow-1 (sketch.toml:10): api.example.com tcp/443\n"
-			"    before allow-2 (sketch.toml:20), which is not more specific\n"
-			"  tcp/80: allow-2 (sketch.toml:20): *.example.com tcp/443, tcp/80\n"
-			"  tcp/1000-1999, icmp/echo: allow-3 (sketch.toml:30): **.example.com "
+			"  tcp/80: allow-2 (base.toml:4): *.example.com tcp/443, tcp/80\n"
+			"    score -1.0: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): api.example.com tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before allow-2 (base.toml:4), which is less specific\n"
+			"  tcp/1000-1999, icmp/echo: allow-3 (base.toml:7): **.example.com "
 			"tcp/1000-1999, icmp/echo\n"
-			"  open while leased: the addresses that [dns] upstream answers, but for "
-			"blocked classes\n"},
+			"    score -1.0: permitted\n"
+			"  other ports: default-deny: no entry matches\n"
+			"    score 1.0: refused\n" FROM_UPSTREAM},
 		{"tcp/db.example.com:80",
 			"db.example.com tcp/80: permitted\n"
-			"  tcp/80: allow-2 (sketch.toml:20): *.example.com tcp/443, tcp/80\n"
-			"  open while leased, from [dns.hosts] (sketch.toml:900): 10.9.9.9, "
-			"2001:db8:9::9\n"},
+			"  tcp/80: allow-2 (base.toml:4): *.example.com tcp/443, tcp/80\n"
+			"    score -1.0: permitted\n"
+			"  open while leased, from [dns.hosts] (base.toml:24): 10.9.9.9, "
+			"2600:9::9\n"},
 		{"icmp/a.b.example.com",
 			"a.b.example.com icmp/echo: permitted\n"
-			"  icmp/echo: allow-3 (sketch.toml:30): **.example.com tcp/1000-1999, "
+			"  icmp/echo: allow-3 (base.toml:7): **.example.com tcp/1000-1999, "
 			"icmp/echo\n"
-			"  open while leased: the addresses that [dns] upstream answers, but for "
-			"blocked classes\n"},
+			"    score -1.0: permitted\n" FROM_UPSTREAM},
 		{"a.b.example.com:443",
 			"a.b.example.com tcp/443: refused\n"
-			"  default-deny: the name is permitted, but on other ports, by allow-3 "
-			"(sketch.toml:30)\n"},
+			"  tcp/443: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
+			"  the name is permitted, but on other ports, by allow-3 (base.toml:7)\n"},
 		{"udp/api.example.com",
 			"api.example.com udp: refused\n"
-			"  default-deny: the name is permitted, but on other ports, by allow-1 "
-			"(sketch.toml:10)\n"},
-		{"example.com",
-			"example.com: refused\n"
-			"  default-deny: no entry has the name, so the resolver does not answer\n"},
-		{"other.example.net",
-			"other.example.net: refused\n"
-			"  default-deny: no entry has the name, so the resolver does not answer\n"},
+			"  all udp ports: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
+			"  the name is permitted, but on other ports, by allow-2 (base.toml:4)\n"},
+		{"tcp/a.b.example.com",
+			"a.b.example.com tcp: permitted\n"
+			"  tcp/1000-1999: allow-3 (base.toml:7): **.example.com tcp/1000-1999, "
+			"icmp/echo\n"
+			"    score -1.0: permitted\n"
+			"  other tcp ports: default-deny: no entry matches\n"
+			"    score 1.0: refused\n" FROM_UPSTREAM},
+		{"example.com", "example.com: refused\n"
+				"  all ports: default-deny: no entry matches\n"
+				"    score 1.0: refused\n"
+				"  so the resolver does not answer for it\n"},
 		{"udp/api.example.com:53",
 			"api.example.com udp/53: refused\n"
-			"  dns: goes to the resolver at 127.0.0.1:5300 instead, like all DNS\n"},
-	};
-
-	CHECK(*state, make_policy(*state), expectations);
+			"  dns: goes to the resolver at 127.0.0.1:5300 instead, like all DNS\n"});
 }
+
+#define ALLOW_4                                                                                    \
+	"allow-4 (base.toml:10): 10.1.0.0/16, 2600:1::/48 tcp/443\n"                               \
+	"    score -1.0: permitted\n"
+#define BLOCKED                                                                                    \
+	"block-private: [network] block has 10.0.0.0/8\n"                                          \
+	"    score 4.0: refused\n"
 
 static void test_addresses(void **state)
 {
-	static const struct expectation expectations[] = {
+	CHECK(layered_base(*state, example),
 		{"10.1.0.1:443", "10.1.0.1 tcp/443: permitted\n"
-				 "  tcp/443: allow-4 (sketch.toml:40): 10.1.0.0/16, "
-				 "2001:db8:1::/48 tcp/443\n"
-				 "    before allow-5 (sketch.toml:50), which is not more specific\n"
+				 "  tcp/443: " ALLOW_4 "    by 10.1.0.0/16 (base.toml:11)\n"
+				 "    before allow-5 (base.toml:12), which is wider\n"
 				 "    before block-private (10.0.0.0/8), which is wider\n"},
-		{"10.1.2.3",
+		{"::ffff:10.1.2.3",
 			"10.1.2.3: permitted\n"
-			"  tcp/443: allow-4 (sketch.toml:40): 10.1.0.0/16, 2001:db8:1::/48 "
-			"tcp/443\n"
-			"    before allow-5 (sketch.toml:50), which is not more specific\n"
+			"  tcp/22: " BLOCKED
+			"    before allow-5 (base.toml:12), which is not narrower\n"
+			"  tcp/443: " ALLOW_4 "    by 10.1.0.0/16 (base.toml:11)\n"
+			"    before allow-5 (base.toml:12), which is wider\n"
 			"    before block-private (10.0.0.0/8), which is wider\n"
-			"  tcp/5432: allow-6 (sketch.toml:60): 10.1.2.0/24, 203.0.113.9 tcp/5432\n"
-			"    before block-private (10.0.0.0/8), which is wider\n"},
-		{"::ffff:10.1.0.1",
-			"10.1.0.1: permitted\n"
-			"  tcp/443: allow-4 (sketch.toml:40): 10.1.0.0/16, 2001:db8:1::/48 "
-			"tcp/443\n"
-			"    before allow-5 (sketch.toml:50), which is not more specific\n"
-			"    before block-private (10.0.0.0/8), which is wider\n"},
-		{"[2001:db8:1::5]:443",
-			"2001:db8:1::5 tcp/443: permitted\n"
-			"  tcp/443: allow-4 (sketch.toml:40): 10.1.0.0/16, 2001:db8:1::/48 "
-			"tcp/443\n"},
+			"  tcp/5432: allow-6 (base.toml:15): 10.1.2.0/24, 9.0.113.9 tcp/5432\n"
+			"    score -1.0: permitted\n"
+			"    by 10.1.2.0/24 (base.toml:16)\n"
+			"    before block-private (10.0.0.0/8), which is wider\n"
+			"  other ports: " BLOCKED},
+		{"[2600:1::5]:443", "2600:1::5 tcp/443: permitted\n"
+				    "  tcp/443: " ALLOW_4 "    by 2600:1::/48 (base.toml:11)\n"},
 		{"10.2.0.1:22", "10.2.0.1 tcp/22: refused\n"
-				"  block-private: [network] block has 10.2.0.0-10.255.255.255\n"},
-		{"10.1.0.1:22",
-			"10.1.0.1 tcp/22: refused\n"
-			"  default-deny: the address is permitted, but on other ports, by allow-4 "
-			"(sketch.toml:40)\n"},
+				"  tcp/22: " BLOCKED
+				"    before allow-5 (base.toml:12), which is not narrower\n"},
+		{"10.1.0.1:22", "10.1.0.1 tcp/22: refused\n"
+				"  tcp/22: " BLOCKED
+				"    before allow-5 (base.toml:12), which is not narrower\n"
+				"  the address is permitted, but on other ports, by allow-4 "
+				"(base.toml:10)\n"},
 		{"10.9.9.9:80",
 			"10.9.9.9 tcp/80: refused\n"
-			"  block-private: [network] block has 10.2.0.0-10.255.255.255\n"
-			"  but open while leased to db.example.com (sketch.toml:900), by allow-2 "
-			"(sketch.toml:20)\n"},
-		{"198.51.100.1:80",
-			"198.51.100.1 tcp/80: refused\n"
-			"  default-deny: no entry has the address\n"
+			"  tcp/80: " BLOCKED
+			"  but open while leased to db.example.com (base.toml:24), by allow-2 "
+			"(base.toml:4)\n"},
+		{"9.51.100.1:80",
+			"9.51.100.1 tcp/80: refused\n"
+			"  tcp/80: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
 			"  but open while leased, if the answer for a permitted name has it\n"},
-		{"198.51.100.1:81", "198.51.100.1 tcp/81: refused\n"
-				    "  default-deny: no entry has the address\n"},
-		{"udp/203.0.113.9:5432",
-			"203.0.113.9 udp/5432: refused\n"
-			"  default-deny: the address is permitted, but on other ports, by allow-6 "
-			"(sketch.toml:60)\n"},
-		{"icmp/203.0.113.9",
-			"203.0.113.9 icmp/echo: refused\n"
-			"  default-deny: the address is permitted, but on other ports, by allow-6 "
-			"(sketch.toml:60)\n"
-			"  but open while leased, if the answer for a permitted name has it\n"},
-	};
-	struct policy *policy = make_policy(*state);
-
-	CHECK(*state, policy, expectations);
+		{"9.51.100.1:81", "9.51.100.1 tcp/81: refused\n"
+				  "  tcp/81: default-deny: no entry matches\n"
+				  "    score 1.0: refused\n"},
+		{"udp/9.0.113.9:5432", "9.0.113.9 udp/5432: refused\n"
+				       "  udp/5432: default-deny: no entry matches\n"
+				       "    score 1.0: refused\n"
+				       "  the address is permitted, but on other ports, by allow-6 "
+				       "(base.toml:15)\n"},
+		{"icmp/9.0.113.9",
+			"9.0.113.9 icmp/echo: refused\n"
+			"  icmp/echo: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
+			"  the address is permitted, but on other ports, by allow-6 "
+			"(base.toml:15)\n"
+			"  but open while leased, if the answer for a permitted name has it\n"});
 }
 
 static void test_local(void **state)
 {
-	static const struct expectation expectations[] = {
+	CHECK(layered_base(*state, example),
 		{"127.0.0.1:80", "127.0.0.1 tcp/80: permitted\n"
 				 "  loopback: never leaves this network namespace\n"},
 		{"127.0.0.1:5300", "127.0.0.1 tcp/5300: permitted\n  dns: the resolver itself\n"},
@@ -197,89 +238,506 @@ static void test_local(void **state)
 		{"127.0.0.1:53",
 			"127.0.0.1 tcp/53: refused\n"
 			"  dns: goes to the resolver at 127.0.0.1:5300 instead, like all DNS\n"},
-		{"udp/[2001:db8::5]:53", "2001:db8::5 udp/53: refused\n"
-					 "  dns: goes to the resolver at [2001:db8::1]:5300 "
-					 "instead, like all DNS\n"},
-	};
-
-	CHECK(*state, make_policy(*state), expectations);
+		{"udp/[2600:1::5]:53", "2600:1::5 udp/53: refused\n"
+				       "  dns: goes to the resolver at [2001:db8::1]:5300 "
+				       "instead, like all DNS\n"});
 }
 
-/* Without an upstream only embedded names have addresses; without a listening address nothing is
- * redirected; a resolver on the DNS port is reached there. */
-static void test_without_dns(void **state)
+/* Without an upstream only embedded names have addresses; a resolver on the DNS port is reached
+ * there; what may have addresses of a family that is not redirected is judged. */
+static void test_dns(void **state)
 {
-	static const char *const few[] = {"a.example b.example : tcp/443 udp/53", NULL};
-	static const struct expectation without[] = {
-		{"a.example:443", "a.example tcp/443: permitted\n"
-				  "  tcp/443: allow-1 (sketch.toml:10): a.example, b.example "
-				  "tcp/443, udp/53\n"
-				  "  but it has no addresses: there is neither [dns] upstream nor "
-				  "[dns.hosts] "
-				  "for it\n"},
-		{"udp/192.0.2.1:53",
-			"192.0.2.1 udp/53: refused\n  default-deny: no entry has the address\n"},
-		{"192.0.2.1", "192.0.2.1: refused\n  default-deny: no entry has the address\n"},
-	};
-	static const struct expectation with[] = {
+	const struct layers *layers =
+		layered_base(*state, "[[allow]]\nhost = ['a.example.com', 'b.example.com']\nports "
+				     "= ['443', 'udp/5353']\n"
+				     "[dns]\nlisten = ['192.0.2.1:53']\n");
+
+	CHECK(layers,
+		{"a.example.com:443",
+			"a.example.com tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): a.example.com, b.example.com tcp/443, "
+			"udp/5353\n"
+			"    score -1.0: permitted\n"
+			"    by a.example.com (base.toml:3)\n" FROM_NOWHERE},
 		{"udp/192.0.2.1:53", "192.0.2.1 udp/53: permitted\n  dns: the resolver itself\n"},
 		{"udp/192.0.2.2:53",
 			"192.0.2.2 udp/53: refused\n"
 			"  dns: goes to the resolver at 192.0.2.1:53 instead, like all DNS\n"},
-		/* The name may have IPv6 addresses, which are not redirected. */
-		{"udp/a.example:53",
-			"a.example udp/53: permitted\n"
-			"  udp/53: allow-1 (sketch.toml:10): a.example, b.example tcp/443, udp/53\n"
-			"  but it has no addresses: there is neither [dns] upstream nor "
-			"[dns.hosts] "
-			"for it\n"},
-	};
-	struct policy *policy = sketch_policy(*state, few);
+		{"udp/a.example.com:53",
+			"a.example.com udp/53: refused\n"
+			"  udp/53: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
+			"  the name is permitted, but on other ports, by allow-1 (base.toml:2)\n"},
+		{"9.9.1.1:443", "9.9.1.1 tcp/443: refused\n"
+				"  tcp/443: default-deny: no entry matches\n"
+				"    score 1.0: refused\n"});
+}
 
-	CHECK(*state, policy, without);
-	sketch_listen(*state, policy, "192.0.2.1:53");
-	CHECK(*state, policy, with);
+/* Where entries have all ports of a protocol there are no others. */
+static void test_all_ports_of_a_protocol(void **state)
+{
+	CHECK(layered_base(*state, "[[allow]]\nhost = 'a.example.com'\nports = ['tcp/1-65535']\n"),
+		{"tcp/a.example.com", "a.example.com tcp: permitted\n"
+				      "  tcp/1-65535: allow-1 (base.toml:2): a.example.com "
+				      "tcp/1-65535\n"
+				      "    score -1.0: permitted\n" FROM_NOWHERE},
+		{"udp/a.example.com",
+			"a.example.com udp: refused\n"
+			"  all udp ports: default-deny: no entry matches\n"
+			"    score 1.0: refused\n"
+			"  the name is permitted, but on other ports, by allow-1 (base.toml:2)\n"});
+}
+
+/* An entry is not preferred to itself. */
+static void test_an_entry_that_matches_twice(void **state)
+{
+	CHECK(layered_base(*state, "[[allow]]\nhost = 'a.example.com'\nhost_pattern = '^a'\n"),
+		{"a.example.com:443",
+			"a.example.com tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): a.example.com, '^a' tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    by a.example.com (base.toml:3)\n" FROM_NOWHERE});
+}
+
+/* A name that no answer is given for leads nowhere, even if all layers would take the address. */
+static void test_embedded_but_not_answered(void **state)
+{
+	CHECK(layered_two(*state,
+		      "[[allow]]\nhost = 'db.example.com'\n"
+		      "[dns.hosts]\n'db.example.com' = ['10.1.0.1']\n",
+		      "[[allow]]\nip = '10.1.0.1'\n"),
+		{"10.1.0.1:443",
+			"10.1.0.1 tcp/443: refused\n"
+			"  tcp/443: refused by block-private\n"
+			"    base (base.toml): block-private: [network] block has 10.0.0.0/8\n"
+			"      score 4.0: refused\n"
+			"    override 1 (o1.toml): o1:allow-1 (o1.toml:2): 10.1.0.1 tcp/443\n"
+			"      score -1.0: permitted\n"});
 }
 
 /* Only what matches was preferred to. */
 static void test_beaten_wildcards(void **state)
 {
-	static const char *const wild[] = {"a.b.example : tcp/443", "*.example : tcp/443",
-		"**.example : tcp/443", "*.b.example : tcp/443", "**.a.b.example : tcp/443",
-		"b.example : tcp/443", "*.a.b.example : tcp/443", "a.b.example : tcp/80", NULL};
-	static const struct expectation expectations[] = {
-		{"a.b.example:443",
-			"a.b.example tcp/443: permitted\n"
-			"  tcp/443: allow-1 (sketch.toml:10): a.b.example tcp/443\n"
-			"    before allow-3 (sketch.toml:30), which is not more specific\n"
-			"    before allow-4 (sketch.toml:40), which is not more specific\n"
-			"  but it has no addresses: there is neither [dns] upstream nor "
-			"[dns.hosts] "
-			"for it\n"},
-	};
+	CHECK(layered_base(*state,
+		      "allow = [{host = 'a.b.example.com'}, {host = '*.example.com'},\n"
+		      "{host = '**.example.com'}, {host = '*.b.example.com'},\n"
+		      "{host = '**.a.b.example.com'}, {host = 'b.example.com'},\n"
+		      "{host = 'a.b.example.com', ports = ['80']}, {host_pattern = '^a'},\n"
+		      "{host = '*.b.example.com'}]\n"),
+		{"a.b.example.com:443",
+			"a.b.example.com tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): a.b.example.com tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before allow-3 (base.toml:3), which is less specific\n"
+			"    before allow-4 (base.toml:3), which is less specific\n"
+			"    before allow-8 (base.toml:5), which is a pattern\n"
+			"    before allow-9 (base.toml:6), which is less specific\n" FROM_NOWHERE},
+		{"x.b.example.com:443",
+			"x.b.example.com tcp/443: permitted\n"
+			"  tcp/443: allow-4 (base.toml:3): *.b.example.com tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before allow-3 (base.toml:3), which is less specific\n"
+			"    before allow-9 (base.toml:6), which is no closer a match, and comes "
+			"later\n" FROM_NOWHERE});
+}
 
-	CHECK(*state, sketch_policy(*state, wild), expectations);
+static void test_denials(void **state)
+{
+	CHECK(layered_base(*state,
+		      "[[allow]]\nhost = '*.example.com'\n[[allow]]\nip = '9.0.0.0/8'\n"
+		      "[[deny]]\nhost = '**.example.com'\n[[deny]]\nip = ['9.1.0.0/16', "
+		      "'9.2.0.0/16']\n"
+		      "[[deny]]\nhost = 'odd.example.com'\nscore = 0.75\nports = 'udp/7'\n"),
+		{"a.example.com:443",
+			"a.example.com tcp/443: refused\n"
+			"  tcp/443: deny-1 (base.toml:6): **.example.com all ports\n"
+			"    score 4.0: refused\n"
+			"    before allow-1 (base.toml:2), which is no closer a match, and deny "
+			"goes first\n"
+			"  so the resolver does not answer for it\n"},
+		{"9.1.2.3", "9.1.2.3: refused\n"
+			    "  tcp/443: deny-2 (base.toml:8): 9.1.0.0/16, 9.2.0.0/16 all ports\n"
+			    "    score 4.0: refused\n"
+			    "    by 9.1.0.0/16 (base.toml:9)\n"
+			    "    before allow-2 (base.toml:4), which is wider\n"
+			    "  other ports: deny-2 (base.toml:8): 9.1.0.0/16, 9.2.0.0/16 all "
+			    "ports\n"
+			    "    score 4.0: refused\n"
+			    "    by 9.1.0.0/16 (base.toml:9)\n"},
+		{"udp/odd.example.com:7",
+			"odd.example.com udp/7: permitted, and flagged\n"
+			"  udp/7: deny-3 (base.toml:10): odd.example.com udp/7\n"
+			"    score 0.75: flagged\n"
+			"    before deny-1 (base.toml:6), which is less specific\n" FROM_NOWHERE});
+}
+
+static void test_denylist(void **state)
+{
+	const char *text = "mode = 'denylist'\n[[deny]]\nhost = '**.example.com'\n"
+			   "[[allow]]\nhost = 'a.example.com'\n"
+			   "[score]\nunknown = 0\n[dns]\nupstream = ['192.0.2.53:53']\n";
+
+	CHECK(layered_base(*state, text),
+		{"x.example.org:25",
+			"x.example.org tcp/25: permitted\n"
+			"  tcp/25: default-permit: no entry matches\n"
+			"    score 0.0: permitted\n"
+			"  resolved: the addresses that [dns] upstream answers, but for refused "
+			"ones\n"},
+		{"a.example.com:25",
+			"a.example.com tcp/25: refused\n"
+			"  tcp/25: deny-1 (base.toml:3): **.example.com all ports\n"
+			"    score 4.0: refused\n"
+			"  the name is permitted, but on other ports, by allow-1 (base.toml:5)\n"
+			"  and its addresses can be reached here without it, unless they are "
+			"refused as such\n"},
+		{"7.7.7.7", "7.7.7.7: permitted\n"
+			    "  all ports: default-permit: no entry matches\n"
+			    "    score 0.0: permitted\n"});
+	text = arena_printf(*state, "enforcement = 'observe'\n%s", text);
+	CHECK(layered_base(*state, text),
+		{"x.example.com:25",
+			"x.example.com tcp/25: permitted, and observed\n"
+			"  tcp/25: deny-1 (base.toml:4): **.example.com all ports\n"
+			"    score 4.0: observed\n"
+			"  open while leased: the addresses that [dns] upstream answers, but for "
+			"blocked classes\n"});
+}
+
+static void test_layers(void **state)
+{
+	static const char *const texts[] = {
+		"[[allow]]\nhost = '**.example.com'\n[[allow]]\nip = '10.1.0.0/16'\n"
+		"[dns]\nupstream = ['192.0.2.53:53']\n"
+		"[dns.hosts]\n'db.example.com' = ['10.1.0.1', '10.2.0.1']\n",
+		"[[deny]]\nip = '10.1.0.0/24'\n",
+		"[[allow]]\nhost = ['a.example.com', 'db.example.com']\n"
+		"[[allow]]\nip = '10.0.0.0/8'\n",
+		NULL};
+	const struct layers *layers = layered(*state, texts);
+
+	CHECK(layers,
+		{"a.example.com:443",
+			"a.example.com tcp/443: permitted\n"
+			"  tcp/443: permitted by allow-1\n"
+			"    base (base.toml): allow-1 (base.toml:2): **.example.com tcp/443\n"
+			"      score -1.0: permitted\n"
+			"    override 1 (o1.toml): o1:default-permit: no entry matches\n"
+			"      it says nothing about others: permitted\n"
+			"    override 2 (o2.toml): o2:allow-1 (o2.toml:2): a.example.com, "
+			"db.example.com tcp/443\n"
+			"      score -1.0: permitted\n"
+			"      by a.example.com (o2.toml:3)\n" FROM_UPSTREAM},
+		{"b.example.com:443",
+			"b.example.com tcp/443: refused\n"
+			"  tcp/443: refused by o2:default-deny\n"
+			"    base (base.toml): allow-1 (base.toml:2): **.example.com tcp/443\n"
+			"      score -1.0: permitted\n"
+			"    override 1 (o1.toml): o1:default-permit: no entry matches\n"
+			"      it says nothing about others: permitted\n"
+			"    override 2 (o2.toml): o2:default-deny: no entry matches\n"
+			"      score 1.0: refused\n"
+			"  so the resolver does not answer for it\n"},
+		{"10.1.0.1:443",
+			"10.1.0.1 tcp/443: refused\n"
+			"  tcp/443: refused by o1:deny-1\n"
+			"    base (base.toml): allow-2 (base.toml:4): 10.1.0.0/16 tcp/443\n"
+			"      score -1.0: permitted\n"
+			"      before block-private (10.0.0.0/8), which is wider\n"
+			"    override 1 (o1.toml): o1:deny-1 (o1.toml:2): 10.1.0.0/24 all ports\n"
+			"      score 4.0: refused\n"
+			"    override 2 (o2.toml): o2:allow-2 (o2.toml:4): 10.0.0.0/8 tcp/443\n"
+			"      score -1.0: permitted\n"});
+	/* The override denies one of the addresses, whatever name it has. */
+	{
+		struct compiled compiled = compile(*state, layers);
+		bool permitted;
+		const char *text =
+			say(*state, &compiled, "db.example.com:443", NULL, false, &permitted);
+
+		assert_true(permitted);
+		assert_non_null(strstr(text, "from [dns.hosts] (base.toml:9): 10.1.0.1 (refused: "
+					     "o1:deny-1 (o1.toml:2)), 10.2.0.1\n"));
+	}
+}
+
+static const char scoped[] = "[scope]\nusers = [7, 'root']\ngroups = [8]\n"
+			     "cgroups = ['system.slice/agent.service']\n"
+			     "interfaces = ['docker0']\nsources = ['10.88.0.0/16']\n"
+			     "[[allow]]\nhost = 'a.example.com'\n"
+			     "[dns]\nlisten = ['127.0.0.1:5300']\n";
+
+static void test_scope(void **state)
+{
+	static const struct explain_as in = {.user = "7"};
+	static const struct explain_as out = {.user = "8", .interface = "eth\x1b"};
+	static const struct explain_as nobody = {.user = "no-such-user-here"};
+	const struct layers *layers = layered_base(*state, scoped);
+	struct compiled compiled = compile(*state, layers);
+	bool permitted = true;
+
+	CHECK_AS(layers, &in,
+		{"b.example.com:443", "b.example.com tcp/443: refused\n"
+				      "  tcp/443: default-deny: no entry matches\n"
+				      "    score 1.0: refused\n"
+				      "  so the resolver does not answer for it\n"});
+	CHECK_AS(layers, &out,
+		{"b.example.com:443", "b.example.com tcp/443: permitted: not in scope (user 8, "
+				      "interface eth?): [scope] is at base.toml:2\n"});
+	CHECK(layers, {"b.example.com:443",
+			      "b.example.com tcp/443: refused\n"
+			      "  tcp/443: default-deny: no entry matches\n"
+			      "    score 1.0: refused\n"
+			      "  so the resolver does not answer for it\n"
+			      "  this is about what is in scope: [scope] is at base.toml:2\n"});
+	/* All is in the scope of a policy without one. */
+	CHECK_AS(layered_base(*state, "allow = []\n"), &out,
+		{"9.9.1.1:443", "9.9.1.1 tcp/443: refused\n"
+				"  tcp/443: default-deny: no entry matches\n"
+				"    score 1.0: refused\n"});
+	assert_int_equal(
+		explain(&compiled, "a.example.com", &nobody, false, stdout, &permitted), -ESRCH);
+	assert_true(permitted);
+}
+
+/* This host's DNS goes to the resolver; what passes through goes to where it can be reached from
+ * outside, or nowhere. */
+static void test_forwarded_dns(void **state)
+{
+	static const struct explain_as local = {.user = "7"}, forwarded = {.interface = "docker0"};
+	const struct layers *layers = layered_base(*state, scoped);
+
+	CHECK_AS(layers, &local,
+		{"udp/9.9.1.1:53",
+			"9.9.1.1 udp/53: refused\n"
+			"  dns: goes to the resolver at 127.0.0.1:5300 instead, like all DNS\n"});
+	CHECK_AS(layers, &forwarded,
+		{"udp/9.9.1.1:53", "9.9.1.1 udp/53: refused\n"
+				   "  udp/53: default-deny: no entry matches\n"
+				   "    score 1.0: refused\n"});
+	/* Without a [scope] nothing that passes through is sent elsewhere. */
+	CHECK_AS(layered_base(*state, "[dns]\nlisten = ['172.17.0.1:5300']\n"), &forwarded,
+		{"udp/9.9.1.1:53", "9.9.1.1 udp/53: refused\n"
+				   "  udp/53: default-deny: no entry matches\n"
+				   "    score 1.0: refused\n"});
+	layers = layered_base(*state, "[scope]\ninterfaces = ['docker0']\n"
+				      "[dns]\nlisten = ['127.0.0.1:5300', '172.17.0.1:5300']\n");
+	CHECK(layers,
+		{"udp/9.9.1.1:53",
+			"9.9.1.1 udp/53: refused\n"
+			"  dns: goes to the resolver at 172.17.0.1:5300 instead, like all DNS\n"
+			"  this is about what is in scope: [scope] is at base.toml:2\n"});
 }
 
 static void test_long_lists_are_cut(void **state)
 {
-	const char *many[16] = {0};
+	char text[4096] = "allow = [{host = '*.example.com'},";
 	struct compiled compiled;
 	bool permitted;
-	char *text;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	const char *said;
 
 	for (unsigned i = 0; i < 15; i++)
-		many[i] = "a.example : tcp/443";
-	compiled.plan = sketch_plan(*state, sketch_policy(*state, many));
-	assert_int_equal(match_make(*state, compiled.plan, &compiled.match), 0);
-	assert_int_equal(explain(&compiled, "a.example", out, &permitted), 0);
-	fclose(out);
-	assert_non_null(strstr(text, "before allow-11 "));
-	assert_null(strstr(text, "before allow-12 "));
-	assert_non_null(strstr(text, "    and 4 more\n"));
-	free(text);
+		strcat(text, "{host = 'a.example.com'},");
+	strcat(text, "]\n[dns.hosts]\n");
+	for (unsigned i = 0; i < 12; i++)
+		sprintf(text + strlen(text), "'h%u.example.com' = ['10.9.9.9']\n", i);
+	compiled = compile(*state, layered_base(*state, text));
+	said = say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
+	assert_non_null(strstr(said, "before allow-11 "));
+	assert_null(strstr(said, "before allow-14 "));
+	assert_non_null(strstr(said, "    and 5 more\n"));
+	said = say(*state, &compiled, "10.9.9.9:443", NULL, false, &permitted);
+	assert_non_null(strstr(said, "leased to h9.example.com "));
+	assert_null(strstr(said, "leased to h10.example.com "));
+	assert_non_null(strstr(said, "  and 2 more\n"));
+}
+
+static void test_lists(void **state)
+{
+	static const char lines[] = "a.example.com\n*.b.example.com\n";
+	char path[] = "egress-list-XXXXXX";
+	int fd = mkstemp(path);
+	struct compiled compiled;
+	bool permitted;
+	const char *said, *expected;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+	close(fd);
+	compiled = compile(*state,
+		layered_base(*state, arena_printf(*state, "[[allow]]\nlist = '%s'\n", path)));
+	unlink(path);
+	said = say(*state, &compiled, "x.b.example.com:443", NULL, false, &permitted);
+	expected = arena_printf(*state, "    by *.b.example.com (%s:2)\n", path);
+	if (!strstr(said, expected))
+		fail_msg("\"%s\" is not in:\n%s", expected, said);
+}
+
+/* A terminal gets no control characters of a policy. */
+static void test_control_characters(void **state)
+{
+	struct compiled compiled = compile(
+		*state, layered_base(*state, "[[allow]]\nhost_pattern = \"^a\\u001b?[.]\"\n"));
+	bool permitted;
+	const char *said = say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
+
+	assert_null(strchr(said, '\x1b'));
+	assert_non_null(strstr(said, "'^a??[.]'"));
+	said = say(*state, &compiled, "a.example.com:443", NULL, true, &permitted);
+	assert_null(strstr(said, "u001"));
+}
+
+/* --- JSON --- */
+
+static const json_t *at(const json_t *value, const char *path)
+{
+	char copy[64], *rest = copy, *step;
+
+	snprintf(copy, sizeof(copy), "%s", path);
+	while (value && (step = strsep(&rest, ".")))
+		value = json_is_array(value) ? json_array_get(value, strtoul(step, NULL, 10))
+					     : json_object_get(value, step);
+	if (!value)
+		fail_msg("nothing at %s", path);
+	return value;
+}
+
+static const char *string_at(const json_t *value, const char *path)
+{
+	return json_string_value(at(value, path));
+}
+
+static json_t *say_json(struct arena *arena, const struct compiled *compiled,
+	const char *destination, const struct explain_as *as)
+{
+	json_error_t error;
+	bool permitted;
+	const char *text = say(arena, compiled, destination, as, true, &permitted);
+	json_t *value = json_loads(text, 0, &error);
+
+	if (!value)
+		fail_msg("%s: %s", error.text, text);
+	assert_int_equal(text[strlen(text) - 1], '\n');
+	assert_int_equal(json_boolean_value(at(value, "permitted")), permitted);
+	return value;
+}
+
+static void test_json(void **state)
+{
+	struct compiled compiled = compile(
+		*state, layered_two(*state,
+				"[[allow]]\nhost = '**.example.com'\nports = ['443', '80']\n"
+				"reason = 'our own'\ncategory = 'api'\n"
+				"[[allow]]\nhost = '*.example.com'\n",
+				"[[deny]]\nip = '9.0.0.0/8'\n"));
+	json_t *value = say_json(*state, &compiled, "a.example.com", NULL);
+
+	assert_string_equal(string_at(value, "destination.name"), "a.example.com");
+	assert_true(json_is_null(at(value, "destination.protocol")));
+	assert_true(json_is_null(at(value, "destination.port")));
+	assert_true(json_is_true(at(value, "in_scope")));
+	assert_string_equal(string_at(value, "verdict"), "permit");
+	assert_string_equal(string_at(value, "rule"), "allow-1");
+	assert_true(json_real_value(at(value, "score")) == -1.0);
+	assert_int_equal(json_array_size(at(value, "ports")), 3);
+	assert_string_equal(string_at(value, "ports.0.ports.0"), "tcp/80");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.id"), "allow-1");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.kind"), "host");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.match"), "**.example.com");
+	assert_string_equal(
+		string_at(value, "ports.0.layers.0.winner.text"), "**.example.com tcp/443, tcp/80");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.reason"), "our own");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.category"), "api");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.file"), "base.toml");
+	assert_int_equal(json_integer_value(at(value, "ports.0.layers.0.winner.line")), 3);
+	assert_int_equal(json_integer_value(at(value, "ports.0.layers.0.winner.column")), 8);
+	assert_string_equal(string_at(value, "ports.1.rule"), "allow-2");
+	assert_string_equal(string_at(value, "ports.1.layers.0.beaten.0.id"), "allow-1");
+	assert_string_equal(string_at(value, "ports.1.layers.0.beaten.0.why"),
+		"which is as specific, but reaches deeper");
+	assert_int_equal(json_integer_value(at(value, "ports.1.layers.0.n_beaten")), 1);
+	assert_true(json_is_null(at(value, "ports.1.layers.1.winner")));
+	assert_true(json_is_null(at(value, "ports.1.layers.1.score")));
+	assert_string_equal(string_at(value, "ports.1.layers.1.file"), "o1.toml");
+	assert_string_equal(string_at(value, "ports.2.ports.0"), "other");
+	assert_string_equal(string_at(value, "ports.2.verdict"), "refuse");
+	assert_string_equal(string_at(value, "ports.2.rule"), "default-deny");
+	assert_true(json_real_value(at(value, "ports.2.score")) == 1.0);
+	assert_int_equal(json_array_size(at(value, "notes")), 1);
+	json_decref(value);
+
+	value = say_json(*state, &compiled, "udp/10.0.0.1:53", NULL);
+	assert_string_equal(string_at(value, "destination.address"), "10.0.0.1");
+	assert_string_equal(string_at(value, "destination.protocol"), "udp");
+	assert_int_equal(json_integer_value(at(value, "destination.port")), 53);
+	json_decref(value);
+	value = say_json(*state, &compiled, "10.0.0.1", NULL);
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.id"), "block-private");
+	assert_string_equal(string_at(value, "ports.0.layers.0.winner.kind"), "class");
+	assert_true(json_is_null(at(value, "ports.0.layers.0.winner.file")));
+	assert_true(json_is_null(at(value, "ports.0.layers.0.winner.text")));
+	json_decref(value);
+	value = say_json(*state, &compiled, "127.0.0.1", NULL);
+	assert_string_equal(string_at(value, "rule"), "loopback");
+	assert_true(json_is_null(at(value, "score")));
+	assert_int_equal(json_array_size(at(value, "ports")), 0);
+	json_decref(value);
+}
+
+static void test_json_out_of_scope(void **state)
+{
+	struct compiled compiled = compile(*state, layered_base(*state, scoped));
+	json_t *value =
+		say_json(*state, &compiled, "b.example.com", &(struct explain_as){.user = "9"});
+
+	assert_true(json_is_false(at(value, "in_scope")));
+	assert_true(json_is_true(at(value, "permitted")));
+	assert_string_equal(string_at(value, "rule"), "out-of-scope");
+	json_decref(value);
+}
+
+/* --- What holds of any policies --- */
+
+/* With a port, the verdict, and for names and addresses alike the rule, are those of judge(). */
+static void test_at_random(void **state)
+{
+	struct chance chance = chance_new();
+
+	for (unsigned round = 0; round < 150; round++) {
+		const char *texts[CHANCE_LAYERS + 1];
+		const struct layers *layers = chance_layers(&chance, *state, texts);
+		struct compiled compiled = compile(*state, layers);
+
+		for (unsigned i = 0; i < 20; i++) {
+			struct chance_room room;
+			struct question question = chance_question(&chance, &room);
+			struct judgement judgement;
+			char rule[RULE_ID_MAX], text[INADDR_TEXT + NAME_TEXT], *destination;
+			json_t *value;
+
+			if (question.protocol > PROTOCOL_UDP)
+				continue;
+			if (question.name)
+				question.address = NULL;
+			judge(layers, &question, &judgement);
+			judgement_rule(layers, &judgement, rule);
+			if (question.name)
+				name_to_text(question.name, text);
+			else
+				inaddr_to_text(question.address, text);
+			destination =
+				arena_printf(*state, strchr(text, ':') ? "%s/[%s]:%u" : "%s/%s:%u",
+					question.protocol == PROTOCOL_TCP ? "tcp" : "udp", text,
+					question.port);
+			value = say_json(*state, &compiled, destination, NULL);
+			assert_int_equal(json_is_true(at(value, "permitted")),
+				judgement.verdict != VERDICT_REFUSE);
+			assert_string_equal(string_at(value, "rule"), rule);
+			assert_int_equal(json_array_size(at(value, "ports")), 1);
+			json_decref(value);
+		}
+		arena_reset(*state);
+	}
 }
 
 static void test_no_destinations(void **state)
@@ -289,16 +747,26 @@ static void test_no_destinations(void **state)
 		"10.0.0.0/8", "tcp/10.0.0.0/8", "icmp/a.example:443", "icmp/10.0.0.1:443",
 		"10.0.0.256", "10.0.0.1:", "10.0.0.1:0", "10.0.0.1:65536", "[10.0.0.1]:443",
 		"[2001:db8::1", "[2001:db8::1]", "2001:db8::1:g", "https://a.example", "a b",
-		"*.example", "-a.example", "a..example", ".", "a.example\n"};
-	struct compiled compiled = {.plan = sketch_plan(*state, make_policy(*state))};
+		"*.example", "**.example", "a*.example", "-a.example", "a..example", ".",
+		"a.example\n", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "0x7f000001:443",
+		"2130706433", "127.1", "10.1:443"};
+	struct compiled compiled = compile(*state, layered_base(*state, example));
 	bool permitted = true;
 
-	assert_int_equal(match_make(*state, compiled.plan, &compiled.match), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		if (explain(&compiled, bad[i], stdout, &permitted) != -EINVAL)
+		if (explain(&compiled, bad[i], NULL, false, stdout, &permitted) != -EINVAL)
 			fail_msg("taken: %s", bad[i]);
 		assert_true(permitted);
 	}
+}
+
+static void test_international_names(void **state)
+{
+	CHECK(layered_base(*state, "[[allow]]\nhost = 'bücher.example'\n"),
+		{"BÜCHER.example:443",
+			"xn--bcher-kva.example tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): xn--bcher-kva.example tcp/443\n"
+			"    score -1.0: permitted\n" FROM_NOWHERE});
 }
 
 int main(void)
@@ -307,10 +775,24 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_local, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_without_dns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_all_ports_of_a_protocol, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_entry_that_matches_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_embedded_but_not_answered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_beaten_wildcards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denials, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denylist, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_forwarded_dns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lists_are_cut, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_control_characters, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json_out_of_scope, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_at_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_destinations, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_international_names, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

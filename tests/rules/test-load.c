@@ -19,6 +19,8 @@
 #include "src/base/fd.h"
 #include "tests/rules/parse.h"
 
+static const struct load_options base;
+
 static int setup(void **state)
 {
 	return arena_new((size_t)512 << 20, (struct arena **)state);
@@ -79,7 +81,7 @@ static void test_defaults(void **state)
 
 	assert_string_equal(policy->file, "policy.toml");
 	assert_string_equal(policy->name, "default");
-	assert_int_equal(policy->n_allow, 0);
+	assert_int_equal(policy->n_entries, 0);
 	assert_int_equal(policy->block, CLASS_ALL);
 	assert_int_equal(policy->nflog_group, 5);
 	assert_int_equal(policy->dns.n_listen, 2);
@@ -90,12 +92,34 @@ static void test_defaults(void **state)
 	assert_int_equal(policy->dns.min_lease.ms, 60 * 1000);
 	assert_int_equal(policy->dns.max_lease.ms, 3600 * 1000);
 	assert_int_equal(policy->dns.grace.ms, 30 * 1000);
+	assert_int_equal(policy->dns.n_types, 3);
+	assert_int_equal(policy->dns.types[0], 1);
+	assert_int_equal(policy->dns.types[1], 28);
+	assert_int_equal(policy->dns.types[2], 65);
+	assert_int_equal(policy->dns.refusal, REFUSAL_NXDOMAIN);
+	assert_int_equal(policy->dns.n_search, 0);
+	assert_false(policy->denylist || policy->has_mode || policy->observe);
+	assert_false(policy->has_allow || policy->has_block || policy->audit_allowed);
+	assert_false(policy->budget.refuse);
+	assert_int_equal(policy->budget.destinations, 0);
+	assert_int_equal(policy->limits.connections.count, 0);
+	assert_int_equal(policy->limits.bytes, 0);
+	assert_true(policy->score.unknown == 1.0);
+	assert_true(policy->score.flag_at == 0.5);
+	assert_true(policy->score.refuse_at == 1.0);
+	assert_int_equal(policy->scope_place.line, 0);
+	assert_int_equal(policy->dns_place.line, 0);
+	policy =
+		parse_good(*state, "mode = \"denylist\"\nversion = 1\nenforcement = \"observe\"\n");
+	assert_true(policy->score.refuse_at == 3.0);
+	assert_true(policy->observe);
 }
 
+/* Every key there is but those that need files. */
 static const char whole[] =
 	"version = 1\n"
 	"name = \"build-agent\"\n"
-	"mode = \"allowlist\"\n"
+	"mode = \"denylist\"\n"
 	"[[allow]]\n"
 	"host = [\"API.example.com.\", \"*.example.net\", \"**.Example.org\"]\n"
 	"category = \"api\"\n"
@@ -121,26 +145,95 @@ static const char whole[] =
 	"\"Db.internal\" = [\"10.42.0.7\", \"2001:db8:7::7\"]\n"
 	"\"one.internal.\" = \"10.42.0.8\"\n"
 	"[audit]\n"
-	"nflog_group = 65535\n";
+	"nflog_group = 65535\n"
+	"allowed = true\n"
+	"[scope]\n"
+	"users = [\"root\", 1001]\n"
+	"groups = [4294967294, \"root\"]\n"
+	"cgroups = [\"system.slice/agent.service\", \"a\\\\x2db\"]\n"
+	"interfaces = [\"docker0\", \"veth*\", \"abcdefghijklmno\"]\n"
+	"sources = [\"10.88.0.0/16\", \"2001:db8::1\"]\n"
+	"[limits]\n"
+	"connections = \"600/minute\"\n"
+	"connections_per_destination = \"60/hour\"\n"
+	"queries = \"100/second\"\n"
+	"bytes = \"2 GiB\"\n"
+	"[budget]\n"
+	"destinations = 200\n"
+	"wildcard_names = 64\n"
+	"on_exceed = \"refuse\"\n"
+	"[score]\n"
+	"unknown = 2\n"
+	"flag_at = -0.5\n"
+	"refuse_at = 1e3\n";
 
 static void test_scalars(void **state)
 {
 	const struct policy *policy = parse_good(*state, whole);
 
 	assert_string_equal(policy->name, "build-agent");
+	assert_true(policy->denylist && policy->has_mode);
+	assert_true(policy->has_allow);
 	assert_int_equal(policy->block, 1u << CLASS_PRIVATE | 1u << CLASS_DOH);
+	assert_true(policy->has_block);
 	assert_int_equal(policy->nflog_group, 65535);
+	assert_true(policy->audit_allowed);
 	assert_int_equal(policy->dns.min_lease.ms, 60 * 1000);
 	assert_int_equal(policy->dns.max_lease.ms, 7200 * 1000);
 	assert_int_equal(policy->dns.grace.ms, 1500);
+	expect_place(&policy->scope_place, 31, 1, 7);
+	expect_place(&policy->dns_place, 19, 1, 5);
+}
+
+static void expect_rate(struct rate rate, uint32_t count, uint32_t seconds)
+{
+	assert_int_equal(rate.count, count);
+	assert_int_equal(rate.seconds, seconds);
+}
+
+static void test_numbers(void **state)
+{
+	const struct policy *policy = parse_good(*state, whole);
+
+	expect_rate(policy->limits.connections, 600, 60);
+	expect_rate(policy->limits.connections_per_destination, 60, 3600);
+	expect_rate(policy->limits.queries, 100, 1);
+	assert_int_equal(policy->limits.bytes, UINT64_C(2) << 30);
+	assert_int_equal(policy->budget.destinations, 200);
+	assert_int_equal(policy->budget.wildcard_names, 64);
+	assert_true(policy->budget.refuse);
+	assert_true(policy->score.unknown == 2.0);
+	assert_true(policy->score.flag_at == -0.5);
+	assert_true(policy->score.refuse_at == 1000.0);
+}
+
+static void test_scope(void **state)
+{
+	const struct scope *scope = &parse_good(*state, whole)->scope;
+	char out[INADDR_TEXT];
+
+	assert_int_equal(scope->n_users, 2);
+	assert_int_equal(scope->users[0], 0);
+	assert_int_equal(scope->users[1], 1001);
+	assert_int_equal(scope->n_groups, 2);
+	assert_int_equal(scope->groups[0], UINT32_MAX - 1);
+	assert_int_equal(scope->groups[1], 0);
+	assert_int_equal(scope->n_cgroups, 2);
+	assert_string_equal(scope->cgroups[0], "system.slice/agent.service");
+	assert_string_equal(scope->cgroups[1], "a\\x2db");
+	assert_int_equal(scope->n_interfaces, 3);
+	assert_string_equal(scope->interfaces[1], "veth*");
+	assert_int_equal(scope->n_sources, 2);
+	assert_string_equal(range_to_text(&scope->sources[0], out), "10.88.0.0/16");
+	assert_string_equal(range_to_text(&scope->sources[1], out), "2001:db8::1");
 }
 
 static void test_entries(void **state)
 {
 	const struct policy *policy = parse_good(*state, whole);
-	const struct entry *entry = policy->allow;
+	const struct entry *entry = policy->entries;
 
-	assert_int_equal(policy->n_allow, 3);
+	assert_int_equal(policy->n_entries, 3);
 	assert_string_equal(entry->id, "allow-1");
 	expect_place(&entry->place, 4, 1, 9);
 	assert_int_equal(entry->n_hosts, 3);
@@ -207,7 +300,7 @@ static void test_deny_all(void **state)
 		parse_good(*state, "version = 1\nallow = []\n[dns]\nlisten = []\nupstream = []\n"
 				   "[dns.hosts]\n[network]\nblock = []\n[audit]\n");
 
-	assert_int_equal(policy->n_allow, 0);
+	assert_int_equal(policy->n_entries, 0);
 	assert_int_equal(policy->dns.n_listen, 0);
 	assert_int_equal(policy->dns.n_upstream, 0);
 	assert_int_equal(policy->block, 0);
@@ -223,10 +316,10 @@ static void test_inline_tables(void **state)
 		"allow = [{host = \"a.b\"},\r\n  {ip = '''192.0.2.1''', \"ports\" = 1}]\r\n"
 		"audit = {nflog_group = 0x10}\r\n");
 
-	assert_int_equal(policy->n_allow, 2);
-	expect_place(&policy->allow[0].place, 4, 10, 14);
-	expect_place(&policy->allow[1].place, 5, 3, 35);
-	assert_string_equal(policy->allow[1].id, "allow-2");
+	assert_int_equal(policy->n_entries, 2);
+	expect_place(&policy->entries[0].place, 4, 10, 14);
+	expect_place(&policy->entries[1].place, 5, 3, 35);
+	assert_string_equal(policy->entries[1].id, "allow-2");
 	assert_int_equal(policy->dns.n_hosts, 1);
 	assert_int_equal(policy->nflog_group, 16);
 }
@@ -236,29 +329,40 @@ static void test_version(void **state)
 	const char *said;
 
 	parse_expect(parse_bad(*state, ""), "",
-		"'version' is missing: a policy starts with 'version = 1'\n");
+		"'version' is missing: a policy starts with 'version = 1' [E004]\n");
 	parse_expect(parse_bad(*state, "name = \"a\""), "", "'version' is missing");
 	parse_expect(parse_bad(*state, "version = \"1\""), "1:11",
-		"'version' must be the integer 1, not a string\n");
+		"'version' must be the integer 1, not a string [E012]\n");
 	said = parse_bad(*state, "foo = 1\nversion = 2\nname = 3\n");
-	parse_expect(said, "2:11", "version 2 is unknown: this program reads version 1\n");
+	parse_expect(said, "2:11", "version 2 is unknown: this program reads version 1 [E004]\n");
 	/* The rest is another language. */
 	assert_null(strstr(said, "foo"));
 	assert_null(strstr(said, "name"));
 	parse_expect(parse_bad(*state, "version = -1"), "1:11", "version -1 is unknown");
 	/* A byte order mark is no part of the line. */
 	parse_expect(parse_bad(*state, "\xef\xbb\xbfversion = 3"), "1:11",
-		"version 3 is unknown: this program reads version 1\n"
+		"version 3 is unknown: this program reads version 1 [E004]\n"
 		"    1 | version = 3\n"
 		"      |           ^\n");
 }
 
-static void test_mode(void **state)
+static void test_words(void **state)
 {
-	parse_expect(parse_bad(*state, "version = 1\nmode = \"denylist\"\n"), "2:8",
-		"'denylist' is not supported yet\n");
 	parse_expect(parse_bad(*state, "version = 1\nmode = \"Allowlist\"\n"), "2:8",
-		"'Allowlist' is not a mode: expected \"allowlist\"\n");
+		"'Allowlist' is not a mode, did you mean 'allowlist'? [E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\nmode = \"x\"\n"), "2:8",
+		"'x' is not a mode: expected \"allowlist\" or \"denylist\" [E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\nmode = \"allowlist\\u0000\"\n"), "2:8",
+		"'allowlist?' is not a mode, did you mean 'allowlist'? [E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\nenforcement = \"observed\"\n"), "2:15",
+		"'observed' is not an enforcement, did you mean 'observe'? [E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\n[dns]\nrefusal = \"drop\"\n"), "3:11",
+		"'drop' is not a refusal: expected \"nxdomain\", \"refused\" or \"nodata\" "
+		"[E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\n[budget]\non_exceed = \"refused\"\n"), "3:13",
+		"'refused' is not an action on excess, did you mean 'refuse'? [E015]\n");
+	parse_expect(parse_bad(*state, "version = 1\n[dns]\ntypes = [\"AAAAA\", \"ANY\"]\n"),
+		"3:10", "'AAAAA' is not a record type, did you mean 'AAAA'? [E015]\n");
 }
 
 static void test_all_errors_are_collected(void **state)
@@ -275,12 +379,13 @@ static void test_all_errors_are_collected(void **state)
 	parse_expect(said, "", "'version' is missing");
 	parse_expect(said, "1:8", "'A' is not a policy's name");
 	parse_expect(said, "3:9", "'a..b' is not a host name");
-	parse_expect(said, "3:17", "an element of 'host' must be a string, not an integer\n");
-	parse_expect(said, "3:20", "'*.com' is a wildcard over a top-level domain");
+	parse_expect(
+		said, "3:17", "an element of 'host' must be a string, not an integer [E012]\n");
+	parse_expect(said, "3:20", "'*.com' is a wildcard over the public suffix 'com'");
 	parse_expect(said, "4:10", "'ports' must be a port, as ");
 	parse_expect(said, "4:13", "'x' is not a port");
-	parse_expect(said, "6:7", "an element of 'ip' must be a string, not a boolean\n");
-	parse_expect(said, "6:13", "'10.0.0.1/8' has bits set behind its prefix length\n");
+	parse_expect(said, "6:7", "an element of 'ip' must be a string, not a boolean [E012]\n");
+	parse_expect(said, "6:13", "'10.0.0.1/8' has bits set behind its prefix length [E021]\n");
 	parse_expect(said, "8:9", "'grace' must be a duration from 1s to 1d");
 }
 
@@ -288,11 +393,17 @@ static void test_entry_needs_a_subject(void **state)
 {
 	const char *said = parse_bad(*state, "version = 1\n[[allow]]\nports = 1\n[[allow]]\n");
 
-	parse_expect(said, "2:1", "this entry has neither 'host' nor 'ip'\n");
-	parse_expect(said, "4:1", "this entry has neither 'host' nor 'ip'\n");
+	parse_expect(said, "2:1",
+		"this entry names no destination: it needs 'host', 'ip', 'host_pattern' or 'list' "
+		"[E017]\n");
+	parse_expect(said, "4:1",
+		"this entry names no destination: it needs 'host', 'ip', 'host_pattern' or 'list' "
+		"[E017]\n");
 	said = parse_bad(*state, "version = 1\nallow = [{}, {list = \"x\"}]\n");
-	parse_expect(said, "2:10", "this entry has neither 'host' nor 'ip'\n");
-	parse_expect(said, "2:15", "'list' is not supported yet\n");
+	parse_expect(said, "2:10",
+		"this entry names no destination: it needs 'host', 'ip', 'host_pattern' or 'list' "
+		"[E017]\n");
+	parse_expect(said, "2:22", "cannot read the list 'x': there is no such file [E001]\n");
 	assert_null(strstr(said, "2:14"));
 }
 
@@ -312,25 +423,25 @@ static void test_duplicates(void **state)
 		"\"x.y\" = \"192.0.2.1\"\n"
 		"\"X.Y.\" = \"192.0.2.1\"\n");
 
-	parse_expect(said, "3:25", "'A.B.' is given twice, first in line 3, column 9\n");
-	parse_expect(said, "4:12", "'*.A.b' is given twice, first in line 3, column 16\n");
+	parse_expect(said, "3:25", "'A.B.' is given twice, first in line 3, column 9 [E016]\n");
+	parse_expect(said, "4:12", "'*.A.b' is given twice, first in line 3, column 16 [E016]\n");
 	parse_expect(said, "8:43",
-		"'[::ffff:127.0.0.1]:53' is given twice, first in line 8, column 11\n");
-	parse_expect(
-		said, "9:26", "'udp://192.0.2.1:53' is given twice, first in line 9, column 13\n");
-	parse_expect(said, "12:1", "'X.Y.' is given twice, first in line 11, column 1\n");
+		"'[::ffff:127.0.0.1]:53' is given twice, first in line 8, column 11 [E016]\n");
+	parse_expect(said, "9:26",
+		"'udp://192.0.2.1:53' is given twice, first in line 9, column 13 [E016]\n");
+	parse_expect(said, "12:1", "'X.Y.' is given twice, first in line 11, column 1 [E016]\n");
 	assert_null(strstr(said, "toml:6:"));
 }
 
 static void test_leases_fit(void **state)
 {
 	parse_expect(parse_bad(*state, "version = 1\n[dns]\nmin_lease = \"2h\"\n"), "3:13",
-		"'min_lease' (7200s) is more than 'max_lease' (3600s)\n");
+		"'min_lease' (7200s) is more than 'max_lease' (3600s) [E013]\n");
 	parse_expect(parse_bad(*state, "version = 1\n[dns]\nmax_lease = \"59s\"\n"), "3:13",
-		"'min_lease' (60s) is more than 'max_lease' (59s)\n");
+		"'min_lease' (60s) is more than 'max_lease' (59s) [E013]\n");
 	parse_expect(
 		parse_bad(*state, "version = 1\n[dns]\nmax_lease = \"2m\"\nmin_lease = \"3m\"\n"),
-		"3:13", "'min_lease' (180s) is more than 'max_lease' (120s)\n");
+		"3:13", "'min_lease' (180s) is more than 'max_lease' (120s) [E013]\n");
 	parse_good(*state, "version = 1\n[dns]\nmax_lease = \"60s\"\n");
 	assert_null(
 		strstr(parse_bad(*state, "version = 1\n[dns]\nmax_lease = \"\"\n"), "more than"));
@@ -347,12 +458,12 @@ static void test_hosts_table(void **state)
 					     "c = [\"10.0.0.1\", \"10.0.0.0/8\", 7]\n"
 					     "\"10.0.0.1\" = \"10.0.0.1\"\n");
 
-	parse_expect(said, "3:1", "a name with dots needs quotes, as \"db.internal\"\n");
-	parse_expect(said, "4:1", "'*.x.y' is a wildcard, which has no addresses of its own\n");
+	parse_expect(said, "3:1", "a name with dots needs quotes, as \"db.internal\" [E026]\n");
+	parse_expect(said, "4:1", "'*.x.y' is a wildcard: it takes a name here [E026]\n");
 	parse_expect(said, "5:1", "'a b' is not a host name");
 	parse_expect(said, "6:1", "'' is not a host name");
-	parse_expect(said, "7:18", "'10.0.0.0/8' is not an address\n");
-	parse_expect(said, "7:32", "an element of 'c' must be a string, not an integer\n");
+	parse_expect(said, "7:18", "'10.0.0.0/8' is not an address [E021]\n");
+	parse_expect(said, "7:32", "an element of 'c' must be a string, not an integer [E012]\n");
 	parse_expect(said, "8:1", "'10.0.0.1' is an address");
 }
 
@@ -361,9 +472,9 @@ static void test_classes(void **state)
 	const char *said = parse_bad(
 		*state, "version = 1\n[network]\nblock = [\"privat\", \"doh\", \"all\"]\n");
 
-	parse_expect(
-		said, "3:10", "unknown class of addresses 'privat', did you mean 'private'?\n");
-	parse_expect(said, "3:27", "unknown class of addresses 'all'\n");
+	parse_expect(said, "3:10",
+		"'privat' is not a class of addresses, did you mean 'private'? [E015]\n");
+	parse_expect(said, "3:27", "'all' is not a class of addresses [E015]\n");
 }
 
 /* Hostile sizes end in an error or a policy, with memory within the limits. */
@@ -378,7 +489,7 @@ static void test_many(void **state)
 	for (unsigned i = 0; i < N; i++)
 		at += sprintf(at, "k%u = 1\n", i);
 	said = parse_bad(*state, text);
-	parse_expect(said, "2:1", "unknown key 'k0'\n");
+	parse_expect(said, "2:1", "unknown key 'k0' [E010]\n");
 	assert_non_null(strstr(said, "199900 more messages are not shown\n"));
 
 	at = stpcpy(text, "version = 1\n[[allow]]\nhost = [\n");
@@ -386,8 +497,8 @@ static void test_many(void **state)
 		at += sprintf(at, "\"host-%u.example.com\",\n", i);
 	stpcpy(at, "]\n");
 	policy = parse_good(*state, text);
-	assert_int_equal(policy->allow->n_hosts, N);
-	expect_host(&policy->allow->hosts[N - 1], HOST_EXACT, "host-199999.example.com");
+	assert_int_equal(policy->entries->n_hosts, N);
+	expect_host(&policy->entries->hosts[N - 1], HOST_EXACT, "host-199999.example.com");
 }
 
 static void test_memory_is_the_limit(void **state)
@@ -401,7 +512,8 @@ static void test_memory_is_the_limit(void **state)
 
 		assert_int_equal(arena_new(limit, &small), 0);
 		diag = diag_new(*state);
-		error = policy_parse(small, "policy.toml", whole, strlen(whole), diag, &policy);
+		error = policy_parse(
+			small, "policy.toml", whole, strlen(whole), &base, diag, &policy);
 		arena_free(small);
 		if (error == 0)
 			break;
@@ -450,7 +562,7 @@ static void expect_load_error(struct arena *arena, const char *path, const char 
 	FILE *out = open_memstream(&said, &size);
 
 	assert_non_null(out);
-	assert_int_equal(policy_load(arena, path, diag, &policy), -EINVAL);
+	assert_int_equal(policy_load(arena, path, &base, diag, &policy), -EINVAL);
 	assert_ptr_equal(policy, &untouched);
 	assert_true(diag_failed(diag));
 	diag_print(diag, out);
@@ -467,24 +579,24 @@ static void test_load(void **state)
 	struct diag *diag = diag_new(*state);
 	const struct policy *policy;
 
-	assert_int_equal(policy_load(*state, path, diag, &policy), 0);
+	assert_int_equal(policy_load(*state, path, &base, diag, &policy), 0);
 	assert_string_equal(policy->file, path);
-	assert_string_equal(policy->allow->place.file, path);
-	assert_int_equal(policy->n_allow, 3);
+	assert_string_equal(policy->entries->place.file, path);
+	assert_int_equal(policy->n_entries, 3);
 }
 
 static void test_files_that_are_none(void **state)
 {
-	expect_load_error(*state, folder, ": error: cannot read it: it is a directory\n");
+	expect_load_error(*state, folder, ": error: cannot read it: it is a directory [E001]\n");
 	expect_load_error(*state, arena_printf(*state, "%s/x", folder),
-		": error: cannot read it: there is no such file\n");
+		": error: cannot read it: there is no such file [E001]\n");
 	expect_load_error(*state, arena_printf(*state, "%s/x/y/", folder),
-		": error: cannot read it: there is no such file\n");
-	expect_load_error(*state, "", ": error: cannot read it: there is no such file\n");
+		": error: cannot read it: there is no such file [E001]\n");
+	expect_load_error(*state, "", ": error: cannot read it: there is no such file [E001]\n");
 	expect_load_error(*state, make_file(*state, "", 0, 100 << 20),
-		": error: cannot read it: it is larger than 64 MiB\n");
+		": error: cannot read it: it is larger than 64 MiB [E003]\n");
 	expect_load_error(*state, make_file(*state, "", 0, 0),
-		": error: 'version' is missing: a policy starts with 'version = 1'\n");
+		": error: 'version' is missing: a policy starts with 'version = 1' [E004]\n");
 }
 
 static void test_files_that_are_no_text(void **state)
@@ -493,13 +605,13 @@ static void test_files_that_are_no_text(void **state)
 				  "ELF\2\1\1\0\0\0\0";
 
 	expect_load_error(*state, make_file(*state, elf, sizeof(elf), 4096),
-		":1:8: error: the file is not text: it has a NUL byte\n");
+		":1:8: error: the file is not text: it has a NUL byte [E002]\n");
 	expect_load_error(*state, make_file(*state, "version = 1\n\x89PNG", 16, 16),
-		":2:1: error: the file is not text in UTF-8\n");
+		":2:1: error: the file is not text in UTF-8 [E002]\n");
 	expect_load_error(*state, make_file(*state, "version = 1\n", 12, 64 << 20),
-		":2:1: error: the file is not text: it has a NUL byte\n");
+		":2:1: error: the file is not text: it has a NUL byte [E002]\n");
 	expect_load_error(*state, make_file(*state, "\xff\xfev\0", 4, 4),
-		":1:1: error: the file is not text in UTF-8\n");
+		":1:1: error: the file is not text in UTF-8 [E002]\n");
 }
 
 int main(void)
@@ -507,12 +619,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_deny_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_inline_tables, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_version, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_mode, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_words, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_errors_are_collected, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entry_needs_a_subject, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_duplicates, setup, teardown),

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "rules/list.h"
 #include "rules/match.h"
 #include "src/base/arena.h"
+#include "src/base/diag.h"
 #include "tests/rules/sketch.h"
 
 static int setup(void **state)
@@ -24,86 +26,293 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const struct match *make(struct arena *arena, const struct policy *policy)
-{
+/* A plan with its tables. */
+struct made {
+	struct arena *arena;
+	const struct plan *plan;
 	const struct match *match;
+};
 
-	assert_int_equal(match_make(arena, sketch_plan(arena, policy), &match), 0);
-	return match;
+static struct made make_of(
+	struct arena *arena, const struct policy *const *policies, size_t n_policies)
+{
+	struct made made = {.arena = arena};
+
+	made.plan = sketch_plan_of(arena, sketch_layers(arena, policies, n_policies));
+	assert_int_equal(match_make(arena, made.plan, &made.match), 0);
+	return made;
 }
 
-/* "tcp-80=allow-1 tcp-443=allow-2; allow-1": the grants in the groups' order, and the rule. */
-static const char *grants_text(
-	struct arena *arena, const struct plan *plan, const struct match *match, const char *name)
+static struct made make(struct arena *arena, const struct policy *policy)
+{
+	return make_of(arena, &policy, 1);
+}
+
+static const char *winners_text(const struct made *made, const struct match_ports *ports)
+{
+	static const char *const signs[] = {"", "?", "~", "!"};
+	const char *text = signs[ports->verdict];
+
+	for (size_t i = 0; i < made->plan->layers->n_layers; i++) {
+		const struct layer *layer = &made->plan->layers->layers[i];
+		bool known = ports->winner[i] != MATCH_NONE;
+
+		text = arena_printf(made->arena, "%s%s%s%s", text, i > 0 ? "+" : "",
+			known ? layer->entries[ports->winner[i]].id : "-",
+			ports->wild >> i & 1 ? "*" : "");
+		assert_true(known || !(ports->wild >> i & 1));
+	}
+	return text;
+}
+
+/*
+ * "tcp-1=allow-1 tcp-2=?allow-2+o1:allow-1* rest=!-+- | allow-1": the winners of all layers in each
+ * group and on the rest of the ports, with a sign before them where they flag (?), observe (~) or
+ * refuse (!), and a star where one won by more than an exact name; then the rule.
+ */
+static const char *judged(const struct made *made, const char *name)
 {
 	struct name wire = sketch_name(name);
 	struct match_result result;
+	bool any = false, answered = match_name(made->match, &wire, &result);
 	const char *text = "";
 
-	if (!match_name(match, &wire, &result)) {
-		assert_int_equal(result.n_grants, 0);
-		return "refused";
+	assert_int_equal(answered, result.answered);
+	assert_int_equal(result.n_groups, made->plan->n_groups);
+	assert_int_equal(result.rest, result.groups[result.n_groups].verdict);
+	assert_false(result.embedded);
+	for (unsigned i = 0; i <= result.n_groups; i++) {
+		text = arena_printf(made->arena, "%s%s=%s ", text,
+			i < result.n_groups ? made->plan->groups[i].name : "rest",
+			winners_text(made, &result.groups[i]));
+		any |= result.groups[i].verdict != VERDICT_REFUSE;
 	}
-	for (unsigned group = 0; group < plan->n_groups; group++)
-		for (unsigned i = 0; i < result.n_grants; i++)
-			if (result.grants[i].group == group)
-				text = arena_printf(arena, "%s%s=%s ", text,
-					plan->groups[group].name,
-					plan->rules[result.grants[i].rule].id);
-	return arena_printf(arena, "%s; %s", text, plan->rules[result.rule].id);
+	assert_int_equal(any, result.answered);
+	return arena_printf(made->arena, "%s| %s", text, result.rule);
 }
+
+static void expect(const struct made *made, const char *name, const char *text)
+{
+	assert_string_equal(judged(made, name), text);
+}
+
+/* --- Names --- */
 
 static void test_kinds_of_hosts(void **state)
 {
 	static const char *const lines[] = {"a.example : tcp/1", "*.one.example : tcp/1",
-		"**.any.example : tcp/1", "example.com : tcp/1", "* : tcp/2", "** : tcp/3", NULL};
-	struct policy *policy = sketch_policy(*state, lines);
+		"**.any.example : tcp/1", "api-*.example.com : tcp/1", "s3.*.example.com : tcp/1",
+		"**.s4-*.example.com : tcp/1", NULL};
 	static const struct {
-		const char *name, *grants;
+		const char *name, *winner;
 	} cases[] = {
-		{"a.example", "tcp-1=allow-1 tcp-3=allow-6 ; allow-1"},
-		{"A.EXAMPLE.", "tcp-1=allow-1 tcp-3=allow-6 ; allow-1"},
-		{"b.a.example", "tcp-3=allow-6 ; allow-6"},
-		{"example", "tcp-2=allow-5 tcp-3=allow-6 ; allow-5"},
-		{"one.example", "tcp-3=allow-6 ; allow-6"},
-		{"x.one.example", "tcp-1=allow-2 tcp-3=allow-6 ; allow-2"},
-		{"y.x.one.example", "tcp-3=allow-6 ; allow-6"},
-		{"any.example", "tcp-3=allow-6 ; allow-6"},
-		{"x.any.example", "tcp-1=allow-3 tcp-3=allow-6 ; allow-3"},
-		{"y.x.any.example", "tcp-1=allow-3 tcp-3=allow-6 ; allow-3"},
-		{"xany.example", "tcp-3=allow-6 ; allow-6"},
-		{"", "refused"},
+		{"a.example", "allow-1"},
+		{"A.EXAMPLE.", "allow-1"},
+		{"b.a.example", "!-"},
+		{"example", "!-"},
+		{"one.example", "!-"},
+		{"x.one.example", "allow-2*"},
+		{"y.x.one.example", "!-"},
+		{"any.example", "!-"},
+		{"x.any.example", "allow-3*"},
+		{"y.x.any.example", "allow-3*"},
+		{"xany.example", "!-"},
+		{"api-1.example.com", "allow-4*"},
+		{"api1.example.com", "!-"},
+		{"x.api-1.example.com", "!-"},
+		{"s3.eu.example.com", "allow-5*"},
+		{"s3.example.com", "!-"},
+		{"s3.eu.west.example.com", "!-"},
+		{"s4-1.example.com", "!-"},
+		{"x.s4-1.example.com", "allow-6*"},
+		{"y.x.s4-1.example.com", "allow-6*"},
+		{"", "!-"},
 	};
-	const struct plan *plan = sketch_plan(*state, policy);
-	const struct match *match = make(*state, policy);
+	struct made made = make(*state, sketch_policy(*state, lines));
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_string_equal(
-			grants_text(*state, plan, match, cases[i].name), cases[i].grants);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *winner = cases[i].winner;
+		const char *text, *rule;
 
-	policy->n_allow = 4;
-	assert_string_equal(
-		grants_text(*state, plan, make(*state, policy), "b.a.example"), "refused");
+		rule = *winner == '!' ? PLAN_DEFAULT_DENY
+				      : arena_strndup(*state, winner, strcspn(winner, "*"));
+		text = arena_printf(*state, "tcp-1=%s rest=!- | %s", winner, rule);
+		expect(&made, cases[i].name, text);
+	}
+}
+
+static void test_bare_wildcards(void **state)
+{
+	static const char *const lines[] = {"* : tcp/1", "** : tcp/2", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	expect(&made, "example", "tcp-1=allow-1* tcp-2=allow-2* rest=!- | allow-1");
+	expect(&made, "a.example", "tcp-1=!- tcp-2=allow-2* rest=!- | allow-2");
+	expect(&made, "", "tcp-1=!- tcp-2=!- rest=!- | default-deny");
 }
 
 /* Each group from the most specific entry that has it; at a tie the earlier. */
-static void test_who_wins(void **state)
+static void test_groups_of_their_own(void **state)
 {
 	static const char *const lines[] = {"**.example : tcp/1 tcp/2 tcp/3 tcp/4",
 		"**.b.example : tcp/1 tcp/2 tcp/3", "*.b.example : tcp/1 tcp/2",
 		"a.b.example : tcp/1", "a.b.example : tcp/1 tcp/5", NULL};
-	struct policy *policy = sketch_policy(*state, lines);
-	const struct plan *plan = sketch_plan(*state, policy);
-	const struct match *match = make(*state, policy);
+	struct made made = make(*state, sketch_policy(*state, lines));
 
-	assert_string_equal(grants_text(*state, plan, match, "a.b.example"),
-		"tcp-1=allow-4 tcp-2=allow-2 tcp-3=allow-2 tcp-4=allow-1 tcp-5=allow-5 ; allow-4");
-	assert_string_equal(grants_text(*state, plan, match, "c.b.example"),
-		"tcp-1=allow-2 tcp-2=allow-2 tcp-3=allow-2 tcp-4=allow-1 ; allow-2");
-	assert_string_equal(grants_text(*state, plan, match, "c.c.b.example"),
-		"tcp-1=allow-2 tcp-2=allow-2 tcp-3=allow-2 tcp-4=allow-1 ; allow-2");
-	assert_string_equal(grants_text(*state, plan, match, "c.example"),
-		"tcp-1=allow-1 tcp-2=allow-1 tcp-3=allow-1 tcp-4=allow-1 ; allow-1");
+	expect(&made, "a.b.example",
+		"tcp-1=allow-4 tcp-2=allow-3* tcp-3=allow-2* tcp-4=allow-1* tcp-5=allow-5 rest=!- "
+		"| allow-4");
+	expect(&made, "c.b.example",
+		"tcp-1=allow-3* tcp-2=allow-3* tcp-3=allow-2* tcp-4=allow-1* tcp-5=!- rest=!- "
+		"| allow-3");
+	expect(&made, "c.c.b.example",
+		"tcp-1=allow-2* tcp-2=allow-2* tcp-3=allow-2* tcp-4=allow-1* tcp-5=!- rest=!- "
+		"| allow-2");
+	expect(&made, "c.example",
+		"tcp-1=allow-1* tcp-2=allow-1* tcp-3=allow-1* tcp-4=allow-1* tcp-5=!- rest=!- "
+		"| allow-1");
+}
+
+/* Deny beats allow where both are as specific, and loses to what is more specific. */
+static void test_deny(void **state)
+{
+	static const char *const lines[] = {"a.example : tcp/1", "**.b.example : tcp/1",
+		"c.b.example : tcp/1", "deny a.example", "deny *.b.example",
+		"deny d.example : tcp/2", "d.example : tcp/1", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	expect(&made, "a.example", "tcp-1=!deny-1 tcp-2=!deny-1 rest=!deny-1 | deny-1");
+	expect(&made, "x.b.example", "tcp-1=!deny-2* tcp-2=!deny-2* rest=!deny-2* | deny-2");
+	expect(&made, "x.x.b.example", "tcp-1=allow-2* tcp-2=!- rest=!- | allow-2");
+	expect(&made, "c.b.example", "tcp-1=allow-3 tcp-2=!deny-2* rest=!deny-2* | allow-3");
+	expect(&made, "d.example", "tcp-1=allow-4 tcp-2=!deny-3 rest=!- | allow-4");
+}
+
+/* Globs compete with wildcards over longer and shorter suffixes. */
+static void test_globs_and_wildcards(void **state)
+{
+	static const char *const lines[] = {"**.b.example : tcp/1", "foo.bar.*.example : tcp/1",
+		"x-*.b.example : tcp/1", "*.b.example : tcp/1", "**.yy*.b.example : tcp/1",
+		"*.yy*.b.example : tcp/1", "deny *.zz*.b.example : tcp/1",
+		"*.zz*.b.example : tcp/1", "u.*.example : tcp/1", "*.vv.example : tcp/1", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	/* three literal labels against two */
+	expect(&made, "foo.bar.b.example", "tcp-1=allow-2* rest=!- | allow-2");
+	/* two each, more literal characters */
+	expect(&made, "x-1.b.example", "tcp-1=allow-3* rest=!- | allow-3");
+	expect(&made, "u.vv.example", "tcp-1=allow-9* rest=!- | allow-9");
+	/* equal but for the stars: one label before any depth */
+	expect(&made, "1.b.example", "tcp-1=allow-4* rest=!- | allow-4");
+	expect(&made, "1.yy1.b.example", "tcp-1=allow-6* rest=!- | allow-6");
+	expect(&made, "1.2.yy1.b.example", "tcp-1=allow-5* rest=!- | allow-5");
+	expect(&made, "1.zz1.b.example", "tcp-1=!deny-1* rest=!- | deny-1");
+}
+
+static void test_patterns(void **state)
+{
+	static const char *const lines[] = {"/^[a-z]+[.]example$/ : tcp/1 tcp/2",
+		"/^a/ : tcp/2 tcp/3", "deny /^ab/ : tcp/3", "abc.example : tcp/3",
+		"deny /^(a+)+$/ : tcp/4", "/^(a+)+$/ : tcp/5", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+	char long_name[64];
+
+	expect(&made, "b.example",
+		"tcp-1=allow-1* tcp-2=allow-1* tcp-3=!- tcp-4=!- tcp-5=!- rest=!- | allow-1");
+	expect(&made, "ac.example",
+		"tcp-1=allow-1* tcp-2=allow-1* tcp-3=allow-2* tcp-4=!- tcp-5=!- rest=!- | allow-1");
+	expect(&made, "ab.example",
+		"tcp-1=allow-1* tcp-2=allow-1* tcp-3=!deny-1* tcp-4=!- tcp-5=!- rest=!- | allow-1");
+	expect(&made, "abc.example",
+		"tcp-1=allow-1* tcp-2=allow-1* tcp-3=allow-3 tcp-4=!- tcp-5=!- rest=!- | allow-1");
+	expect(&made, "a",
+		"tcp-1=!- tcp-2=allow-2* tcp-3=allow-2* tcp-4=!deny-2* tcp-5=allow-4* "
+		"rest=!- | allow-2");
+	/* one that gives up denies, and does not allow */
+	memset(long_name, 'a', 60);
+	strcpy(long_name + 60, ".b");
+	expect(&made, long_name,
+		"tcp-1=!- tcp-2=allow-2* tcp-3=allow-2* tcp-4=!deny-2* tcp-5=!- "
+		"rest=!- | allow-2");
+}
+
+static void test_lists(void **state)
+{
+	static const char *const lines[] = {"deny @a.example,**.b.example,x-*.c.example",
+		"@**.example,a.b.example : tcp/1", "deny @10.0.0.0/8", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	expect(&made, "a.example", "tcp-1=!deny-1 rest=!deny-1 | deny-1");
+	expect(&made, "a.b.example", "tcp-1=allow-1 rest=!deny-1* | allow-1");
+	expect(&made, "c.b.example", "tcp-1=!deny-1* rest=!deny-1* | deny-1");
+	expect(&made, "x-1.c.example", "tcp-1=!deny-1* rest=!deny-1* | deny-1");
+	expect(&made, "c.example", "tcp-1=allow-1* rest=!- | allow-1");
+}
+
+static void test_scores(void **state)
+{
+	static const char *const lines[] = {"a.example : tcp/1 ; score=0.7",
+		"deny b.example : tcp/1 ; score=0.2", "c.example : tcp/1 ; score=1.5", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	expect(&made, "a.example", "tcp-1=?allow-1 rest=!- | allow-1");
+	expect(&made, "b.example", "tcp-1=deny-1 rest=!- | deny-1");
+	expect(&made, "c.example", "tcp-1=!allow-2 rest=!- | allow-2");
+}
+
+/* The strictest of the layers' verdicts, and the rule of the layer that it is put down to. */
+static void test_layers(void **state)
+{
+	static const char *const base[] = {"**.example : tcp/1 tcp/2", "deny x.example", NULL};
+	static const char *const narrow[] = {"*.example : tcp/1", "a.b.example : tcp/1", NULL};
+	static const char *const neutral[] = {"deny c.example", NULL};
+	const struct policy *policies[] = {sketch_policy(*state, base),
+		sketch_policy(*state, narrow), sketch_policy(*state, neutral)};
+	struct made made = make_of(*state, policies, 3);
+
+	expect(&made, "a.example",
+		"tcp-1=allow-1*+o1:allow-1*+- tcp-2=!allow-1*+-+- rest=!-+-+- | allow-1");
+	expect(&made, "a.b.example",
+		"tcp-1=allow-1*+o1:allow-2+- tcp-2=!allow-1*+-+- rest=!-+-+- | allow-1");
+	expect(&made, "c.example",
+		"tcp-1=!allow-1*+o1:allow-1*+o2:deny-1 "
+		"tcp-2=!allow-1*+-+o2:deny-1 rest=!-+-+o2:deny-1 | o2:deny-1");
+	expect(&made, "b.b.example",
+		"tcp-1=!allow-1*+-+- tcp-2=!allow-1*+-+- rest=!-+-+- | o1:default-deny");
+	expect(&made, "x.example",
+		"tcp-1=!deny-1+o1:allow-1*+- tcp-2=!deny-1+-+- "
+		"rest=!deny-1+-+- | deny-1");
+}
+
+static void test_observing(void **state)
+{
+	static const char *const base[] = {"a.example : tcp/1", "deny b.example", NULL};
+	static const char *const enforcing[] = {"** : tcp/1", "deny c.example", NULL};
+	struct policy *observing = sketch_policy(*state, base);
+	const struct policy *policies[] = {observing, sketch_policy(*state, enforcing)};
+	struct made made;
+
+	observing->observe = true;
+	made = make_of(*state, policies, 2);
+	expect(&made, "a.example", "tcp-1=allow-1+o1:allow-1* rest=!-+- | allow-1");
+	expect(&made, "b.example", "tcp-1=~deny-1+o1:allow-1* rest=!deny-1+- | deny-1");
+	expect(&made, "c.example", "tcp-1=!-+o1:deny-1 rest=!-+o1:deny-1 | o1:deny-1");
+	expect(&made, "d.example", "tcp-1=~-+o1:allow-1* rest=!-+- | default-deny");
+}
+
+static void test_denylist(void **state)
+{
+	static const char *const lines[] = {"deny **.ads.example", "ok.ads.example : tcp/1", NULL};
+	struct policy *policy = sketch_policy(*state, lines);
+	struct made made;
+
+	policy->denylist = true;
+	policy->score.refuse_at = 3.0;
+	policy->score.flag_at = 2.0;
+	made = make(*state, policy);
+	expect(&made, "a.example", "tcp-1=- rest=- | default-permit");
+	expect(&made, "a.ads.example", "tcp-1=!deny-1* rest=!deny-1* | deny-1");
+	expect(&made, "ok.ads.example", "tcp-1=allow-1 rest=!deny-1* | allow-1");
 }
 
 static void test_embedded(void **state)
@@ -111,20 +320,19 @@ static void test_embedded(void **state)
 	static const char *const lines[] = {"db.internal : tcp/1", NULL};
 	struct policy *policy = sketch_policy(*state, lines);
 	struct name db = sketch_name("DB.internal"), other = sketch_name("x.internal");
-	const struct match *match;
+	struct made made;
 
 	sketch_embedded(*state, policy, "db.internal 192.0.2.1 2001:db8::1");
 	sketch_embedded(*state, policy, "unlisted.internal 192.0.2.2");
-	match = make(*state, policy);
-	assert_ptr_equal(match_host(match, &db), &policy->dns.hosts[0]);
-	assert_null(match_host(match, &other));
+	sketch_embedded(*state, policy, "db.internal 192.0.2.3");
+	made = make(*state, policy);
+	assert_ptr_equal(match_host(made.match, &db), &policy->dns.hosts[0]);
+	assert_null(match_host(made.match, &other));
 	other = sketch_name("unlisted.internal");
-	assert_ptr_equal(match_host(match, &other), &policy->dns.hosts[1]);
-	assert_string_equal(
-		grants_text(*state, sketch_plan(*state, policy), match, "unlisted.internal"),
-		"refused");
+	assert_ptr_equal(match_host(made.match, &other), &policy->dns.hosts[1]);
+	expect(&made, "unlisted.internal", "tcp-1=!- rest=!- | default-deny");
 	other = sketch_name("");
-	assert_null(match_host(match, &other));
+	assert_null(match_host(made.match, &other));
 }
 
 /* The longest names there are, one of many labels and one of long labels. */
@@ -132,8 +340,7 @@ static void test_longest_names(void **state)
 {
 	const char *lines[] = {NULL, NULL, "**.a : tcp/2", NULL};
 	char many[254], wide[254];
-	struct policy *policy;
-	const struct plan *plan;
+	struct made made;
 
 	for (int i = 0; i < 253; i++) {
 		many[i] = i % 2 ? '.' : 'a';
@@ -142,209 +349,283 @@ static void test_longest_names(void **state)
 	many[253] = wide[253] = '\0';
 	lines[0] = arena_printf(*state, "%s : tcp/1", many);
 	lines[1] = arena_printf(*state, "*%s : tcp/1", strchr(wide, '.'));
-	policy = sketch_policy(*state, lines);
-	plan = sketch_plan(*state, policy);
-	assert_string_equal(grants_text(*state, plan, make(*state, policy), many),
-		"tcp-1=allow-1 tcp-2=allow-3 ; allow-1");
-	assert_string_equal(
-		grants_text(*state, plan, make(*state, policy), wide), "tcp-1=allow-2 ; allow-2");
+	made = make(*state, sketch_policy(*state, lines));
+	expect(&made, many, "tcp-1=allow-1 tcp-2=allow-3* rest=!- | allow-1");
+	expect(&made, wide, "tcp-1=allow-2* tcp-2=!- rest=!- | allow-2");
 }
 
-/* A fixed sequence (Knuth's MMIX constants), so that a failure can be repeated. */
-static uint64_t random_state;
+/* --- Many names --- */
 
-static unsigned random_below(unsigned bound)
+/* The name of number `i`, 25 bytes or so as a record of a list. */
+static const char *many_name(unsigned i, char text[64])
 {
-	random_state = random_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (unsigned)(random_state >> 33) % bound;
+	snprintf(text, 64, "%s%x.tracking-%u.net", i % 3 ? "" : "a.", i * 2654435761u, i % 1000);
+	return text;
 }
 
-/* A name of up to four labels out of few, so that they meet often. */
-static const char *random_name(struct arena *arena, unsigned most)
-{
-	static const char *const labels[] = {"a", "b", "ab", "longer"};
-	unsigned n_labels = 1 + random_below(most);
-	const char *name = labels[random_below(4)];
-
-	for (unsigned i = 1; i < n_labels; i++)
-		name = arena_printf(arena, "%s.%s", name, labels[random_below(4)]);
-	return name;
-}
-
-static const char *random_line(struct arena *arena)
-{
-	static const char *const kinds[] = {"", "*.", "**."};
-	const char *line = "";
-
-	for (unsigned i = 1 + random_below(3); i > 0; i--)
-		line = arena_printf(
-			arena, "%s%s%s ", line, kinds[random_below(3)], random_name(arena, 3));
-	line = arena_printf(arena, "%s:", line);
-	for (unsigned i = 1 + random_below(3); i > 0; i--)
-		line = arena_printf(arena, "%s tcp/%u", line, 1 + random_below(5));
-	return line;
-}
-
-/* How specifically the host matches, by the words of the manual: 0 for not at all, else exact
- * first, then literal labels, then literal characters. */
-static unsigned specificity(const struct host *host, const struct name *name)
-{
-	struct name literal = {.length = host->length};
-	unsigned below;
-
-	memcpy(literal.wire, host->wire, host->length);
-	if (!name_is_below(name, &literal))
-		return 0;
-	below = name_labels(name) - name_labels(&literal);
-	if (host->kind == HOST_EXACT)
-		return below == 0 ? 1u << 20 : 0;
-	if (below == 0 || (host->kind == HOST_ONE_LABEL && below != 1))
-		return 0;
-	return 1 + (name_labels(&literal) << 10) + host->length;
-}
-
-/* The rule of the most specific entry that has the group (any with UINT64_MAX); -1: none. */
-static int best_rule(const struct plan *plan, uint64_t groups, const struct name *name)
-{
-	unsigned best = 0;
-	int rule = -1;
-
-	for (size_t i = 0; i < plan->n_rules; i++) {
-		const struct entry *entry = plan->rules[i].entry;
-
-		if (!(plan->rule_groups[i] & groups))
-			continue;
-		for (size_t j = 0; j < entry->n_hosts; j++) {
-			unsigned specific = specificity(&entry->hosts[j], name);
-
-			if (specific > best) {
-				best = specific;
-				rule = (int)i;
-			}
-		}
-	}
-	return rule;
-}
-
-static void check_name(const struct plan *plan, const struct match *match, const struct name *name)
-{
-	struct match_result result;
-	bool permitted = match_name(match, name, &result);
-	unsigned expected = 0;
-
-	for (unsigned group = 0; group < plan->n_groups; group++) {
-		int rule = best_rule(plan, UINT64_C(1) << group, name);
-		int found = -1;
-
-		expected += rule >= 0;
-		for (unsigned i = 0; i < result.n_grants; i++)
-			if (result.grants[i].group == group)
-				found = (int)result.grants[i].rule;
-		assert_int_equal(found, rule);
-	}
-	assert_int_equal(result.n_grants, expected);
-	assert_int_equal(permitted, expected > 0);
-	if (permitted)
-		assert_int_equal(result.rule, best_rule(plan, UINT64_MAX, name));
-}
-
-static void test_random_against_definition(void **state)
-{
-	random_state = 3;
-	for (unsigned round = 0; round < 1000; round++) {
-		const char *lines[13] = {0};
-		unsigned n_lines = random_below(13);
-		struct policy *policy;
-		const struct plan *plan;
-		const struct match *match;
-
-		for (unsigned i = 0; i < n_lines; i++)
-			lines[i] = random_line(*state);
-		policy = sketch_policy(*state, lines);
-		plan = sketch_plan(*state, policy);
-		assert_int_equal(match_make(*state, plan, &match), 0);
-		for (unsigned i = 0; i < 60; i++) {
-			struct name name = sketch_name(random_name(*state, 4));
-
-			check_name(plan, match, &name);
-		}
-		arena_reset(*state);
-	}
-}
-
-/* One entry of many names: each is found, neighbours of it are not, and a name costs at most 32
- * bytes beside its own. */
+/* A list of many names: each is found, neighbours of it are not, each costs at most 8 bytes beside
+ * its own, and looking up allocates nothing. */
 static void test_many_names(void **state)
 {
-	static const char *const lines[] = {": tcp/443", NULL};
 	enum { NAMES = 100000 };
+	static const char *const lines[] = {"deny @a.example", "** : tcp/443", NULL};
 	struct policy *policy = sketch_policy(*state, lines);
-	struct host *hosts = arena_array(*state, NAMES, sizeof(*hosts));
-	const struct match *match;
-	const struct plan *plan;
+	size_t size, n_names, before, own = 0;
 	struct match_result result;
-	struct name name;
-	char text[64];
-	size_t before;
+	struct list *list;
+	struct made made;
+	char *text, line[64];
+	FILE *file = open_memstream(&text, &size);
 
-	for (unsigned i = 0; i < NAMES; i++) {
-		uint8_t *wire;
-
-		snprintf(text, sizeof(text), "host-%u.zone-%u.example.com", i, i % 1000);
-		name = sketch_name(text);
-		wire = arena_alloc(*state, name.length);
-		memcpy(wire, name.wire, name.length);
-		hosts[i] = (struct host){.kind = HOST_EXACT, .wire = wire, .length = name.length};
-	}
-	policy->allow[0].hosts = hosts;
-	policy->allow[0].n_hosts = NAMES;
-	plan = sketch_plan(*state, policy);
-	before = arena_used(*state);
-	assert_int_equal(match_make(*state, plan, &match), 0);
-	assert_true(arena_used(*state) - before <= (size_t)32 * NAMES);
+	for (unsigned i = 0; i < NAMES; i++)
+		fprintf(file, "%s\n", many_name(i, line));
+	fclose(file);
+	assert_int_equal(list_parse(*state, "many", (struct text){text, size}, (struct place){0},
+				 diag_new(*state), &list),
+		0);
+	policy->entries[1].lists[0] = list;
+	made = make(*state, policy);
+	match_measure(made.match, &size, &n_names);
+	own = list->size;
+	assert_int_equal(n_names, NAMES + 1);
+	assert_in_range(size, own + (size_t)4 * NAMES, own + (size_t)8 * NAMES);
 
 	before = arena_used(*state);
 	for (unsigned i = 0; i < NAMES; i++) {
-		snprintf(text, sizeof(text), "host-%u.zone-%u.example.com", i, i % 1000);
-		name = sketch_name(text);
-		assert_true(match_name(match, &name, &result));
-		snprintf(text, sizeof(text), "host-%u.zone-%u.example.com", i, i % 1000 + 1);
-		name = sketch_name(text);
-		assert_false(match_name(match, &name, &result));
+		struct name name = sketch_name(many_name(i, line));
+
+		assert_false(match_name(made.match, &name, &result));
+		assert_string_equal(result.rule, "deny-1");
+		name = sketch_name(many_name(NAMES + i, line));
+		assert_true(match_name(made.match, &name, &result));
 	}
 	assert_int_equal(arena_used(*state), before);
+	free(text);
 }
 
 /* Many entries for one name make no long chain: what can never win is left out. */
 static void test_many_entries_of_one_name(void **state)
 {
-	enum { ENTRIES = 50000 };
+	enum { ENTRIES = 20000 };
 	const char **lines = arena_array(*state, ENTRIES + 1, sizeof(*lines));
-	const struct match *match;
-	const struct plan *plan;
-	struct name name = sketch_name("a.example");
-	struct match_result result;
+	struct made made;
+	size_t bytes, n_names;
 
 	for (unsigned i = 0; i < ENTRIES; i++)
-		lines[i] = i + 1 < ENTRIES ? "a.example : tcp/1" : "a.example : tcp/2";
-	plan = sketch_plan(*state, sketch_policy(*state, lines));
-	assert_int_equal(match_make(*state, plan, &match), 0);
-	assert_true(match_name(match, &name, &result));
-	assert_int_equal(result.n_grants, 2);
-	assert_int_equal(result.grants[0].rule, 0);
-	assert_int_equal(result.grants[1].rule, ENTRIES - 1);
+		lines[i] = i + 1 < ENTRIES ? "a.example **.b.example : tcp/1"
+					   : "a.example *.b.example : tcp/2";
+	made = make(*state, sketch_policy(*state, lines));
+	expect(&made, "a.example", "tcp-1=allow-1 tcp-2=allow-20000 rest=!- | allow-1");
+	expect(&made, "a.b.example", "tcp-1=allow-1* tcp-2=allow-20000* rest=!- | allow-1");
+	match_measure(made.match, &bytes, &n_names);
+	assert_int_equal(n_names, 4);
+}
+
+/* A repeated name is left out only for those behind it: what is denied on some ports stays denied
+ * there, and `*` goes before an earlier `**`. */
+static void test_what_is_left_out(void **state)
+{
+	static const char *const lines[] = {"a.example : tcp/1 tcp/2", "deny a.example : tcp/2",
+		"**.b.example : tcp/1", "*.b.example : tcp/1", "deny **.b.example : tcp/2",
+		"*.b.example : tcp/2", "deny a.example", NULL};
+	struct made made = make(*state, sketch_policy(*state, lines));
+
+	expect(&made, "a.example", "tcp-1=!deny-3 tcp-2=!deny-1 rest=!deny-3 | deny-3");
+	expect(&made, "x.b.example", "tcp-1=allow-3* tcp-2=!deny-2* rest=!- | allow-3");
+}
+
+/* --- Addresses --- */
+
+/* The leases that an address needs, "tcp-1=allow-1 tcp-2=?allow-2" with '?' for the mark that
+ * reports, "nothing" where it needs none, "refused" where it must not be answered. */
+static const char *answered_as(
+	const struct made *made, const char *name, const char *address, bool embedded)
+{
+	struct match_lease leases[PLAN_GROUPS_MAX];
+	struct name wire = sketch_name(name);
+	struct inaddr to = sketch_address(address);
+	struct match_result result;
+	const char *text = "";
+	unsigned n_leases = 77;
+
+	match_name(made->match, &wire, &result);
+	result.embedded = embedded;
+	if (!match_answer(made->match, &result, &to, leases, &n_leases)) {
+		assert_int_equal(n_leases, 77);
+		return "refused";
+	}
+	for (unsigned i = 0; i < n_leases; i++) {
+		const struct plan_rule *rule = &made->plan->rules[leases[i].rule];
+		bool reported = leases[i].mark != rule->mark;
+
+		if (reported)
+			assert_int_equal(leases[i].mark, rule->flag_mark);
+		text = arena_printf(made->arena, "%s%s%s=%s%s", text, i > 0 ? " " : "",
+			made->plan->groups[leases[i].group].name, reported ? "?" : "", rule->id);
+	}
+	return n_leases > 0 ? text : "nothing";
+}
+
+static const char *answered(const struct made *made, const char *name, const char *address)
+{
+	return answered_as(made, name, address, false);
+}
+
+static void test_believed(void **state)
+{
+	static const char *const lines[] = {"public.example : tcp/1",
+		"any.example : tcp/1 ; addresses=any",
+		"listed.example : tcp/1 ; addresses=10.1.0.0/16,203.0.112.7", "10.2.0.0/16 : tcp/2",
+		NULL};
+	static const struct {
+		const char *name, *address, *leases;
+	} cases[] = {
+		{"public.example", "9.1.2.3", "tcp-1=allow-1"},
+		{"public.example", "10.1.0.1", "refused"},
+		{"public.example", "64:ff9b::10.1.0.1", "refused"},
+		{"public.example", "2002:a01:1::", "refused"},
+		{"public.example", "10.2.0.1", "nothing"},
+		{"any.example", "10.1.0.1", "tcp-1=allow-2"},
+		{"listed.example", "10.1.0.1", "tcp-1=allow-3"},
+		{"listed.example", "203.0.112.7", "tcp-1=allow-3"},
+		{"listed.example", "9.1.2.3", "refused"},
+		{"other.example", "9.1.2.3", "refused"},
+		{"other.example", "10.2.0.1", "nothing"},
+	};
+	struct policy *policy = sketch_policy(*state, lines);
+	struct made made;
+
+	policy->block = CLASS_ALL;
+	made = make(*state, policy);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(
+			answered(&made, cases[i].name, cases[i].address), cases[i].leases);
+	assert_string_equal(
+		answered_as(&made, "public.example", "10.1.0.1", true), "tcp-1=allow-1");
+}
+
+/* An override narrows what a name of the base opens by its own addresses and classes. */
+static void test_override_of_addresses(void **state)
+{
+	static const char *const base[] = {"a.example : tcp/1 tcp/2", NULL};
+	static const char *const over[] = {"deny 192.0.2.0/24", "deny 198.51.100.0/24 : tcp/2",
+		"deny 192.0.3.0/24 ; score=0.7", NULL};
+	struct policy *override = sketch_policy(*state, over);
+	const struct policy *policies[] = {sketch_policy(*state, base), override};
+	struct made made;
+
+	override->block = 1u << CLASS_PRIVATE;
+	made = make_of(*state, policies, 2);
+	assert_string_equal(answered(&made, "a.example", "9.1.2.3"), "tcp-1=allow-1 tcp-2=allow-1");
+	assert_string_equal(answered(&made, "a.example", "192.0.2.1"), "refused");
+	assert_string_equal(answered(&made, "a.example", "198.51.100.1"), "tcp-1=allow-1");
+	assert_string_equal(answered(&made, "a.example", "10.0.0.1"), "refused");
+	assert_string_equal(
+		answered(&made, "a.example", "192.0.3.1"), "tcp-1=?allow-1 tcp-2=?allow-1");
+
+	/* One that allows addresses only refuses all names. */
+	override->has_allow = true;
+	made = make_of(*state, policies, 2);
+	assert_string_equal(answered(&made, "a.example", "9.1.2.3"), "refused");
+}
+
+/* What is reachable by default needs no lease, unless a rule has the name. */
+static void test_reachable_by_default(void **state)
+{
+	static const char *const lines[] = {"known.example : tcp/1", "deny 192.0.2.0/24",
+		"192.0.2.7 : tcp/1", "deny **.bad.example", "8.8.4.0/24 : tcp/2", NULL};
+	struct policy *policy = sketch_policy(*state, lines);
+	struct made made;
+
+	policy->denylist = true;
+	policy->score.refuse_at = 3.0;
+	policy->score.flag_at = 2.0;
+	policy->block = 1u << CLASS_PRIVATE;
+	made = make(*state, policy);
+	assert_string_equal(answered(&made, "a.example", "9.1.2.3"), "nothing");
+	assert_string_equal(answered(&made, "a.example", "8.8.4.4"), "nothing");
+	assert_string_equal(answered(&made, "a.example", "10.0.0.1"), "refused");
+	assert_string_equal(answered(&made, "a.example", "192.0.2.1"), "refused");
+	assert_string_equal(answered(&made, "a.example", "192.0.2.7"), "nothing");
+	assert_string_equal(answered(&made, "known.example", "9.1.2.3"), "tcp-1=allow-1");
+	assert_string_equal(answered(&made, "known.example", "192.0.2.1"), "tcp-1=allow-1");
+	assert_string_equal(answered(&made, "x.bad.example", "9.1.2.3"), "refused");
+}
+
+/* What an observing layer would refuse is left to the kernel, which records it, unless another
+ * layer refuses the address there. */
+static void test_observed(void **state)
+{
+	static const char *const base[] = {"a.example : tcp/1", NULL};
+	static const char *const enforcing[] = {"** : tcp/1", NULL};
+	static const char *const denying[] = {"deny 192.0.2.0/24", NULL};
+	struct policy *observing = sketch_policy(*state, base);
+	struct policy *permitting = sketch_policy(*state, enforcing);
+	const struct policy *policies[] = {observing, sketch_policy(*state, denying)};
+	struct made made;
+
+	observing->observe = true;
+	permitting->score.unknown = 0.0;
+	made = make_of(*state, policies, 2);
+	assert_string_equal(answered(&made, "a.example", "9.1.2.3"), "tcp-1=allow-1");
+	assert_string_equal(answered(&made, "b.example", "9.1.2.3"), "nothing");
+	assert_string_equal(answered(&made, "b.example", "192.0.2.1"), "refused");
+	policies[1] = sketch_policy(*state, enforcing);
+	made = make_of(*state, policies, 2);
+	assert_string_equal(answered(&made, "b.example", "9.1.2.3"), "tcp-1=o1:allow-1");
+	policies[0] = permitting;
+	policies[1] = observing;
+	made = make_of(*state, policies, 2);
+	assert_string_equal(answered(&made, "b.example", "9.1.2.3"), "nothing");
+}
+
+/* What all groups have in common is held once. */
+static void test_shared_addresses(void **state)
+{
+	enum { GROUPS = 40, PREFIXES = 10000 };
+	const char *lines[GROUPS + 2] = {0};
+	size_t bytes, names, size;
+	char *text;
+	FILE *file = open_memstream(&text, &size);
+	struct made made;
+
+	fputs("deny @9.9.9.9", file);
+	for (unsigned i = 0; i < PREFIXES; i++)
+		fprintf(file, ",10.%u.%u.0/24", i / 128, i % 128 * 2);
+	fclose(file);
+	lines[0] = text;
+	for (unsigned i = 0; i < GROUPS; i++)
+		lines[1 + i] = arena_printf(*state, "10.0.%u.0/25 : tcp/%u", i, i + 1);
+	made = make(*state, sketch_policy(*state, lines));
+	match_measure(made.match, &bytes, &names);
+	assert_in_range(bytes, PREFIXES * 16, PREFIXES * 16 + GROUPS * 512);
+	free(text);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_kinds_of_hosts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_who_wins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bare_wildcards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_groups_of_their_own, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_deny, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_globs_and_wildcards, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_patterns, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scores, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_observing, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_denylist, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_embedded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_random_against_definition, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries_of_one_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_left_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_believed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_override_of_addresses, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reachable_by_default, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_observed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_shared_addresses, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

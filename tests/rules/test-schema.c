@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "rules/load.h"
 #include "rules/nearest.h"
 #include "rules/schema.h"
 #include "src/base/arena.h"
@@ -53,7 +54,7 @@ static const char *head_of(struct arena *arena, const struct schema_key *row)
 	if (strcmp(row->table, "allow") != 0 && strcmp(row->table, "deny") != 0)
 		return arena_printf(arena, "version = 1\n[%s]\n", row->table);
 	return arena_printf(arena, "version = 1\n[[%s]]\n%s\n", row->table,
-		row->id == SCHEMA_ALLOW_HOST ? "ip = \"192.0.2.1\"" : "host = \"a.b\"");
+		row->id == SCHEMA_ENTRY_HOST ? "ip = \"192.0.2.1\"" : "host = \"a.b\"");
 }
 
 /* A policy with the row's key and a value. `in_array` tells that the value is to be an element.
@@ -94,11 +95,11 @@ static void expect_later(struct arena *arena, const struct schema_key *row, cons
 	const char *said = parse_bad(arena, text);
 
 	if (in_later_table(row)) {
-		message = arena_printf(arena, "'%s' is not supported yet\n", row->table);
+		message = arena_printf(arena, "'%s' is not supported yet [E011]\n", row->table);
 		parse_expect(said, strcmp(row->table, "deny") == 0 ? "2:3" : "2:2", message);
 		return;
 	}
-	message = arena_printf(arena, "'%s' is not supported yet\n", row->key);
+	message = arena_printf(arena, "'%s' is not supported yet [E011]\n", row->key);
 	parse_expect(said, key_place, message);
 }
 
@@ -132,9 +133,9 @@ static void test_wrong_kinds(void **state)
 				continue;
 			said = parse_bad(*state, policy_with(*state, &rows[i], samples[kind], false,
 							 &place, &key_place));
-			message =
-				arena_printf(*state, "'%s' must be %s, not %s\n", key_of(&rows[i]),
-					rows[i].expects, toml_kind_name((enum toml_kind)kind));
+			message = arena_printf(*state, "'%s' must be %s, not %s [E012]\n",
+				key_of(&rows[i]), rows[i].expects,
+				toml_kind_name((enum toml_kind)kind));
 			parse_expect(said, place, message);
 		}
 	}
@@ -159,7 +160,7 @@ static void test_wrong_elements(void **state)
 				*state, "an element of '%s' must be ", key_of(&rows[i]));
 			parse_expect(said, place, message);
 			message = arena_printf(
-				*state, ", not %s\n", toml_kind_name((enum toml_kind)kind));
+				*state, ", not %s [E012]\n", toml_kind_name((enum toml_kind)kind));
 			assert_non_null(strstr(said, message));
 		}
 	}
@@ -171,31 +172,52 @@ static const char *text_of_bound(struct arena *arena, const struct schema_key *r
 		arena, row->unit == SCHEMA_DURATION ? "\"%lldms\"" : "%lld", (long long)bound);
 }
 
+/* Values that are out of any range of a unit. */
+static const char *const beyonds[][2] = {
+	[SCHEMA_NUMBER] = {"-1", "9223372036854775807"},
+	[SCHEMA_POINTS] = {"nan", "-inf"},
+	[SCHEMA_DURATION] = {"\"60\"", "\"99999999999999999999d\""},
+};
+
+/* The policy with a host that wildcard_names is about. */
+static const char *with_wildcard(
+	struct arena *arena, const struct schema_key *row, const char *text)
+{
+	const char *host = strstr(text, "\"a.b\"");
+
+	if (row->id != SCHEMA_ENTRY_WILDCARD_NAMES)
+		return text;
+	assert_non_null(host);
+	return arena_printf(arena, "%.*s\"*.a.b\"%s", (int)(host - text), text, host + 5);
+}
+
 static void expect_range(struct arena *arena, const struct schema_key *row)
 {
 	const char *place, *key_place, *text, *said, *message;
 	const char *beyond[] = {text_of_bound(arena, row, row->min - 1),
-		text_of_bound(arena, row, row->max + 1),
-		row->unit == SCHEMA_DURATION ? "\"60\"" : "-1",
-		row->unit == SCHEMA_DURATION ? "\"99999999999999999999d\"" : "9223372036854775807"};
+		text_of_bound(arena, row, row->max + 1), beyonds[row->unit][0],
+		beyonds[row->unit][1]};
+	unsigned kind = row->unit == SCHEMA_DURATION ? TOML_STRING : TOML_INTEGER;
+	bool in_array = !(row->kinds & 1u << kind);
 
 	for (size_t i = 0; i < sizeof(beyond) / sizeof(beyond[0]); i++) {
-		text = policy_with(arena, row, beyond[i], false, &place, &key_place);
+		text = policy_with(arena, row, beyond[i], in_array, &place, &key_place);
 		said = parse_bad(arena, text);
 		message = arena_printf(arena, "'%s' must be %s, not ", row->key, row->expects);
 		parse_expect(said, place, message);
+		assert_non_null(strstr(said, " [E013]\n"));
 	}
 	/* The largest min_lease fits the largest max_lease only. */
 	text = policy_with(
-		arena, row, text_of_bound(arena, row, row->max), false, &place, &key_place);
+		arena, row, text_of_bound(arena, row, row->max), in_array, &place, &key_place);
 	if (row->id == SCHEMA_DNS_MIN_LEASE)
 		text = arena_printf(arena, "%smax_lease = \"1d\"\n", text);
-	parse_good(arena, text);
+	parse_good(arena, with_wildcard(arena, row, text));
 	text = policy_with(
-		arena, row, text_of_bound(arena, row, row->min), false, &place, &key_place);
+		arena, row, text_of_bound(arena, row, row->min), in_array, &place, &key_place);
 	if (row->id == SCHEMA_DNS_MAX_LEASE)
 		text = arena_printf(arena, "%smin_lease = \"1s\"\n", text);
-	parse_good(arena, text);
+	parse_good(arena, with_wildcard(arena, row, text));
 }
 
 static void test_ranges(void **state)
@@ -212,14 +234,34 @@ static void test_ranges(void **state)
 	assert_true(ranges > 0);
 }
 
-static const char *repeat_element(
-	struct arena *arena, const char *table, const char *key, size_t count)
+/* A policy with the row's array of `count` strings. */
+static const char *repeat_element(struct arena *arena, const struct schema_key *row, size_t count)
 {
-	char *list = arena_printf(arena, "version = 1\n[%s]\n%s = [", table, key);
+	char *text = arena_alloc(arena, 100 + count * 20), *at = text;
 
+	assert_non_null(text);
+	at = stpcpy(at, head_of(arena, row));
+	at += sprintf(at, "%s = [", row->key);
 	for (size_t i = 0; i < count; i++)
-		list = arena_printf(arena, "%s\"127.0.0.%zu:53\",", list, i + 1);
-	return arena_printf(arena, "%s]\n", list);
+		at += sprintf(at, "\"127.0.%zu.%zu:53\",", i / 256, i % 256);
+	strcpy(at, "]\n");
+	return text;
+}
+
+/* Too many elements are said to be; one less are not, whatever else is wrong with them. */
+static void expect_most(struct arena *arena, const struct schema_key *row)
+{
+	const struct policy *policy;
+	const struct load_options options = {0};
+	const char *said, *message;
+	const char *text = repeat_element(arena, row, row->max_items);
+
+	parse_policy(arena, &options, text, strlen(text), &policy, &said);
+	assert_null(strstr(said, "[E014]"));
+	said = parse_bad(arena, repeat_element(arena, row, row->max_items + 1));
+	message = arena_printf(arena, "'%s' has %zu elements, more than %zu [E014]\n", row->key,
+		row->max_items + 1, row->max_items);
+	assert_non_null(strstr(said, message));
 }
 
 static void test_counts(void **state)
@@ -228,7 +270,7 @@ static void test_counts(void **state)
 	const struct schema_key *rows = schema_keys(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		const char *place, *key_place, *said, *text, *message;
+		const char *place, *key_place, *text, *message;
 
 		if (rows[i].id == SCHEMA_LATER || !(rows[i].kinds & 1u << TOML_ARRAY))
 			continue;
@@ -236,18 +278,11 @@ static void test_counts(void **state)
 		if (rows[i].min_items == 0) {
 			parse_good(*state, text);
 		} else {
-			message = arena_printf(*state, "'%s' is empty\n", key_of(&rows[i]));
+			message = arena_printf(*state, "'%s' is empty [E014]\n", key_of(&rows[i]));
 			parse_expect(parse_bad(*state, text), place, message);
 		}
-		if (rows[i].max_items == 0)
-			continue;
-		parse_good(*state,
-			repeat_element(*state, rows[i].table, rows[i].key, rows[i].max_items));
-		said = parse_bad(*state,
-			repeat_element(*state, rows[i].table, rows[i].key, rows[i].max_items + 1));
-		message = arena_printf(*state, "'%s' has %zu elements, more than %zu\n",
-			rows[i].key, rows[i].max_items + 1, rows[i].max_items);
-		assert_non_null(strstr(said, message));
+		if (rows[i].max_items > 0)
+			expect_most(*state, &rows[i]);
 	}
 }
 
@@ -267,7 +302,7 @@ static void test_defaults_are_good(void **state)
 
 static void test_rows_are_whole(void **state)
 {
-	bool used[SCHEMA_IDS] = {false};
+	const char *used[SCHEMA_IDS] = {NULL};
 	size_t count;
 	const struct schema_key *rows = schema_keys(&count);
 
@@ -282,13 +317,16 @@ static void test_rows_are_whole(void **state)
 		assert_int_equal(rows[i].items != 0, (rows[i].kinds >> TOML_ARRAY & 1) != 0);
 		if (rows[i].unit != SCHEMA_WORD)
 			assert_true(rows[i].min < rows[i].max);
-		assert_true(rows[i].id == SCHEMA_LATER || !used[rows[i].id]);
-		used[rows[i].id] = true;
+		/* Entries share their readers, allowed or denied. */
+		assert_true(rows[i].id == SCHEMA_LATER || !used[rows[i].id] ||
+			    (strcmp(used[rows[i].id], "allow") == 0 &&
+				    strcmp(rows[i].table, "deny") == 0));
+		used[rows[i].id] = rows[i].table;
 		if (*rows[i].table && strcmp(rows[i].table, "dns.hosts") != 0)
 			assert_non_null(schema_find("", text_of(rows[i].table)));
 	}
 	for (unsigned id = SCHEMA_LATER; id < SCHEMA_IDS; id++)
-		assert_true(used[id]);
+		assert_non_null(used[id]);
 }
 
 static void test_unknown_keys(void **state)
@@ -307,15 +345,16 @@ static void test_unknown_keys(void **state)
 					     "Min_Lease = \"1s\"\n"
 					     "[metwork]\n");
 
-	parse_expect(said, "2:1", "unknown key 'naem', did you mean 'name'?\n");
-	parse_expect(said, "3:1", "unknown key 'zzzzzz'\n");
-	parse_expect(said, "4:1", "unknown key 'host' here: it belongs to [[allow]]\n");
-	parse_expect(said, "7:1", "unknown key 'prots', did you mean 'ports'?\n");
-	parse_expect(said, "8:1", "unknown key 'mode' here: it belongs to the top of the file\n");
-	parse_expect(said, "9:1", "unknown key ''\n");
-	parse_expect(said, "10:1", "unknown key 'ho?st', did you mean 'host'?\n");
-	parse_expect(said, "12:1", "unknown key 'Min_Lease', did you mean 'min_lease'?\n");
-	parse_expect(said, "13:2", "unknown key 'metwork', did you mean 'network'?\n");
+	parse_expect(said, "2:1", "unknown key 'naem', did you mean 'name'? [E010]\n");
+	parse_expect(said, "3:1", "unknown key 'zzzzzz' [E010]\n");
+	parse_expect(said, "4:1", "unknown key 'host' here: it belongs to [[allow]] [E010]\n");
+	parse_expect(said, "7:1", "unknown key 'prots', did you mean 'ports'? [E010]\n");
+	parse_expect(
+		said, "8:1", "unknown key 'mode' here: it belongs to the top of the file [E010]\n");
+	parse_expect(said, "9:1", "unknown key '' [E010]\n");
+	parse_expect(said, "10:1", "unknown key 'ho?st', did you mean 'host'? [E010]\n");
+	parse_expect(said, "12:1", "unknown key 'Min_Lease', did you mean 'min_lease'? [E010]\n");
+	parse_expect(said, "13:2", "unknown key 'metwork', did you mean 'network'? [E010]\n");
 }
 
 static const struct {

@@ -98,9 +98,9 @@ static void test_kinds_and_values(void **state)
 	assert_true(child(root, 1, "i", TOML_INTEGER)->value.integer == INT64_MIN);
 	assert_true(child(root, 2, "r", TOML_REAL)->value.real == 2.5);
 	assert_true(child(root, 3, "b", TOML_BOOLEAN)->value.boolean);
-	child(root, 4, "d", TOML_DATE);
+	assert_int_equal(child(root, 4, "d", TOML_DATE)->value.seconds, 296611200);
 	child(root, 5, "t", TOML_TIME);
-	child(root, 6, "dt", TOML_DATE_TIME);
+	assert_int_equal(child(root, 6, "dt", TOML_DATE_TIME)->value.seconds, 296638320);
 	node = child(root, 7, "a", TOML_ARRAY);
 	assert_int_equal(node->n_children, 2);
 	assert_int_equal(child(node, 0, "", TOML_INTEGER)->value.integer, 1);
@@ -172,47 +172,49 @@ static const struct {
 	const char *text;
 	const char *message;
 } errors[] = {
-	{"a = 1\nb = 3\na = 2\n", "f:3:1: error: the key 'a' is given twice\n"
+	{"a = 1\nb = 3\na = 2\n", "f:3:1: error: the key 'a' is given twice [E002]\n"
 				  "    3 | a = 2\n"
 				  "      | ^\n"},
-	{"x = {\"a b\" = 1,  \"a b\" = [2]}", "f:1:18: error: the key '\"a b\"' is given twice\n"
-					      "    1 | x = {\"a b\" = 1,  \"a b\" = [2]}\n"
-					      "      |                  ^~~~~\n"},
-	{"a.b = 1 # =\na . b = {}", "f:2:1: error: the key 'a . b' is given twice\n"
+	{"x = {\"a b\" = 1,  \"a b\" = [2]}",
+		"f:1:18: error: the key '\"a b\"' is given twice [E002]\n"
+		"    1 | x = {\"a b\" = 1,  \"a b\" = [2]}\n"
+		"      |                  ^~~~~\n"},
+	{"a.b = 1 # =\na . b = {}", "f:2:1: error: the key 'a . b' is given twice [E002]\n"
 				    "    2 | a . b = {}\n"
 				    "      | ^~~~~\n"},
-	{"s = '''\n'''\ns = ''", "f:3:1: error: the key 's' is given twice\n"},
-	{"[a]\nb=1\n [a] # a\n", "f:3:2: error: the table '[a]' is given twice\n"
+	{"s = '''\n'''\ns = ''", "f:3:1: error: the key 's' is given twice [E002]\n"},
+	{"[a]\nb=1\n [a] # a\n", "f:3:2: error: the table '[a]' is given twice [E002]\n"
 				 "    3 |  [a] # a\n"
 				 "      |  ^~~\n"},
-	{"[[a]]\n[a]\n", "f:2:1: error: cannot redefine existing array 'a' as table\n"},
-	{"host = api.example.com\n",
-		"f:1:8: error: 'api.example.com' is not a value; text needs quotes around it\n"
-		"    1 | host = api.example.com\n"
-		"      |        ^~~~~~~~~~~~~~~\n"},
-	{"h = [foo, bar]", "f:1:6: error: 'foo' is not a value; text needs quotes around it\n"
-			   "    1 | h = [foo, bar]\n"
-			   "      |      ^~~\n"},
+	{"[[a]]\n[a]\n", "f:2:1: error: cannot redefine existing array 'a' as table [E002]\n"},
+	{"host = api.example.com\n", "f:1:8: error: 'api.example.com' is not a value; text needs "
+				     "quotes around it [E002]\n"
+				     "    1 | host = api.example.com\n"
+				     "      |        ^~~~~~~~~~~~~~~\n"},
+	{"h = [foo, bar]",
+		"f:1:6: error: 'foo' is not a value; text needs quotes around it [E002]\n"
+		"    1 | h = [foo, bar]\n"
+		"      |      ^~~\n"},
 	{"a = trueish", "f:1:5: error: 'trueish' is not a value"},
 	{"a = 007",
 		"f:1:5: error: '007' is not a value (leading zeroes are prohibited); text needs"},
 	{"ip = 10.0.0.1\n", "f:1:6: error: '10.0.0.1' is not a value ("},
 	{"a = 2020-13-01", "f:1:5: error: '2020-13-01' is not a value ("},
-	{"a = \"x\nb = 1\n", "f:1:7: error: the string is not closed on its line\n"},
-	{"a = 'x\n", "f:1:7: error: the literal string is not closed on its line\n"},
-	{"a = \"\"\"x", "f:1:9: error: the file ends before the string does\n"},
-	{"a = [1,", "f:1:8: error: the file ends before the array does\n"},
-	{"a = {b = 1", "f:1:11: error: the file ends before the inline table does\n"},
-	{"a", "f:1:2: error: the file ends before the key-value pair does\n"},
-	{"a = \n", "f:1:5: error: expected value, saw '\\n'\n"},
-	{"a b = 1", "f:1:3: error: expected '=', saw 'b'\n"},
-	{"[a\n", "f:1:3: error: expected ']', saw '\\n'\n"},
-	{"a = 1 b = 2", "f:1:7: error: expected a comment or whitespace, saw 'b'\n"},
-	{"a = 1\nb = \"\\q\"\n", "f:2:7: error: unknown escape sequence '\\q'\n"},
-	{"a = 1\rb = 2", "f:1:7: error: expected '\\n' after '\\r', saw 'b'\n"},
-	{"a = \"x\xffy\"", "f:1:7: error: the file is not text in UTF-8\n"},
-	{"a = 1\n\xc3", "f:2:1: error: the file is not text in UTF-8\n"},
-	{"\xff\xfe", "f:1:1: error: the file is not text in UTF-8\n"},
+	{"a = \"x\nb = 1\n", "f:1:7: error: the string is not closed on its line [E002]\n"},
+	{"a = 'x\n", "f:1:7: error: the literal string is not closed on its line [E002]\n"},
+	{"a = \"\"\"x", "f:1:9: error: the file ends before the string does [E002]\n"},
+	{"a = [1,", "f:1:8: error: the file ends before the array does [E002]\n"},
+	{"a = {b = 1", "f:1:11: error: the file ends before the inline table does [E002]\n"},
+	{"a", "f:1:2: error: the file ends before the key-value pair does [E002]\n"},
+	{"a = \n", "f:1:5: error: expected value, saw '\\n' [E002]\n"},
+	{"a b = 1", "f:1:3: error: expected '=', saw 'b' [E002]\n"},
+	{"[a\n", "f:1:3: error: expected ']', saw '\\n' [E002]\n"},
+	{"a = 1 b = 2", "f:1:7: error: expected a comment or whitespace, saw 'b' [E002]\n"},
+	{"a = 1\nb = \"\\q\"\n", "f:2:7: error: unknown escape sequence '\\q' [E002]\n"},
+	{"a = 1\rb = 2", "f:1:7: error: expected '\\n' after '\\r', saw 'b' [E002]\n"},
+	{"a = \"x\xffy\"", "f:1:7: error: the file is not text in UTF-8 [E002]\n"},
+	{"a = 1\n\xc3", "f:2:1: error: the file is not text in UTF-8 [E002]\n"},
+	{"\xff\xfe", "f:1:1: error: the file is not text in UTF-8 [E002]\n"},
 };
 
 static void test_errors(void **state)
@@ -220,7 +222,7 @@ static void test_errors(void **state)
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		expect_error(*state, text_of(errors[i].text), errors[i].message);
 	expect_error(*state, (struct text){"a=1\nb\0", 6},
-		"f:2:2: error: the file is not text: it has a NUL byte\n");
+		"f:2:2: error: the file is not text: it has a NUL byte [E002]\n");
 }
 
 /* `count` times `piece` between `head` and `tail`. */
@@ -247,37 +249,42 @@ static void test_depth_is_bounded(void **state)
 	parse(*state, repeat(*state, "a", 31, ".a", " = 1"));
 	parse(*state, repeat(*state, "[a", 31, ".a", "]"));
 	expect_error(*state, repeat(*state, "x = 1\na = ", 33, "[", ""),
-		"f:2:37: error: brackets are nested more than 32 deep\n");
+		"f:2:37: error: brackets are nested more than 32 deep [E003]\n");
 	expect_error(*state, repeat(*state, "a = ", 1000000, "[", ""),
-		"f:1:37: error: brackets are nested more than 32 deep\n");
+		"f:1:37: error: brackets are nested more than 32 deep [E003]\n");
 	expect_error(*state, repeat(*state, "a = ", 1000000, "{a = ", ""),
-		"brackets are nested more than 32 deep\n");
+		"brackets are nested more than 32 deep [E003]\n");
 	expect_error(*state, repeat(*state, "a", 32, ".a", " = 1"),
-		"f:1:64: error: a key has more than 32 parts\n");
+		"f:1:64: error: a key has more than 32 parts [E003]\n");
 	expect_error(*state, repeat(*state, "[a", 1000000, ".a", "]"),
-		"f:1:65: error: a key has more than 32 parts\n");
+		"f:1:65: error: a key has more than 32 parts [E003]\n");
 	expect_error(*state, repeat(*state, "a = {b", 1000000, ".\"a\"", " = 1}"),
-		"a key has more than 32 parts\n");
+		"a key has more than 32 parts [E003]\n");
 }
 
 static void test_numbers_are_bounded(void **state)
 {
 	parse(*state, repeat(*state, "a = [", LEX_VALUES_MAX - 2, "1,", "]"));
 	expect_error(*state, repeat(*state, "a = [", LEX_VALUES_MAX, "1,", "]"),
-		"error: the file has more than 2097152 values\n");
+		"error: the file has more than 2097152 values [E003]\n");
 	parse(*state, repeat(*state, "", LEX_HEADERS_MAX, "[[a]]\n", ""));
 	expect_error(*state, repeat(*state, "", LEX_HEADERS_MAX + 1, "[[a]]\n", ""),
-		"f:65537:1: error: the file has more than 65536 table headers\n");
+		"f:65537:1: error: the file has more than 65536 table headers [E003]\n");
 	parse(*state, repeat(*state, "a = [", LEX_DOTS_MAX, "1.5,", "]"));
+	/* A value's own dot is no key's. */
+	parse(*state, repeat(*state, "", LEX_DOTS_MAX + 1, "[[a]]\nb = 1.5\n", ""));
+	parse(*state, repeat(*state, "a = [", LEX_DOTS_MAX + 1, "{b = 1.5},\n", "]"));
+	expect_error(*state, repeat(*state, "a = [", LEX_DOTS_MAX + 1, "{b.c = 1.5},\n", "]"),
+		"error: the file has more than 16384 dots outside of strings and values [E003]\n");
 	expect_error(*state, repeat(*state, "a = [", LEX_DOTS_MAX + 1, "1.5,", "]"),
-		"error: the file has more than 16384 dots outside of strings\n");
+		"error: the file has more than 16384 dots outside of strings and values [E003]\n");
 }
 
 /* An error that the parser sees before the bound is exceeded is the one to be shown. */
 static void test_earlier_error_wins(void **state)
 {
 	expect_error(*state, repeat(*state, "a = \"x\nb = ", 33, "[", ""),
-		"f:1:7: error: the string is not closed on its line\n");
+		"f:1:7: error: the string is not closed on its line [E002]\n");
 	expect_error(*state, repeat(*state, "a = [\nb,\nc = ", 33, "[", ""),
 		"f:2:1: error: 'b' is not a value");
 }
@@ -320,7 +327,7 @@ static void test_size_is_bounded(void **state)
 {
 	struct text text = repeat(*state, "#", LEX_SIZE_MAX, " ", "");
 
-	expect_error(*state, text, "f: error: larger than 64 MiB\n");
+	expect_error(*state, text, "f: error: larger than 64 MiB [E003]\n");
 	text.length--;
 	parse(*state, text);
 }

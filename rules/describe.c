@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/describe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/host.h"
+#include "rules/pattern.h"
+
+const char *describe_match(const struct finding *finding, char *out)
+{
+	switch (finding->kind) {
+	case FOUND_HOST:
+		return host_to_text(
+			finding->host.kind, finding->host.wire, finding->host.length, out);
+	case FOUND_PATTERN:
+		snprintf(out, DESCRIBE_MATCH, "'%s'", pattern_text(finding->pattern));
+		return describe_clean(out);
+	case FOUND_ADDRESS:
+	case FOUND_CLASS:
+		return range_to_text(&finding->range, out);
+	case FOUND_NOTHING:
+		break;
+	}
+	*out = '\0';
+	return out;
+}
+
+bool describe_is_ambiguous(const struct entry *entry)
+{
+	return entry->n_hosts + entry->n_patterns + entry->n_addresses > 1 || entry->n_lists > 0;
+}
+
+const char *describe_kind(const struct finding *finding)
+{
+	static const char *const kinds[] = {
+		[FOUND_NOTHING] = "unknown",
+		[FOUND_HOST] = "host",
+		[FOUND_PATTERN] = "pattern",
+		[FOUND_ADDRESS] = "address",
+		[FOUND_CLASS] = "class",
+	};
+
+	return kinds[finding->kind];
+}
+
+const char *describe_verdict(enum verdict verdict)
+{
+	static const char *const words[] = {
+		[VERDICT_PERMIT] = "permitted",
+		[VERDICT_FLAG] = "flagged",
+		[VERDICT_OBSERVE] = "observed",
+		[VERDICT_REFUSE] = "refused",
+	};
+
+	return words[verdict];
+}
+
+/* Of two that match as closely. */
+static const char *describe_tie(const struct finding *winner, const struct finding *other)
+{
+	if (!winner->entry)
+		return "which is not narrower";
+	if (winner->entry->entry->action != other->entry->entry->action)
+		return "which is no closer a match, and deny goes first";
+	if (winner->entry > other->entry)
+		return "which is as specific, but reaches deeper";
+	return "which is no closer a match, and comes later";
+}
+
+const char *describe_defeat(const struct finding *winner, const struct finding *other)
+{
+	if (!judge_is_closer(winner, other))
+		return describe_tie(winner, other);
+	if (winner->kind == FOUND_ADDRESS || winner->kind == FOUND_CLASS)
+		return "which is wider";
+	if (other->kind == FOUND_ADDRESS || other->kind == FOUND_CLASS)
+		return "which has only the address";
+	return other->kind == winner->kind ? "which is less specific" : "which is a pattern";
+}
+
+char *describe_clean(char *text)
+{
+	struct text rest = text_of(text);
+	char *out = text;
+
+	while (rest.length > 0) {
+		uint32_t character;
+		size_t size = text_char(rest, &character);
+		bool shows = size > 0 && text_shows(character);
+
+		if (shows)
+			memmove(out, rest.start, size);
+		else
+			*out = '?';
+		out += shows ? size : 1;
+		rest.start += size > 0 ? size : 1;
+		rest.length -= size > 0 ? size : 1;
+	}
+	*out = '\0';
+	return text;
+}

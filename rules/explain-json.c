@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/explanation.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/describe.h"
+#include "rules/ports.h"
+
+/*
+ * An explanation as JSON, one object:
+ *
+ *	destination  {"name" or "address": text, "protocol": text or null, "port": number or null}
+ *	in_scope     whether the policy is about the traffic at all
+ *	permitted    what the exit status says
+ *	verdict      "permit", "flag", "observe" or "refuse": of the ports that get most
+ *	rule         the id that it is put down to; "dns", "loopback" or "out-of-scope" of what
+ *	             comes before all rules
+ *	score        of that rule; null where nothing was weighed
+ *	category     of the entry that decides, or else what categories.toml has for the name, or
+ *	             null
+ *	ports        array of PORTS
+ *	notes        [text...]: what else there is to know
+ *
+ * PORTS is:
+ *
+ *	ports        ["tcp/443", "udp/8000-8100", "icmp/echo"...]; "other": all that no entry names
+ *	verdict, rule, score
+ *	layers       array of LAYER
+ *
+ * LAYER is:
+ *
+ *	layer        0 for the base, n for override n
+ *	file         the policy file
+ *	verdict, score
+ *	winner       what decides in the layer; null when nothing matches:
+ *	             id            "allow-3", "o1:block-private"
+ *	             kind          "host", "pattern", "address" or "class"
+ *	             match         the word that matches: a host, a pattern, a prefix
+ *	             text          what the entry says, cut where it is long; null of a class
+ *	             reason        as the policy gives it, or null
+ *	             category      the same
+ *	             file, line, column    of the word that matches; null of a class
+ *	beaten       [{id, kind, match, file, line, column, why}...], at most 10
+ *	n_beaten     how many there are
+ *
+ * Fields may be added; none changes its meaning.
+ */
+
+static const char *const verdicts[] = {
+	[VERDICT_PERMIT] = "permit",
+	[VERDICT_FLAG] = "flag",
+	[VERDICT_OBSERVE] = "observe",
+	[VERDICT_REFUSE] = "refuse",
+};
+
+/* Below, an object or an array that cannot be made is NULL, and so is what it was to be part of. */
+
+static json_t *add(json_t *array, json_t *value)
+{
+	if (array && json_array_append_new(array, value) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+/* A string that a user wrote, or null. */
+static json_t *clean_string(const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
+
+	free(copy);
+	return text ? string : json_null();
+}
+
+static json_t *number_or_null(bool is_number, int number)
+{
+	return is_number ? json_integer(number) : json_null();
+}
+
+static json_t *finding_object(const struct layer *layer, const struct finding *finding)
+{
+	char rule[RULE_ID_MAX], match[DESCRIBE_MATCH];
+	const struct place *place = &finding->place;
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", finding_rule(layer, finding, rule),
+		"kind", describe_kind(finding), "match", describe_match(finding, match), "file",
+		clean_string(place->file), "line", number_or_null(place->file, (int)place->line),
+		"column", number_or_null(place->file, (int)place->column));
+}
+
+static json_t *winner_object(const struct explained_layer *layer)
+{
+	const struct finding *winner = &layer->winner;
+	const struct entry *entry = winner->entry ? winner->entry->entry : NULL;
+	json_t *object, *more;
+
+	if (winner->kind == FOUND_NOTHING)
+		return json_null();
+	object = finding_object(layer->layer, winner);
+	more = json_pack("{s:s?, s:o, s:o}", "text", layer->text, "reason",
+		clean_string(entry ? entry->reason : NULL), "category",
+		clean_string(entry ? entry->category : NULL));
+	if (!object || !more || json_object_update(object, more) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(more);
+	return object;
+}
+
+static json_t *beaten_array(const struct explained_layer *layer)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < layer->n_beaten && i < EXPLANATION_BEATEN_MAX; i++) {
+		const struct finding *beaten = &layer->beaten[i];
+		json_t *object = finding_object(layer->layer, beaten);
+		json_t *why = json_string(describe_defeat(&layer->winner, beaten));
+
+		if (object && json_object_set_new(object, "why", why) < 0) {
+			json_decref(object);
+			object = NULL;
+		}
+		array = add(array, object);
+	}
+	return array;
+}
+
+/* The score that decided; null of a layer that says nothing. */
+static json_t *score_of(const struct explained_layer *layer)
+{
+	bool is_silent = layer->winner.kind == FOUND_NOTHING && layer->layer->neutral;
+
+	return is_silent ? json_null() : json_real(layer->winner.score);
+}
+
+static json_t *layer_object(const struct explained_layer *layer, size_t index)
+{
+	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:I}", "layer", (int)index, "file",
+		clean_string(layer->layer->policy->file), "verdict",
+		verdicts[layer->winner.verdict], "score", score_of(layer), "winner",
+		winner_object(layer), "beaten", beaten_array(layer), "n_beaten",
+		(json_int_t)layer->n_beaten);
+}
+
+static json_t *ports_object(const struct explained_ports *ports, size_t n_layers)
+{
+	json_t *list = json_array(), *layers = json_array();
+	char text[PORTS_TEXT];
+
+	for (size_t i = 0; i < ports->n_ports; i++)
+		list = add(list, json_string(port_range_to_text(&ports->ports[i], text)));
+	if (ports->others)
+		list = add(list, json_string("other"));
+	for (size_t i = 0; i < n_layers; i++)
+		layers = add(layers, layer_object(&ports->layers[i], i));
+	return json_pack("{s:o, s:s, s:s, s:o, s:o}", "ports", list, "verdict",
+		verdicts[ports->verdict], "rule", ports->rule, "score", score_of(ports->decider),
+		"layers", layers);
+}
+
+static json_t *destination_object(const struct destination *to)
+{
+	char text[NAME_TEXT];
+	const char *protocol =
+		to->protocol == DESTINATION_ANY ? NULL : protocol_name((enum protocol)to->protocol);
+
+	if (to->is_address)
+		inaddr_to_text(&to->address, text);
+	else
+		name_to_text(&to->name, text);
+	return json_pack("{s:s, s:s?, s:o}", to->is_address ? "address" : "name", text, "protocol",
+		protocol, "port", number_or_null(to->port != DESTINATION_ANY, to->port));
+}
+
+int explain_as_json(const struct explanation *it, FILE *out)
+{
+	const struct explained_layer *decider = it->decisive ? it->decisive->decider : NULL;
+	json_t *ports = json_array(), *notes = json_array(), *root;
+	int error = -1;
+
+	for (size_t i = 0; i < it->n_ports; i++)
+		ports = add(ports, ports_object(&it->ports[i], it->n_layers));
+	for (size_t i = 0; i < it->n_notes; i++)
+		notes = add(notes, json_string(it->notes[i]));
+	root = json_pack("{s:o, s:b, s:b, s:s, s:s, s:o, s:o, s:o, s:o}", "destination",
+		destination_object(&it->to), "in_scope", it->in_scope, "permitted",
+		it->verdict != VERDICT_REFUSE, "verdict", verdicts[it->verdict], "rule", it->rule,
+		"score", decider ? score_of(decider) : json_null(), "category",
+		clean_string(it->category), "ports", ports, "notes", notes);
+	if (root)
+		error = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+	json_decref(root);
+	if (error < 0)
+		return -ENOMEM;
+	fputc('\n', out);
+	return 0;
+}

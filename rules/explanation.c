@@ -1,0 +1,723 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/explanation.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "rules/category.h"
+#include "rules/describe.h"
+#include "rules/entry-text.h"
+#include "rules/scope.h"
+#include "src/base/arena.h"
+
+/*
+ * Theory of operation
+ *
+ * A destination goes the way that the ruleset's chains have: what isn't in scope is let through,
+ * DNS goes to the resolver, the loopback is open. What is left is judged (rules/judge.h), once for
+ * each group of ports that the plan tells apart, by one port that stands for all of them; a group
+ * is of one mind, since an entry names all of it or nothing. What no entry names is a group as
+ * well. Groups that come out alike are told together.
+ *
+ * The verdict on a name is the resolver's: nothing is open before it has answered. The verdict on
+ * an address is that of the kernel on an address that nobody has asked for; a lease may open it
+ * all the same, which is said, but does not make it permitted.
+ */
+
+enum { DNS_PORT = 53, PORTS = 65535, EMBEDDED_MAX = 10, NOTES_MAX = EMBEDDED_MAX + 8 };
+
+/* A port group, or the rest, as far as it is asked about. */
+struct part {
+	bool asked;
+	bool others; /* of the rest: all of it */
+	struct question question;
+	struct port_range *ports;
+	size_t n_ports;
+};
+
+struct work {
+	struct arena *arena;
+	const struct layers *layers;
+	const struct plan *plan;
+	const struct policy *base;
+	struct explanation *it;
+	bool forwarded;     /* traffic that passes through */
+	struct part *parts; /* the plan's groups, and the rest */
+	size_t n_parts;
+	bool failed; /* no memory */
+};
+
+static bool is_permitted(enum verdict verdict)
+{
+	return verdict != VERDICT_REFUSE;
+}
+
+/* --- Notes --- */
+
+static void __attribute__((format(printf, 2, 3))) note(struct work *work, const char *format, ...)
+{
+	struct explanation *it = work->it;
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	text = arena_vprintf(work->arena, format, arguments);
+	va_end(arguments);
+	if (text)
+		it->notes[it->n_notes++] = describe_clean(text);
+	else
+		work->failed = true;
+}
+
+static const char *say_place(struct work *work, struct place place)
+{
+	const char *text = arena_printf(work->arena, "%s:%u", place.file, place.line);
+
+	work->failed |= !text;
+	return text ? text : "";
+}
+
+/* "allow-3 (policy.toml:12)", or the id alone of what is no entry. */
+static const char *say_rule(struct work *work, const struct judgement *judgement)
+{
+	const char *text;
+	char rule[RULE_ID_MAX];
+	unsigned layer;
+
+	judgement_rule(work->layers, judgement, rule);
+	if (judgement_layer(work->layers, judgement, &layer) && judgement->layers[layer].entry)
+		text = arena_printf(work->arena, "%s (%s)", rule,
+			say_place(work, judgement->layers[layer].entry->entry->place));
+	else
+		text = arena_strndup(work->arena, rule, strlen(rule));
+	work->failed |= !text;
+	return text ? text : "";
+}
+
+/* --- What comes before all rules --- */
+
+/* Nothing is judged. */
+static void settle(struct work *work, enum verdict verdict, const char *rule)
+{
+	work->it->verdict = verdict;
+	work->it->rule = rule;
+}
+
+/* Where DNS to the destination is sent instead, if it is; a name may have addresses of either
+ * family. */
+static const struct endpoint *redirection(const struct work *work)
+{
+	const struct endpoint *listen[PLAN_FAMILIES];
+
+	if (work->forwarded && !scope_is_given(&work->base->scope))
+		return NULL;
+	for (unsigned i = 0; i < PLAN_FAMILIES; i++)
+		listen[i] = work->forwarded ? work->plan->family[i].listen_forwarded
+					    : work->plan->family[i].listen;
+	if (work->it->to.is_address)
+		return listen[inaddr_is_ip4(&work->it->to.address) ? PLAN_IP4 : PLAN_IP6];
+	return listen[PLAN_IP4] && listen[PLAN_IP6] ? listen[PLAN_IP4] : NULL;
+}
+
+static bool is_resolver(const struct destination *to, const struct endpoint *resolver)
+{
+	return to->is_address && to->port == resolver->port &&
+	       inaddr_compare(&resolver->address, &to->address) == 0;
+}
+
+static bool is_loopback(const struct inaddr *address)
+{
+	static const struct inaddr loopback6 = {{[15] = 1}};
+
+	if (inaddr_is_ip4(address))
+		return address->bytes[12] == 127;
+	return inaddr_compare(address, &loopback6) == 0;
+}
+
+/* Whether the destination is DNS, the resolver or never leaves. */
+static bool settle_local(struct work *work)
+{
+	const struct destination *to = &work->it->to;
+	const struct endpoint *resolver = redirection(work);
+	char text[INADDR_TEXT];
+
+	if (resolver && is_resolver(to, resolver)) {
+		settle(work, VERDICT_PERMIT, "dns");
+		note(work, "dns: the resolver itself");
+	} else if (resolver && to->port == DNS_PORT) {
+		settle(work, VERDICT_REFUSE, "dns");
+		note(work, "dns: goes to the resolver at %s instead, like all DNS",
+			endpoint_to_text(resolver, text));
+	} else if (to->is_address && is_loopback(&to->address)) {
+		settle(work, VERDICT_PERMIT, "loopback");
+		note(work, "loopback: never leaves this network namespace");
+	}
+	return work->it->rule != NULL;
+}
+
+static void settle_out_of_scope(struct work *work, const struct explain_as *as)
+{
+	const struct {
+		const char *what, *value;
+	} parts[] = {{"user", as->user}, {"group", as->group}, {"cgroup", as->cgroup},
+		{"interface", as->interface}, {"source", as->source}};
+	const char *who = "";
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!parts[i].value || !who)
+			continue;
+		who = arena_printf(work->arena, "%s%s%s %s", who, *who ? ", " : "", parts[i].what,
+			parts[i].value);
+	}
+	work->failed |= !who;
+	settle(work, VERDICT_PERMIT, "out-of-scope");
+	work->it->in_scope = false;
+	note(work, "not in scope (%s): [scope] is at %s", who && *who ? who : "nothing is known",
+		say_place(work, work->base->scope_place));
+}
+
+/* --- Which ports --- */
+
+/* The part of a range that is asked about; false: there is none. What is sent to the resolver
+ * instead does not count. */
+static bool cut_ports(
+	const struct work *work, const struct port_range *range, struct port_range *ret_ports)
+{
+	const struct destination *to = &work->it->to;
+	struct port_range ports = *range;
+
+	if (to->protocol != DESTINATION_ANY && to->protocol != (int)range->protocol)
+		return false;
+	if (to->port != DESTINATION_ANY) {
+		if (to->port < range->first || to->port > range->last)
+			return false;
+		ports.first = ports.last = (uint16_t)to->port;
+	}
+	if (ports.protocol != PROTOCOL_ICMP_ECHO && ports.first == DNS_PORT &&
+		ports.last == DNS_PORT && redirection(work))
+		return false;
+	*ret_ports = ports;
+	return true;
+}
+
+static void ask_about(const struct work *work, struct part *part, enum protocol protocol, int port)
+{
+	const struct destination *to = &work->it->to;
+
+	part->question = (struct question){
+		.name = to->is_address ? NULL : &to->name,
+		.address = to->is_address ? &to->address : NULL,
+		.protocol = protocol,
+		.port = (uint16_t)(port == DESTINATION_ANY ? 0 : port),
+	};
+}
+
+static void take_group(struct work *work, const struct plan_group *group)
+{
+	struct part *part = &work->parts[work->n_parts++];
+	const struct port_range *stands;
+
+	part->ports = arena_array(work->arena, group->n_ports, sizeof(*part->ports));
+	if (!part->ports) {
+		work->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < group->n_ports; i++)
+		part->n_ports += cut_ports(work, &group->ports[i], &part->ports[part->n_ports]);
+	part->asked = part->n_ports > 0;
+	stands = part->asked ? part->ports : group->ports;
+	ask_about(work, part, stands->protocol, stands->first);
+}
+
+/* How many of the protocol's ports are in groups. */
+static size_t count_grouped(const struct work *work, int protocol)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < work->plan->n_groups; i++) {
+		const struct plan_group *group = &work->plan->groups[i];
+
+		for (size_t j = 0; j < group->n_ports; j++)
+			if ((int)group->ports[j].protocol == protocol)
+				count += (size_t)group->ports[j].last - group->ports[j].first + 1;
+	}
+	return count;
+}
+
+/* The ports of no group. */
+static void take_rest(struct work *work)
+{
+	const struct destination *to = &work->it->to;
+	struct part *part = &work->parts[work->n_parts++];
+	bool is_one = to->port != DESTINATION_ANY || to->protocol == PROTOCOL_ICMP_ECHO;
+	unsigned group;
+
+	ask_about(work, part, PROTOCOL_OTHER, DESTINATION_ANY);
+	if (!is_one) {
+		part->others = to->protocol == DESTINATION_ANY ||
+			       count_grouped(work, to->protocol) < PORTS;
+		part->asked = part->others;
+		return;
+	}
+	ask_about(work, part, (enum protocol)to->protocol, to->port);
+	part->asked =
+		!plan_find_group(work->plan, part->question.protocol, part->question.port, &group);
+	part->ports = arena_array(work->arena, 1, sizeof(*part->ports));
+	work->failed |= !part->ports;
+	if (!part->asked || !part->ports)
+		return;
+	part->ports[part->n_ports++] = (struct port_range){
+		part->question.protocol, part->question.port, part->question.port};
+}
+
+static void take_parts(struct work *work)
+{
+	const struct plan *plan = work->plan;
+
+	work->parts = arena_array(work->arena, plan->n_groups + 1, sizeof(*work->parts));
+	if (!work->parts) {
+		work->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < plan->n_groups; i++)
+		take_group(work, &plan->groups[i]);
+	take_rest(work);
+}
+
+/* --- What is decided --- */
+
+static bool is_same(const struct finding *a, const struct finding *b)
+{
+	return a->kind == b->kind && a->entry == b->entry && a->class == b->class;
+}
+
+static void keep_beaten(void *context, const struct finding *finding)
+{
+	struct explained_layer *layer = context;
+	const struct finding *winner = &layer->winner;
+
+	if (is_same(finding, winner) || (finding->entry && finding->entry == winner->entry))
+		return;
+	if (layer->n_beaten < EXPLANATION_BEATEN_MAX)
+		layer->beaten[layer->n_beaten] = *finding;
+	layer->n_beaten++;
+}
+
+static bool is_alike(
+	const struct work *work, const struct explained_ports *a, const struct explained_ports *b)
+{
+	for (size_t i = 0; i < work->layers->n_layers; i++) {
+		const struct explained_layer *one = &a->layers[i], *other = &b->layers[i];
+
+		if (!is_same(&one->winner, &other->winner) || one->n_beaten != other->n_beaten)
+			return false;
+		for (size_t j = 0; j < one->n_beaten && j < EXPLANATION_BEATEN_MAX; j++)
+			if (!is_same(&one->beaten[j], &other->beaten[j]))
+				return false;
+	}
+	return true;
+}
+
+static void explain_layer(struct work *work, const struct part *part, size_t index,
+	const struct finding *winner, struct explained_layer *layer)
+{
+	const char *text = winner->entry ? entry_text(work->arena, winner->entry->entry) : NULL;
+	char *copy = text ? arena_strndup(work->arena, text, strlen(text)) : NULL;
+
+	work->failed |= winner->entry && !copy;
+	layer->layer = &work->layers->layers[index];
+	layer->winner = *winner;
+	layer->text = copy ? describe_clean(copy) : NULL;
+	judge_visit(layer->layer, &part->question, keep_beaten, layer);
+}
+
+/* Judges the part into `ports`. */
+static void judge_part(struct work *work, const struct part *part, struct explained_ports *ports)
+{
+	const struct layers *layers = work->layers;
+	struct judgement judgement;
+	unsigned decider = 0;
+
+	ports->layers = arena_array(work->arena, layers->n_layers, sizeof(*ports->layers));
+	if (!ports->layers) {
+		work->failed = true;
+		return;
+	}
+	judge(layers, &part->question, &judgement);
+	judgement_layer(layers, &judgement, &decider);
+	judgement_rule(layers, &judgement, ports->rule);
+	for (size_t i = 0; i < layers->n_layers; i++)
+		explain_layer(work, part, i, &judgement.layers[i], &ports->layers[i]);
+	ports->verdict = judgement.verdict;
+	ports->decider = &ports->layers[decider];
+	ports->ports = part->ports;
+	ports->n_ports = part->n_ports;
+	ports->others = part->others;
+}
+
+/* Tells the ports together with others like them. */
+static void join_ports(
+	struct work *work, struct explained_ports *all, const struct explained_ports *more)
+{
+	struct port_range *joined =
+		arena_array(work->arena, all->n_ports + more->n_ports + 1, sizeof(*joined));
+
+	if (!joined) {
+		work->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < all->n_ports; i++)
+		joined[i] = all->ports[i];
+	for (size_t i = 0; i < more->n_ports; i++)
+		joined[all->n_ports + i] = more->ports[i];
+	all->ports = joined;
+	all->n_ports += more->n_ports;
+	all->others |= more->others;
+}
+
+static void explain_part(struct work *work, const struct part *part)
+{
+	struct explanation *it = work->it;
+	struct explained_ports *ports = &it->ports[it->n_ports];
+
+	judge_part(work, part, ports);
+	for (size_t i = 0; i < it->n_ports && !work->failed; i++) {
+		if (!is_alike(work, &it->ports[i], ports))
+			continue;
+		join_ports(work, &it->ports[i], ports);
+		*ports = (struct explained_ports){0};
+		return;
+	}
+	it->n_ports++;
+}
+
+/* Puts the ports without a name of their own behind the others. */
+static void order_ports(struct explanation *it)
+{
+	for (size_t i = 0; i + 1 < it->n_ports; i++) {
+		struct explained_ports ports = it->ports[i];
+
+		if (!ports.others)
+			continue;
+		it->ports[i] = it->ports[i + 1];
+		it->ports[i + 1] = ports;
+	}
+}
+
+static void find_decisive(struct explanation *it)
+{
+	for (size_t i = 0; i < it->n_ports; i++)
+		if (!it->decisive || it->ports[i].verdict < it->decisive->verdict)
+			it->decisive = &it->ports[i];
+	if (!it->decisive)
+		return;
+	it->verdict = it->decisive->verdict;
+	it->rule = it->decisive->rule;
+}
+
+static void explain_parts(struct work *work)
+{
+	struct explanation *it = work->it;
+
+	it->ports = arena_array(work->arena, work->n_parts + 1, sizeof(*it->ports));
+	work->failed |= !it->ports;
+	for (size_t i = 0; i < work->n_parts && !work->failed; i++)
+		if (work->parts[i].asked)
+			explain_part(work, &work->parts[i]);
+	if (work->failed)
+		return;
+	order_ports(it);
+	find_decisive(it);
+}
+
+/* --- What else there is to know --- */
+
+/* The first of the other ports on which the same is permitted. */
+static bool find_elsewhere(const struct work *work, struct judgement *ret_judgement)
+{
+	for (size_t i = 0; i < work->n_parts; i++) {
+		if (work->parts[i].asked)
+			continue;
+		judge(work->layers, &work->parts[i].question, ret_judgement);
+		if (is_permitted(ret_judgement->verdict))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the resolver answers for the name: it is permitted on some port. */
+static bool is_answered(const struct work *work, const struct name *name)
+{
+	for (size_t i = 0; i < work->n_parts; i++) {
+		struct question question = work->parts[i].question;
+		struct judgement judgement;
+
+		question.name = name;
+		question.address = NULL;
+		judge(work->layers, &question, &judgement);
+		if (is_permitted(judgement.verdict))
+			return true;
+	}
+	return false;
+}
+
+/* Judges a name with one of its addresses; true: it is permitted on some port that is asked about.
+ * *ret_judgement is of that port, or of the last. */
+static bool judge_answer(const struct work *work, const struct name *name,
+	const struct inaddr *address, bool embedded, struct judgement *ret_judgement)
+{
+	for (size_t i = 0; i < work->n_parts; i++) {
+		struct question question = work->parts[i].question;
+
+		if (!work->parts[i].asked)
+			continue;
+		question.name = name;
+		question.address = address;
+		question.embedded = embedded;
+		judge(work->layers, &question, ret_judgement);
+		if (is_permitted(ret_judgement->verdict))
+			return true;
+	}
+	return false;
+}
+
+/* "10.9.9.9, 2001:db8:9::9 (refused: deny-2)" */
+static const char *say_embedded(struct work *work, const struct embedded_host *host)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < host->n_addresses && text; i++) {
+		struct judgement judgement;
+		char address[INADDR_TEXT];
+		bool open = judge_answer(work, &host->name, &host->addresses[i], true, &judgement);
+
+		inaddr_to_text(&host->addresses[i], address);
+		text = arena_printf(work->arena, "%s%s%s%s%s%s", text, i > 0 ? ", " : "", address,
+			open ? "" : " (refused: ", open ? "" : say_rule(work, &judgement),
+			open ? "" : ")");
+	}
+	work->failed |= !text;
+	return text ? text : "";
+}
+
+static const struct embedded_host *find_embedded(const struct work *work, const struct name *name)
+{
+	const struct dns_policy *dns = &work->base->dns;
+
+	for (size_t i = 0; i < dns->n_hosts; i++)
+		if (name_equal(&dns->hosts[i].name, name))
+			return &dns->hosts[i];
+	return NULL;
+}
+
+/* Which of the addresses that servers answer are taken. */
+static const char *say_believed(const struct work *work)
+{
+	const struct finding *winner = &work->it->decisive->decider->winner;
+
+	if (!winner->entry)
+		return "but for refused ones";
+	switch (winner->entry->entry->believed) {
+	case BELIEVED_PUBLIC:
+		return "but for blocked classes";
+	case BELIEVED_ANY:
+		return "of whatever class";
+	case BELIEVED_LISTED:
+		return "if the entry's 'addresses' have them";
+	}
+	return "";
+}
+
+/* Where a permitted name's addresses come from, without which nothing is open. */
+static void note_source(struct work *work)
+{
+	const struct embedded_host *host = find_embedded(work, &work->it->to.name);
+	bool leased = work->it->decisive->decider->winner.entry != NULL;
+	const char *how = leased ? "open while leased" : "resolved";
+
+	if (host)
+		note(work, "%s, from [dns.hosts] (%s): %s", how, say_place(work, host->place),
+			say_embedded(work, host));
+	else if (work->base->dns.n_upstream > 0)
+		note(work, "%s: the addresses that [dns] upstream answers, %s", how,
+			say_believed(work));
+	else
+		note(work, "but it has no addresses: there is neither [dns] upstream nor "
+			   "[dns.hosts] for it");
+}
+
+static void note_refused_name(struct work *work)
+{
+	struct judgement judgement;
+
+	if (!find_elsewhere(work, &judgement)) {
+		note(work, "so the resolver does not answer for it");
+		return;
+	}
+	note(work, "the name is permitted, but on other ports, by %s", say_rule(work, &judgement));
+	if (is_permitted(layers_unknown(work->layers)))
+		note(work, "and its addresses can be reached here without it, unless they are "
+			   "refused as such");
+}
+
+static bool has_address(const struct embedded_host *host, const struct inaddr *address)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (inaddr_compare(&host->addresses[i], address) == 0)
+			return true;
+	return false;
+}
+
+/* The embedded names that lead to the address by a lease, on a port that is asked about. */
+static void note_embedded(struct work *work)
+{
+	const struct dns_policy *dns = &work->base->dns;
+	const struct inaddr *address = &work->it->to.address;
+	struct judgement judgement;
+	char text[NAME_TEXT];
+	size_t count = 0;
+
+	for (size_t i = 0; i < dns->n_hosts; i++) {
+		const struct embedded_host *host = &dns->hosts[i];
+
+		if (!has_address(host, address) || !is_answered(work, &host->name) ||
+			!judge_answer(work, &host->name, address, true, &judgement) ||
+			count++ >= EMBEDDED_MAX)
+			continue;
+		note(work, "but open while leased to %s (%s), by %s",
+			name_to_text(&host->name, text), say_place(work, host->place),
+			say_rule(work, &judgement));
+	}
+	if (count > EMBEDDED_MAX)
+		note(work, "and %zu more", count - EMBEDDED_MAX);
+}
+
+/* Whether the layer may permit the address as that of some name. */
+static bool may_permit(const struct layer *layer, const struct question *question)
+{
+	if (is_permitted(judge_layer(layer, question).verdict))
+		return true;
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		const struct layer_entry *it = &layer->entries[i];
+		enum address_class class;
+
+		if (is_permitted(it->verdict) && entry_has_names(it->entry) &&
+			judge_has_port(it->entry, question->protocol, question->port) &&
+			judge_believes(layer, it->entry, question->address, &class))
+			return true;
+	}
+	return false;
+}
+
+static bool may_be_answered(const struct work *work)
+{
+	for (size_t i = 0; i < work->n_parts && work->base->dns.n_upstream > 0; i++) {
+		const struct part *part = &work->parts[i];
+		bool may = part->asked;
+
+		for (size_t j = 0; j < work->layers->n_layers; j++)
+			may = may && may_permit(&work->layers->layers[j], &part->question);
+		if (may)
+			return true;
+	}
+	return false;
+}
+
+static void note_refused_address(struct work *work)
+{
+	struct judgement judgement;
+
+	if (find_elsewhere(work, &judgement))
+		note(work, "the address is permitted, but on other ports, by %s",
+			say_rule(work, &judgement));
+	note_embedded(work);
+	if (may_be_answered(work))
+		note(work, "but open while leased, if the answer for a permitted name has it");
+}
+
+static void add_notes(struct work *work)
+{
+	bool permitted = is_permitted(work->it->verdict);
+
+	if (work->it->to.is_address && !permitted)
+		note_refused_address(work);
+	else if (!work->it->to.is_address && permitted)
+		note_source(work);
+	else if (!work->it->to.is_address)
+		note_refused_name(work);
+}
+
+/* --- All together --- */
+
+static int find_scope(struct work *work, const struct explain_as *as)
+{
+	const struct scope *scope = &work->base->scope;
+
+	work->forwarded = as ? as->interface || as->source : scope_is_forwarded(scope);
+	work->it->in_scope = true;
+	return as ? scope_has(scope, as, &work->it->in_scope) : 0;
+}
+
+static void find_category(struct work *work, const struct categories *categories)
+{
+	struct explanation *it = work->it;
+	const struct layer_entry *winner = it->decisive->decider->winner.entry;
+
+	it->category = winner ? winner->entry->category : NULL;
+	if (it->category || it->to.is_address)
+		return;
+	it->category = category_find(categories, &it->to.name);
+	it->category_known = it->category != NULL;
+}
+
+static void explain_in_scope(struct work *work, const struct categories *categories)
+{
+	if (settle_local(work))
+		return;
+	take_parts(work);
+	if (!work->failed)
+		explain_parts(work);
+	if (!work->it->decisive) {
+		settle(work, VERDICT_REFUSE, PLAN_DEFAULT_DENY);
+		return;
+	}
+	find_category(work, categories);
+	add_notes(work);
+}
+
+int explanation_make(struct arena *arena, const struct compiled *compiled, const char *destination,
+	const struct explain_as *as, const struct explanation **ret_explanation)
+{
+	struct explanation *it = arena_alloc(arena, sizeof(*it));
+	struct work work = {
+		.arena = arena,
+		.layers = compiled->layers,
+		.plan = compiled->plan,
+		.base = compiled->layers->layers[0].policy,
+		.it = it,
+	};
+	int error;
+
+	if (it)
+		it->notes = arena_array(arena, NOTES_MAX, sizeof(*it->notes));
+	if (!it || !it->notes)
+		return -ENOMEM;
+	it->n_layers = compiled->layers->n_layers;
+	if (destination_read(destination, &it->to) < 0)
+		return -EINVAL;
+	error = find_scope(&work, as);
+	if (error < 0)
+		return error;
+	if (it->in_scope)
+		explain_in_scope(&work, compiled->categories);
+	else
+		settle_out_of_scope(&work, as);
+	if (!as && scope_is_given(&work.base->scope))
+		note(&work, "this is about what is in scope: [scope] is at %s",
+			say_place(&work, work.base->scope_place));
+	if (work.failed)
+		return -ENOMEM;
+	*ret_explanation = it;
+	return 0;
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/layers.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "rules/class.h"
+#include "rules/codes.h"
+#include "rules/list.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+
+/*
+ * Theory of operation
+ *
+ * Each policy becomes a layer: its entries that are in force, each with the verdict that its score
+ * comes to under the thresholds of its own file. A destination is judged in every layer alone and
+ * the strictest verdict holds, so whatever a further layer says, it can only narrow. What is no
+ * verdict is merged the same way: of two ceilings the lower one, of two demands both.
+ */
+
+enum { DATE_TEXT = sizeof("2027-01-31 00:00:00 UTC") + 16 };
+
+enum verdict layer_refusal(const struct layer *layer)
+{
+	return layer->policy->observe ? VERDICT_OBSERVE : VERDICT_REFUSE;
+}
+
+enum verdict layer_verdict(const struct layer *layer, double score)
+{
+	const struct thresholds *thresholds = &layer->policy->score;
+
+	if (score >= thresholds->refuse_at)
+		return layer_refusal(layer);
+	return score >= thresholds->flag_at ? VERDICT_FLAG : VERDICT_PERMIT;
+}
+
+static bool is_expired(const struct entry *entry, int64_t now)
+{
+	return entry->expires <= now;
+}
+
+/* Whether the policy lists what it permits, even if all of it has expired. */
+static bool lists_allowed(const struct policy *policy)
+{
+	for (size_t i = 0; i < policy->n_entries; i++)
+		if (policy->entries[i].action == ACTION_ALLOW)
+			return true;
+	return policy->has_allow;
+}
+
+static void warn_expired(struct diag *diag, const struct entry *entry)
+{
+	char date[DATE_TEXT] = "long ago";
+	time_t when = (time_t)entry->expires;
+	struct tm parts;
+
+	if (gmtime_r(&when, &parts))
+		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S UTC", &parts);
+	diag_warning(diag, CODE_EXPIRED, entry->expires_place,
+		"'%s' expired on %s: it is as if it were not there", entry->id, date);
+}
+
+static int take_entries(struct arena *arena, struct layer *layer, int64_t now, struct diag *diag)
+{
+	const struct policy *policy = layer->policy;
+
+	layer->entries = arena_array(arena, policy->n_entries + 1, sizeof(*layer->entries));
+	if (!layer->entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->n_entries; i++) {
+		const struct entry *entry = &policy->entries[i];
+		struct layer_entry *taken = &layer->entries[layer->n_entries];
+
+		if (is_expired(entry, now)) {
+			warn_expired(diag, entry);
+			continue;
+		}
+		taken->entry = entry;
+		taken->id = *layer->prefix ? arena_printf(arena, "%s%s", layer->prefix, entry->id)
+					   : entry->id;
+		taken->verdict = layer_verdict(layer, entry->score);
+		if (!taken->id)
+			return -ENOMEM;
+		layer->n_entries++;
+	}
+	return 0;
+}
+
+/* Weighs the policy that is number `index` of all. */
+static int make_layer(struct arena *arena, const struct policy *policy, size_t index, int64_t now,
+	struct diag *diag, struct layer *layer)
+{
+	bool is_override = index > 0;
+
+	layer->policy = policy;
+	layer->prefix = is_override ? arena_printf(arena, "o%zu:", index) : "";
+	if (!layer->prefix)
+		return -ENOMEM;
+	layer->block = policy->block;
+	layer->class_verdict = layer_verdict(layer, LAYERS_DENY_SCORE);
+	layer->neutral =
+		is_override && !lists_allowed(policy) && !(policy->has_mode && policy->denylist);
+	layer->unknown_score = policy->score.unknown;
+	layer->unknown =
+		layer->neutral ? VERDICT_PERMIT : layer_verdict(layer, policy->score.unknown);
+	return take_entries(arena, layer, now, diag);
+}
+
+/* The lower of two rates, of which 0 is none. Equal ones differ in how many may come at once: the
+ * fewer. */
+static struct rate lower_rate(struct rate a, struct rate b)
+{
+	uint64_t a_share = (uint64_t)a.count * b.seconds, b_share = (uint64_t)b.count * a.seconds;
+
+	if (a.count == 0 || b.count == 0)
+		return a.count == 0 ? b : a;
+	if (a_share == b_share)
+		return a.count < b.count ? a : b;
+	return a_share < b_share ? a : b;
+}
+
+/* The lower of two ceilings, of which 0 is none. */
+static uint64_t lower(uint64_t a, uint64_t b)
+{
+	if (a == 0 || b == 0)
+		return a == 0 ? b : a;
+	return a < b ? a : b;
+}
+
+static void merge_ceilings(struct layers *layers, const struct policy *policy)
+{
+	const struct limits *limits = &policy->limits;
+	const struct budget *budget = &policy->budget;
+	struct limits *least = &layers->limits;
+
+	least->connections = lower_rate(least->connections, limits->connections);
+	least->connections_per_destination =
+		lower_rate(least->connections_per_destination, limits->connections_per_destination);
+	least->queries = lower_rate(least->queries, limits->queries);
+	least->bytes = lower(least->bytes, limits->bytes);
+	layers->budget.destinations =
+		(uint32_t)lower(layers->budget.destinations, budget->destinations);
+	layers->budget.wildcard_names =
+		(uint32_t)lower(layers->budget.wildcard_names, budget->wildcard_names);
+	layers->budget.refuse |= budget->refuse;
+	layers->audit_allowed |= policy->audit_allowed;
+}
+
+bool entry_has_names(const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->n_lists; i++)
+		if (entry->lists[i]->n_names > 0)
+			return true;
+	return entry->n_hosts > 0 || entry->n_patterns > 0;
+}
+
+enum verdict layers_unknown(const struct layers *layers)
+{
+	enum verdict strictest = VERDICT_PERMIT;
+
+	for (size_t i = 0; i < layers->n_layers; i++)
+		if (layers->layers[i].unknown > strictest)
+			strictest = layers->layers[i].unknown;
+	return strictest;
+}
+
+static void complain_unenforceable(struct diag *diag, const struct layer_entry *it)
+{
+	diag_error(diag, CODE_UNENFORCEABLE, it->entry->place,
+		"'%s' refuses names on some ports only, where their addresses can be reached "
+		"without a name: %s",
+		it->id,
+		it->entry->action == ACTION_DENY ? "leave out 'ports'"
+						 : "use a [[deny]] without 'ports'");
+}
+
+/*
+ * What opens a name's addresses is a lease, and a lease is for ports that somebody names: where the
+ * rest is refused, an entry for all ports opens none of it, whatever its score.
+ */
+static void check_openable(const struct layer *layer, struct diag *diag)
+{
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		const struct layer_entry *it = &layer->entries[i];
+
+		if (it->verdict < VERDICT_OBSERVE && layer->unknown == VERDICT_REFUSE &&
+			it->entry->all_ports && entry_has_names(it->entry))
+			diag_error(diag, CODE_UNENFORCEABLE, it->entry->place,
+				"'%s' permits names, by its score, on all ports, where what nothing "
+				"matches is refused: say on which 'ports'",
+				it->id);
+	}
+}
+
+/*
+ * A name is refused by not being resolved, and that refuses it on all ports. On some of them only,
+ * the name is resolved and the refusal is up to what the kernel says of its addresses; they are
+ * reached like any unknown address, so the refusal holds only where that is refused too.
+ */
+static void check_enforceable(const struct layers *layers, struct diag *diag)
+{
+	enum verdict unknown = layers_unknown(layers);
+
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		const struct layer *layer = &layers->layers[i];
+
+		check_openable(layer, diag);
+		for (size_t j = 0; j < layer->n_entries; j++) {
+			const struct layer_entry *it = &layer->entries[j];
+
+			if (it->verdict >= VERDICT_OBSERVE && it->verdict > unknown &&
+				!it->entry->all_ports && entry_has_names(it->entry))
+				complain_unenforceable(diag, it);
+		}
+	}
+}
+
+int layers_make(struct arena *arena, const struct policy *const *policies, size_t n_policies,
+	int64_t now, struct diag *diag, const struct layers **ret_layers)
+{
+	struct layers *layers;
+
+	if (n_policies > LAYERS_MAX) {
+		diag_error(diag, CODE_TOO_LARGE, (struct place){.file = policies[LAYERS_MAX]->file},
+			"more than %d overrides", LAYERS_MAX - 1);
+		return -EINVAL;
+	}
+	layers = arena_alloc(arena, sizeof(*layers));
+	if (layers)
+		layers->layers = arena_array(arena, n_policies, sizeof(*layers->layers));
+	if (!layers || !layers->layers)
+		return -ENOMEM;
+	layers->n_layers = n_policies;
+	for (size_t i = 0; i < n_policies; i++) {
+		int error = make_layer(arena, policies[i], i, now, diag, &layers->layers[i]);
+
+		if (error < 0)
+			return error;
+		merge_ceilings(layers, policies[i]);
+	}
+	check_enforceable(layers, diag);
+	if (diag_failed(diag))
+		return -EINVAL;
+	*ret_layers = layers;
+	return 0;
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/lint.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rules/codes.h"
+#include "rules/decide.h"
+#include "rules/host.h"
+#include "rules/idle.h"
+#include "rules/list.h"
+#include "rules/pattern.h"
+#include "rules/ports.h"
+#include "rules/suffix.h"
+#include "src/base/arena.h"
+
+/*
+ * Theory of operation
+ *
+ * A row for each thing to look at: hosts, ranges, patterns, entries and layers each have theirs.
+ * Lists are judged as a whole, not line by line: they come from elsewhere.
+ *
+ * How much could leave through a wildcard: a name that nobody asked for before tells whoever runs
+ * the zone as much as the choice of the name does, log2 of how many names the wildcard has. Bytes
+ * of a label are anything but capitals (which are lowered), so at most log2(230) bits each. How
+ * many new names an hour is bounded by what the resolver enforces: the rate of queries, and the
+ * number of distinct names under the wildcard. The order in which known names are asked, and when,
+ * is not in the figure.
+ */
+
+#define BITS_PER_1000_BYTES 7846 /* 1000 * log2(230) */
+
+enum {
+	NAME_BYTES = 253, /* of a name as text */
+	LABEL_BYTES = 63,
+	SHORT_IP4 = 16, /* a prefix shorter than this is what whole providers have */
+	SHORT_IP6 = 32,
+	DOH_SHOWN = 3, /* findings for one entry */
+};
+
+struct linter {
+	struct arena *arena;
+	const struct compiled *compiled;
+	struct diag *diag;
+	size_t layer; /* the one being looked at */
+};
+
+static const struct layer *layer_of(const struct linter *linter)
+{
+	return &linter->compiled->layers->layers[linter->layer];
+}
+
+static bool is_permitted(enum verdict verdict)
+{
+	return verdict == VERDICT_PERMIT || verdict == VERDICT_FLAG;
+}
+
+/* --- Hosts --- */
+
+static void check_suffix(
+	struct linter *linter, const struct layer_entry *entry, const struct host *host)
+{
+	struct name suffix = host_suffix(host->kind, host->wire, host->length);
+	char text[NAME_TEXT], wild[NAME_TEXT];
+
+	if (host->kind == HOST_EXACT || !is_permitted(entry->verdict))
+		return;
+	host_to_text(host->kind, host->wire, host->length, wild);
+	switch (suffix_find(&suffix)) {
+	case SUFFIX_PUBLIC:
+		diag_warning(linter->diag, CODE_LINT_BROAD, host->place,
+			"'%s' is every name that anybody registers under %s", wild,
+			name_to_text(&suffix, text));
+		break;
+	case SUFFIX_SHARED:
+		diag_warning(linter->diag, CODE_LINT_SHARED, host->place,
+			"'%s' is a relay: names under %s are given to anybody who asks", wild,
+			name_to_text(&suffix, text));
+		break;
+	case SUFFIX_NONE:
+		break;
+	}
+}
+
+/* Names that content networks let their customers' names point to. Facts from the vendors' public
+ * documentation, 2026-11. */
+static const char *const alias_targets[] = {
+	"akadns.net",
+	"akamai.net",
+	"akamaiedge.net",
+	"akamaihd.net",
+	"akamaized.net",
+	"azurefd.net",
+	"cdn.cloudflare.net",
+	"cloudfront.net",
+	"edgekey.net",
+	"edgesuite.net",
+	"elb.amazonaws.com",
+	"fastly.net",
+	"fastlylb.net",
+	"ghs.googlehosted.com",
+	"llnwd.net",
+	"trafficmanager.net",
+};
+
+static void check_alias(
+	struct linter *linter, const struct layer_entry *entry, const struct host *host)
+{
+	struct name suffix = host_suffix(host->kind, host->wire, host->length), target;
+	char text[NAME_TEXT];
+
+	if (!is_permitted(entry->verdict))
+		return;
+	for (size_t i = 0; i < sizeof(alias_targets) / sizeof(alias_targets[0]); i++) {
+		if (name_from_text(text_of(alias_targets[i]), &target) < 0 ||
+			!name_is_below(&suffix, &target))
+			continue;
+		diag_warning(linter->diag, CODE_LINT_ALIAS, host->place,
+			"'%s' is what other names point to: the target of an alias needs no entry, "
+			"and this one opens it for whoever is behind it",
+			host_to_text(host->kind, host->wire, host->length, text));
+		return;
+	}
+}
+
+/* The most bytes that a wildcard leaves to whoever asks. */
+static unsigned free_bytes(const struct host *host)
+{
+	unsigned fixed = 0, most = 0, length = host->length;
+
+	if (host->kind == HOST_ONE_LABEL)
+		most = LABEL_BYTES;
+	else if (host->kind == HOST_ANY_DEPTH)
+		most = NAME_BYTES;
+	for (const uint8_t *label = host->wire; host->kind == HOST_GLOB && label[0] != 0;
+		label += 1 + label[0]) {
+		unsigned stars = 0;
+
+		for (unsigned i = 1; i <= label[0]; i++)
+			stars += label[i] == '*';
+		fixed += label[0] - stars;
+		if (label[0] == 2 && stars == 2)
+			most = NAME_BYTES;
+		else if (stars > 0)
+			most += LABEL_BYTES - (label[0] - stars);
+	}
+	if (host->kind == HOST_GLOB)
+		length = fixed;
+	return most < NAME_BYTES - length ? most : NAME_BYTES - length;
+}
+
+/* How many names nobody asked for before the resolver lets through in an hour; 0: any number. */
+static uint64_t names_an_hour(const struct layers *layers, const struct entry *entry)
+{
+	const struct rate *queries = &layers->limits.queries;
+	uint64_t ceiling = layers->budget.refuse ? layers->budget.wildcard_names : 0;
+	uint64_t rate = (uint64_t)queries->count * 3600;
+
+	if (layers->budget.refuse && entry->wildcard_names > 0 &&
+		(ceiling == 0 || entry->wildcard_names < ceiling))
+		ceiling = entry->wildcard_names;
+	if (queries->count == 0)
+		return ceiling;
+	rate = rate / queries->seconds + (rate % queries->seconds > 0);
+	return ceiling > 0 && ceiling < rate ? ceiling : rate;
+}
+
+static void warn_of_room(struct linter *linter, const struct layer_entry *entry, struct place place,
+	const char *what, unsigned bytes)
+{
+	uint64_t names = names_an_hour(linter->compiled->layers, entry->entry);
+	uint64_t bits = (uint64_t)bytes * BITS_PER_1000_BYTES / 1000;
+
+	if (names == 0)
+		diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
+			"%s lets %llu bits leave with each new name, as often as one likes: "
+			"[limits] "
+			"queries, or [budget] wildcard_names with on_exceed = \"refuse\", would "
+			"bound "
+			"it",
+			what, (unsigned long long)bits);
+	else
+		diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
+			"%s lets at most %llu bits leave in an hour: %llu new names of %u bytes",
+			what, (unsigned long long)(bits * names), (unsigned long long)names, bytes);
+}
+
+static void check_room(
+	struct linter *linter, const struct layer_entry *entry, const struct host *host)
+{
+	char text[NAME_TEXT], what[NAME_TEXT + 2];
+
+	if (host->kind == HOST_EXACT || !is_permitted(entry->verdict))
+		return;
+	host_to_text(host->kind, host->wire, host->length, text);
+	snprintf(what, sizeof(what), "'%s'", text);
+	warn_of_room(linter, entry, host->place, what, free_bytes(host));
+}
+
+static void (*const host_checks[])(
+	struct linter *linter, const struct layer_entry *entry, const struct host *host) = {
+	check_suffix,
+	check_alias,
+	check_room,
+};
+
+/* --- Addresses and patterns --- */
+
+static void check_range(
+	struct linter *linter, const struct layer_entry *entry, const struct address_range *address)
+{
+	bool is_ip4 = inaddr_is_ip4(&address->range.first);
+	unsigned shortest = is_ip4 ? SHORT_IP4 : SHORT_IP6, head = is_ip4 ? 96 : 0, common = 0;
+	const uint8_t *first = address->range.first.bytes, *last = address->range.last.bytes;
+	char text[INADDR_TEXT];
+
+	while (common < 128 &&
+		((first[common / 8] ^ last[common / 8]) >> (7 - common % 8) & 1) == 0)
+		common++;
+	if (!is_permitted(entry->verdict) || common >= head + shortest)
+		return;
+	range_to_text(&address->range, text);
+	if (common == head)
+		diag_warning(linter->diag, CODE_LINT_EVERYTHING, address->place,
+			"%s is every address there is, but for blocked classes", text);
+	else
+		diag_warning(linter->diag, CODE_LINT_PREFIX, address->place,
+			"%s is more than a /%u: is all of it meant?", text, shortest);
+}
+
+static void check_pattern(
+	struct linter *linter, const struct layer_entry *entry, const struct pattern *pattern)
+{
+	struct place place = pattern_place(pattern);
+
+	if (!is_permitted(entry->verdict))
+		return;
+	if (!pattern_is_anchored(pattern))
+		diag_warning(linter->diag, CODE_LINT_PATTERN, place,
+			"the pattern matches anywhere in a name: '^' in front and '$' at the end "
+			"would "
+			"hold it to the whole");
+	warn_of_room(linter, entry, place, "the pattern", NAME_BYTES);
+}
+
+/* --- Entries --- */
+
+static bool has_port(const struct entry *entry, uint16_t port)
+{
+	for (size_t i = 0; i < entry->n_ports; i++)
+		if (entry->ports[i].protocol == PROTOCOL_TCP && entry->ports[i].first <= port &&
+			entry->ports[i].last >= port)
+			return true;
+	return false;
+}
+
+static void check_http(struct linter *linter, const struct layer_entry *entry)
+{
+	static const uint16_t http_ports[] = {80, 8080};
+
+	if (!is_permitted(entry->verdict) || entry->entry->profile)
+		return;
+	for (size_t i = 0; i < sizeof(http_ports) / sizeof(http_ports[0]); i++) {
+		if (!has_port(entry->entry, http_ports[i]))
+			continue;
+		diag_warning(linter->diag, CODE_LINT_HTTP, entry->entry->place,
+			"%s opens tcp/%u: what goes there can be read and changed on the way, and "
+			"a "
+			"Host header can name another site behind the address",
+			entry->id, http_ports[i]);
+		return;
+	}
+}
+
+/* Wildcards of a list, by one finding for the list. */
+static void check_lists(struct linter *linter, const struct layer_entry *entry)
+{
+	for (size_t i = 0; i < entry->entry->n_lists && is_permitted(entry->verdict); i++) {
+		const struct list *list = entry->entry->lists[i];
+		struct list_name name = {0};
+		size_t at = 0, n_wild = 0;
+
+		while (list_next(list, &at, &name))
+			n_wild += name.kind != HOST_EXACT;
+		if (n_wild > 0)
+			warn_of_room(linter, entry, list->place,
+				arena_printf(
+					linter->arena, "each of %zu wildcards of the list", n_wild),
+				NAME_BYTES);
+	}
+}
+
+static void (*const entry_checks[])(struct linter *linter, const struct layer_entry *entry) = {
+	check_http,
+	check_lists,
+};
+
+static void check_entry(struct linter *linter, const struct layer_entry *entry)
+{
+	const struct entry *written = entry->entry;
+
+	for (size_t i = 0; i < sizeof(entry_checks) / sizeof(entry_checks[0]); i++)
+		entry_checks[i](linter, entry);
+	for (size_t i = 0; i < written->n_hosts; i++)
+		for (size_t j = 0; j < sizeof(host_checks) / sizeof(host_checks[0]); j++)
+			host_checks[j](linter, entry, &written->hosts[i]);
+	for (size_t i = 0; i < written->n_addresses; i++)
+		check_range(linter, entry, &written->addresses[i]);
+	for (size_t i = 0; i < written->n_patterns; i++)
+		check_pattern(linter, entry, written->patterns[i]);
+}
+
+/* --- Layers --- */
+
+static const char *idle_by(const struct linter *linter, const struct idle *idle)
+{
+	if (idle->by.entry)
+		return arena_printf(linter->arena, "%s (%s:%u)", idle->by.entry->id,
+			idle->by.place.file, idle->by.place.line);
+	return idle->by.kind == FOUND_CLASS ? class_rule(idle->by.class)
+					    : "what holds for all that nothing matches";
+}
+
+static int note_idle(void *context, const struct idle *idle)
+{
+	struct linter *linter = context;
+	const char *by = idle_by(linter, idle);
+
+	if (!by)
+		return -ENOMEM;
+	if (idle->entry->entry->profile)
+		return 0;
+	if (idle->reason == IDLE_SHADOWED)
+		diag_warning(linter->diag, CODE_LINT_SHADOWED, idle->place,
+			"'%s' never decides: %s always comes first", idle->text, by);
+	else if (idle->reason == IDLE_REDUNDANT)
+		diag_warning(linter->diag, CODE_LINT_DEAD, idle->place,
+			"'%s' changes nothing: %s says the same", idle->text, by);
+	else
+		diag_warning(linter->diag, CODE_LINT_NO_EFFECT, idle->place,
+			"'%s' changes nothing: the other layers refuse it anyway", idle->text);
+	return 0;
+}
+
+static void check_thresholds(struct linter *linter)
+{
+	const struct layer *layer = layer_of(linter);
+	const struct policy *policy = layer->policy;
+	const struct place place = {.file = policy->file};
+
+	if (is_permitted(layer->class_verdict) && layer->block != 0)
+		diag_warning(linter->diag, CODE_LINT_THRESHOLD, place,
+			"refuse_at is above %.1f: blocked classes, and deny entries without a "
+			"score "
+			"of their own, refuse nothing",
+			LAYERS_DENY_SCORE);
+	if (linter->layer == 0 && !policy->denylist && is_permitted(layer->unknown))
+		diag_warning(linter->diag, CODE_LINT_THRESHOLD, place,
+			"an allowlist whose unknown destinations are permitted: their score is "
+			"%.1f, "
+			"and refuse_at %.1f",
+			layer->unknown_score, policy->score.refuse_at);
+}
+
+static bool ends_with(const char *string, const char *end)
+{
+	size_t length = strlen(string), more = strlen(end);
+
+	return length >= more && strcmp(string + length - more, end) == 0;
+}
+
+static void check_cgroups(struct linter *linter)
+{
+	const struct policy *policy = layer_of(linter)->policy;
+
+	for (size_t i = 0; i < policy->scope.n_cgroups; i++) {
+		const char *path = policy->scope.cgroups[i];
+
+		if (!ends_with(path, ".service") && !ends_with(path, ".scope"))
+			continue;
+		diag_warning(linter->diag, CODE_LINT_CGROUP, policy->scope_place,
+			"control group %s is made anew when its unit starts, and the new one is "
+			"out "
+			"of scope until the ruleset is loaded again: a slice stays",
+			path);
+	}
+}
+
+static void (*const layer_checks[])(struct linter *linter) = {
+	check_thresholds,
+	check_cgroups,
+};
+
+/* --- DNS over HTTPS --- */
+
+static const char doh_advice[] = "a public DNS-over-HTTPS server: whoever reaches it resolves any "
+				 "name, and can tell it anything";
+
+static void check_doh_name(struct linter *linter, const struct list_name *listed, unsigned *shown)
+{
+	struct match_result result;
+	struct name name = {.length = listed->length};
+	char text[NAME_TEXT];
+
+	memcpy(name.wire, listed->wire, listed->length);
+	if (listed->kind != HOST_EXACT || !match_name(linter->compiled->match, &name, &result))
+		return;
+	for (size_t i = 0; i < linter->compiled->layers->n_layers; i++) {
+		const struct layer *layer = &linter->compiled->layers->layers[i];
+
+		for (unsigned group = 0; group < result.n_groups; group++) {
+			uint32_t winner = result.groups[group].winner[i];
+
+			if (winner == MATCH_NONE || !is_permitted(result.groups[group].verdict) ||
+				shown[winner] >= DOH_SHOWN)
+				continue;
+			shown[winner]++;
+			diag_warning(linter->diag, CODE_LINT_DOH,
+				layer->entries[winner].entry->place, "%s permits %s, %s",
+				layer->entries[winner].id, name_to_text(&name, text), doh_advice);
+			return;
+		}
+		return;
+	}
+}
+
+static void check_doh_range(struct linter *linter, const struct range *range, unsigned *shown)
+{
+	const struct plan *plan = linter->compiled->plan;
+	char text[INADDR_TEXT];
+
+	for (unsigned group = 0; group < plan->n_groups; group++) {
+		struct decision decision = decide(plan, group, &range->first);
+		const struct plan_rule *rule;
+
+		if (!is_permitted(decision.verdict))
+			continue;
+		rule = &plan->rules[decision.index];
+		if (!rule->entry || shown[decision.index] >= DOH_SHOWN)
+			return;
+		shown[decision.index]++;
+		diag_warning(linter->diag, CODE_LINT_DOH, rule->place, "%s permits %s, %s",
+			rule->id, range_to_text(range, text), doh_advice);
+		return;
+	}
+}
+
+/* The list's path, or NULL when it is nowhere. */
+static const char *find_doh_list(struct arena *arena, const char *const *dirs, size_t n_dirs)
+{
+	for (size_t i = 0; i <= n_dirs; i++) {
+		const char *path = arena_printf(
+			arena, "%s/doh.txt", i < n_dirs ? dirs[i] : EGRESS_PROFILE_DIR);
+
+		if (path && access(path, R_OK) == 0)
+			return path;
+	}
+	return NULL;
+}
+
+static int check_doh(struct linter *linter, const char *const *dirs, size_t n_dirs)
+{
+	const char *path = find_doh_list(linter->arena, dirs, n_dirs);
+	const struct plan *plan = linter->compiled->plan;
+	size_t n_counts = plan->n_rules + linter->compiled->layers->layers[0].n_entries;
+	unsigned *by_name = arena_array(linter->arena, n_counts + 1, sizeof(*by_name));
+	unsigned *by_range = arena_array(linter->arena, n_counts + 1, sizeof(*by_range));
+	const struct place place = {.file = plan->policy->file};
+	struct list_name name = {0};
+	struct list *list;
+	size_t at = 0;
+	int error;
+
+	if (!by_name || !by_range)
+		return -ENOMEM;
+	if (!path) {
+		diag_warning(linter->diag, CODE_LINT_DOH, place,
+			"doh.txt is not among the profiles: not looked for DNS-over-HTTPS servers");
+		return 0;
+	}
+	error = list_load(linter->arena, path, text_of("doh.txt"), place, linter->diag, &list);
+	if (error < 0)
+		return error == -EINVAL ? 0 : error;
+	while (list_next(list, &at, &name))
+		check_doh_name(linter, &name, by_name);
+	for (size_t i = 0; i < list->n_ranges; i++)
+		check_doh_range(linter, &list->ranges[i].range, by_range);
+	return 0;
+}
+
+/* --- */
+
+static int check_layer(struct linter *linter)
+{
+	for (size_t i = 0; i < sizeof(layer_checks) / sizeof(layer_checks[0]); i++)
+		layer_checks[i](linter);
+	for (size_t i = 0; i < layer_of(linter)->n_entries; i++)
+		check_entry(linter, &layer_of(linter)->entries[i]);
+	return idle_find(linter->compiled->layers, linter->layer, note_idle, linter);
+}
+
+int lint(struct arena *arena, const struct compiled *compiled, const char *const *profile_dirs,
+	size_t n_profile_dirs, struct diag *diag)
+{
+	struct linter linter = {.arena = arena, .compiled = compiled, .diag = diag};
+	int error = 0;
+
+	for (; linter.layer < compiled->layers->n_layers && error == 0; linter.layer++)
+		error = check_layer(&linter);
+	return error < 0 ? error : check_doh(&linter, profile_dirs, n_profile_dirs);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/readers.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "rules/host.h"
+#include "rules/reading.h"
+#include "rules/seen.h"
+#include "rules/value.h"
+#include "rules/walk.h"
+#include "src/base/arena.h"
+
+/* [dns] and [dns.hosts]. */
+
+/* An array of endpoints, none of them twice. */
+static int read_endpoints(struct load *load, const struct toml_node *value,
+	int (*read)(struct text, struct endpoint *, const char **), struct endpoint **ret_endpoints,
+	size_t *ret_count)
+{
+	size_t count = value->n_children, good = 0;
+	struct endpoint *endpoints = arena_array(load->arena, count, sizeof(*endpoints));
+	struct place *places = arena_array(load->scratch, count, sizeof(*places));
+	struct seen *seen;
+	int error = endpoints && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
+
+	for (size_t i = 0; i < count && error == 0; i++) {
+		const struct toml_node *item = &value->children[i];
+		struct endpoint *endpoint = &endpoints[good];
+		const char *problem;
+		int wrong = read(item->value.string, endpoint, &problem);
+
+		if (wrong < 0) {
+			reading_reject(load,
+				wrong == -EOPNOTSUPP ? CODE_UNSUPPORTED : CODE_ENDPOINT, item,
+				problem);
+			continue;
+		}
+		places[good] = walk_place(load, item->at);
+		reading_reject_twice(load, item,
+			seen_add(seen, endpoint->port, &endpoint->address,
+				sizeof(endpoint->address), &places[good]));
+		good++;
+	}
+	*ret_endpoints = endpoints;
+	*ret_count = good;
+	return error;
+}
+
+int read_dns_listen(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+
+	return read_endpoints(load, value, value_listen, &dns->listen, &dns->n_listen);
+}
+
+int read_dns_upstream(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+
+	return read_endpoints(load, value, value_upstream, &dns->upstream, &dns->n_upstream);
+}
+
+/* Names and numbers of the IANA registry, "DNS parameters". */
+static const struct words types = {
+	"a record type",
+	(const struct word[]){{"A", 1}, {"AAAA", 28}, {"HTTPS", 65}, {"NS", 2}, {"CNAME", 5},
+		{"SOA", 6}, {"PTR", 12}, {"HINFO", 13}, {"MX", 15}, {"TXT", 16}, {"RP", 17},
+		{"AFSDB", 18}, {"LOC", 29}, {"SRV", 33}, {"NAPTR", 35}, {"CERT", 37}, {"DNAME", 39},
+		{"DS", 43}, {"SSHFP", 44}, {"DNSKEY", 48}, {"TLSA", 52}, {"SMIMEA", 53},
+		{"OPENPGPKEY", 61}, {"SVCB", 64}, {"SPF", 99}, {"URI", 256}, {"CAA", 257},
+		{NULL, 0}},
+};
+
+static const uint16_t served_types[] = {1, 28, 65};
+
+static bool is_served(uint64_t type)
+{
+	for (size_t i = 0; i < sizeof(served_types) / sizeof(served_types[0]); i++) {
+		if (served_types[i] == type)
+			return true;
+	}
+	return false;
+}
+
+int read_dns_types(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+	size_t count = value->n_children;
+	struct place *places = arena_array(load->scratch, count, sizeof(*places));
+	struct seen *seen;
+	int error;
+
+	dns->types = arena_array(load->arena, count, sizeof(*dns->types));
+	error = dns->types && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
+	for (size_t i = 0; i < count && error == 0; i++) {
+		const struct toml_node *item = &value->children[i];
+		uint16_t *type = &dns->types[dns->n_types];
+		uint64_t number;
+
+		if (!reading_word(load, item, &types, &number))
+			continue;
+		if (!is_served(number)) {
+			reading_reject(load, CODE_UNSUPPORTED, item, "is not supported yet");
+			continue;
+		}
+		*type = (uint16_t)number;
+		places[i] = walk_place(load, item->at);
+		reading_reject_twice(
+			load, item, seen_add(seen, 0, type, sizeof(*type), &places[i]));
+		dns->n_types++;
+	}
+	return error;
+}
+
+static const struct words refusals = {
+	"a refusal",
+	(const struct word[]){{"nxdomain", REFUSAL_NXDOMAIN}, {"refused", REFUSAL_REFUSED},
+		{"nodata", REFUSAL_NODATA}, {NULL, 0}},
+};
+
+int read_dns_refusal(struct load *load, const struct toml_node *value)
+{
+	uint64_t refusal;
+
+	if (reading_word(load, value, &refusals, &refusal))
+		load->policy->dns.refusal = (enum refusal)refusal;
+	return 0;
+}
+
+int read_dns_min_lease(struct load *load, const struct toml_node *value)
+{
+	return text_to_duration(value->value.string, &load->policy->dns.min_lease);
+}
+
+int read_dns_max_lease(struct load *load, const struct toml_node *value)
+{
+	return text_to_duration(value->value.string, &load->policy->dns.max_lease);
+}
+
+int read_dns_grace(struct load *load, const struct toml_node *value)
+{
+	return text_to_duration(value->value.string, &load->policy->dns.grace);
+}
+
+/* An exact name, that is none of those seen before: false with an error otherwise. `place` is kept
+ * by reference. */
+static bool read_name(struct load *load, unsigned code, const struct toml_node *string,
+	struct seen *seen, struct name *name, const struct place *place)
+{
+	enum host_kind kind;
+	const char *problem;
+	const struct place *first;
+
+	if (memchr(string->value.string.start, '*', string->value.string.length)) {
+		reading_reject(load, code, string, "is a wildcard: it takes a name here");
+		return false;
+	}
+	if (host_from_text(string->value.string, &kind, name, &problem) < 0) {
+		reading_reject(load, code, string, problem);
+		return false;
+	}
+	first = seen_add(seen, 0, name->wire, name->length, place);
+	reading_reject_twice(load, string, first);
+	return !first;
+}
+
+int read_dns_search(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+	size_t count = value->n_children;
+	struct place *places = arena_array(load->scratch, count, sizeof(*places));
+	struct seen *seen;
+	int error;
+
+	dns->search = arena_array(load->arena, count, sizeof(*dns->search));
+	error = dns->search && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
+	for (size_t i = 0; i < count && error == 0; i++) {
+		places[i] = walk_place(load, value->children[i].at);
+		dns->n_search += read_name(load, CODE_HOST, &value->children[i], seen,
+			&dns->search[dns->n_search], &places[i]);
+	}
+	return error;
+}
+
+int read_dns_hosts_name(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+	struct embedded_host *host = &dns->hosts[dns->n_hosts];
+	struct toml_node key = {.at = value->key_at, .value.string = value->key};
+	size_t count;
+	const struct toml_node *items = reading_items(value, &count);
+	const char *problem;
+
+	host->place = walk_place(load, value->key_at);
+	if (value->kind == TOML_TABLE) {
+		diag_error(load->diag, CODE_EMBEDDED, host->place,
+			"a name with dots needs quotes, as \"db.internal\"");
+		return 0;
+	}
+	host->addresses = arena_array(load->arena, count, sizeof(*host->addresses));
+	if (!host->addresses)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		if (value_address(items[i].value.string, &host->addresses[i], &problem) < 0)
+			reading_reject(load, CODE_ADDRESS, &items[i], problem);
+	}
+	host->n_addresses = count;
+	dns->n_hosts +=
+		read_name(load, CODE_EMBEDDED, &key, load->hosts, &host->name, &host->place);
+	return 0;
+}
+
+int read_dns_hosts(struct load *load, const struct toml_node *value)
+{
+	struct dns_policy *dns = &load->policy->dns;
+	int error;
+
+	dns->hosts = arena_array(load->arena, value->n_children, sizeof(*dns->hosts));
+	if (!dns->hosts)
+		return -ENOMEM;
+	error = seen_new(load->scratch, value->n_children, &load->hosts);
+	if (error < 0)
+		return error;
+	return walk_table(load, "dns.hosts", value);
+}
+
+int read_dns(struct load *load, const struct toml_node *value)
+{
+	const struct dns_policy *dns = &load->policy->dns;
+	const struct toml_node *written;
+	int error;
+
+	load->policy->dns_place = walk_place(load, value->at);
+	error = walk_table(load, "dns", value);
+	/* Both are 0 while they are wrong; at their defaults they fit. */
+	if (error < 0 || dns->max_lease.ms == 0 || dns->min_lease.ms <= dns->max_lease.ms)
+		return error;
+	written = walk_find(value, "max_lease");
+	if (!written)
+		written = walk_find(value, "min_lease");
+	if (written)
+		diag_error(load->diag, CODE_RANGE, walk_place(load, written->at),
+			"'min_lease' (%llds) is more than 'max_lease' (%llds)",
+			(long long)dns->min_lease.ms / 1000, (long long)dns->max_lease.ms / 1000);
+	return 0;
+}

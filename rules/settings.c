@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/settings.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "src/base/arena.h"
+
+/* A comparison on its way: the first error stays. */
+struct settings {
+	struct changes *changes;
+	struct place place; /* of the entry they are of */
+	int error;
+};
+
+/* A key whose bound is looser (order above 0) or tighter afterwards. */
+static void add_setting(struct settings *settings, int order, const char *key, const char *before,
+	const char *after)
+{
+	const struct change change = {
+		.kind = order > 0 ? CHANGE_GAINED : CHANGE_LOST,
+		.what = order > 0 ? after : before,
+		.rule = key,
+		.place = settings->place,
+		.other = order > 0 ? before : after,
+	};
+
+	if (order == 0 || settings->error < 0)
+		return;
+	settings->error = before && after ? changes_add(settings->changes, &change) : -ENOMEM;
+}
+
+static const char *rate_text(struct arena *arena, const struct rate *rate)
+{
+	static const struct {
+		uint32_t seconds;
+		const char *unit;
+	} units[] = {{1, "second"}, {60, "minute"}, {3600, "hour"}, {86400, "day"}};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (rate->count > 0 && units[i].seconds == rate->seconds)
+			return arena_printf(arena, "%u/%s", rate->count, units[i].unit);
+	return "no limit";
+}
+
+/* <0, 0, >0: `a` allows less than, as much as, more than `b`. */
+static int compare_rates(const struct rate *a, const struct rate *b)
+{
+	uint64_t left, right;
+
+	if (a->count == 0 || b->count == 0)
+		return (a->count == 0) - (b->count == 0);
+	left = (uint64_t)a->count * b->seconds;
+	right = (uint64_t)b->count * a->seconds;
+	return left < right ? -1 : left > right;
+}
+
+static void compare_rate(struct settings *settings, const char *key, const struct rate *before,
+	const struct rate *after)
+{
+	struct arena *arena = settings->changes->arena;
+
+	add_setting(settings, compare_rates(after, before), key, rate_text(arena, before),
+		rate_text(arena, after));
+}
+
+static const char *ceiling_text(struct arena *arena, uint64_t ceiling)
+{
+	return ceiling > 0 ? arena_printf(arena, "%llu", (unsigned long long)ceiling) : "no limit";
+}
+
+/* 0 is no ceiling. */
+static int compare_numbers(uint64_t before, uint64_t after)
+{
+	if (before == 0 || after == 0)
+		return (after == 0) - (before == 0);
+	return (after > before) - (after < before);
+}
+
+static void compare_ceiling(
+	struct settings *settings, const char *key, uint64_t before, uint64_t after)
+{
+	struct arena *arena = settings->changes->arena;
+
+	add_setting(settings, compare_numbers(before, after), key, ceiling_text(arena, before),
+		ceiling_text(arena, after));
+}
+
+static bool is_scoped(const struct scope *scope)
+{
+	return scope->n_users + scope->n_groups + scope->n_cgroups + scope->n_interfaces +
+		       scope->n_sources >
+	       0;
+}
+
+static bool has_string(const char *const *list, size_t count, const char *wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], wanted) == 0)
+			return true;
+	return false;
+}
+
+static bool has_id(const uint32_t *list, size_t count, uint32_t wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (list[i] == wanted)
+			return true;
+	return false;
+}
+
+static bool has_range(const struct scope *scope, const struct range *wanted)
+{
+	for (size_t i = 0; i < scope->n_sources; i++)
+		if (inaddr_compare(&scope->sources[i].first, &wanted->first) <= 0 &&
+			inaddr_compare(&scope->sources[i].last, &wanted->last) >= 0)
+			return true;
+	return false;
+}
+
+/* Whether all that is in `inner` is in `outer` by the same words. */
+static bool scope_covers(const struct scope *outer, const struct scope *inner)
+{
+	if (!is_scoped(outer))
+		return true;
+	if (!is_scoped(inner))
+		return false;
+	for (size_t i = 0; i < inner->n_users; i++)
+		if (!has_id(outer->users, outer->n_users, inner->users[i]))
+			return false;
+	for (size_t i = 0; i < inner->n_groups; i++)
+		if (!has_id(outer->groups, outer->n_groups, inner->groups[i]))
+			return false;
+	for (size_t i = 0; i < inner->n_cgroups; i++)
+		if (!has_string(outer->cgroups, outer->n_cgroups, inner->cgroups[i]))
+			return false;
+	for (size_t i = 0; i < inner->n_interfaces; i++)
+		if (!has_string(outer->interfaces, outer->n_interfaces, inner->interfaces[i]))
+			return false;
+	for (size_t i = 0; i < inner->n_sources; i++)
+		if (!has_range(outer, &inner->sources[i]))
+			return false;
+	return true;
+}
+
+static void compare_scopes(
+	struct settings *settings, const struct scope *before, const struct scope *after)
+{
+	add_setting(settings, !scope_covers(after, before), "scope", "judged",
+		"traffic that is out of scope now");
+	add_setting(settings, -!scope_covers(before, after), "scope",
+		"traffic that was out of scope", "judged");
+}
+
+int settings_compare(
+	const struct layers *before, const struct layers *after, struct changes *changes)
+{
+	struct settings settings = {.changes = changes};
+	const struct limits *was = &before->limits, *is = &after->limits;
+	int refuses = (int)after->budget.refuse - (int)before->budget.refuse;
+
+	compare_rate(&settings, "limits.connections", &was->connections, &is->connections);
+	compare_rate(&settings, "limits.connections_per_destination",
+		&was->connections_per_destination, &is->connections_per_destination);
+	compare_rate(&settings, "limits.queries", &was->queries, &is->queries);
+	compare_ceiling(&settings, "limits.bytes", was->bytes, is->bytes);
+	compare_ceiling(&settings, "budget.destinations", before->budget.destinations,
+		after->budget.destinations);
+	compare_ceiling(&settings, "budget.wildcard_names", before->budget.wildcard_names,
+		after->budget.wildcard_names);
+	add_setting(&settings, -refuses, "budget.on_exceed",
+		before->budget.refuse ? "refuse" : "flag",
+		after->budget.refuse ? "refuse" : "flag");
+	compare_scopes(
+		&settings, &before->layers[0].policy->scope, &after->layers[0].policy->scope);
+	return settings.error;
+}
+
+int settings_compare_entries(
+	const struct layer_entry *before, const struct layer_entry *after, struct changes *changes)
+{
+	static const struct entry unlimited;
+	const struct entry *was = before ? before->entry : &unlimited;
+	const struct entry *is = after ? after->entry : &unlimited;
+	const struct layer_entry *of = after ? after : before;
+	struct settings settings = {.changes = changes, .place = of->entry->place};
+	const char *connections = arena_printf(changes->arena, "%s connections", of->id);
+	const char *bytes = arena_printf(changes->arena, "%s bytes", of->id);
+	const char *names = arena_printf(changes->arena, "%s wildcard_names", of->id);
+
+	if (!connections || !bytes || !names)
+		return -ENOMEM;
+	compare_rate(&settings, connections, &was->connections, &is->connections);
+	compare_ceiling(&settings, bytes, was->bytes, is->bytes);
+	compare_ceiling(&settings, names, was->wildcard_names, is->wildcard_names);
+	return settings.error;
+}

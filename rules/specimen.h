@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RULES_SPECIMEN_H
+#define EGRESS_RULES_SPECIMEN_H
+
+#include <stddef.h>
+
+#include "rules/layers.h"
+
+struct arena;
+
+/*
+ * Names that stand for all names. What policies say of infinitely many names they say by finitely
+ * many hosts; a set of names that has one for each host, and one for each pair of hosts that have
+ * names in common, meets every difference there is (see the theory in specimen.c).
+ */
+struct specimens {
+	struct name *names;
+	size_t n_names;
+};
+
+/*
+ * The specimens of the hosts of all layers of `stacks`, lists included; to be freed with
+ * specimens_clear(). Patterns have none: what they match cannot be told from their text. 0,
+ * -E2BIG when more than SPECIMEN_CROSSINGS_MAX pairs of wildcards cross each other, or -ENOMEM.
+ */
+int specimens_collect(
+	const struct layers *const *stacks, size_t n_stacks, struct specimens *ret_specimens);
+void specimens_clear(struct specimens *specimens);
+
+#define SPECIMEN_CROSSINGS_MAX 100000
+
+/* What stars are filled with, and the specimen of names that no host matches. */
+#define SPECIMEN_FILLER "zq7x9w"
+#define SPECIMEN_NOBODYS "zq7x9w-"
+
+/* The specimens of one host: one, or two for a host with a "**". Returns how many. */
+unsigned specimen_of(
+	enum host_kind kind, const uint8_t *wire, uint8_t length, struct name ret_names[2]);
+
+/* One that stands for the names which both have: 0, or -ENOENT when there are none. */
+int specimen_cross(const struct host *a, const struct host *b, struct name *ret_name);
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_APPLY_H
+#define EGRESS_APPLY_H
+
+#include "rules/plan.h"
+
+/*
+ * Brings the plan's table into force and reads it back. 0; -EIO with *ret_message (to be freed, may
+ * be NULL) what nft or the kernel said, and what was in force before still is; -ESTALE with
+ * *ret_message the object that is not as it was loaded; or another -errno.
+ */
+int apply_plan(const struct plan *plan, char **ret_message);
+
+/* Takes the plan's table out of the kernel. 0 also when there was none, or as above. */
+int apply_remove(const struct plan *plan, char **ret_message);
+
+#endif

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rules/compile.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+#include "tests/bench/bench.h"
+
+/*
+ * bench-match COUNT: a list of as many denied names, three quarters of them exact and a quarter
+ * "**.NAME": how long it takes to load, what it takes, and what a look-up costs of a name that is
+ * there, of one below a wildcard, and of one that is not there. The questions are drawn at random
+ * from all names, and lie packed one behind the other, so that reading them costs the same
+ * whatever the list.
+ */
+
+enum { QUESTIONS = 1 << 20, PASSES = 5, BATCH = 32 };
+
+/* Wire forms, each behind its length. */
+struct packed {
+	uint8_t *bytes;
+	size_t size;
+};
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+
+	if (!memory)
+		bench_fail("no memory");
+	return memory;
+}
+
+/* A made-up name, its wire form appended to `out`: two to four labels, 20 bytes or so as lists of
+ * tracking hosts have them. */
+static size_t put_name(uint8_t *out)
+{
+	static const char *const tops[] = {"com", "net", "org", "io", "info", "de"};
+	unsigned n_labels = 1 + (bench_random(10) > 5) + (bench_random(10) > 7);
+	const char *top = tops[bench_random(6)];
+	size_t at = 1;
+
+	for (unsigned i = 0; i < n_labels; i++) {
+		unsigned length = 4 + bench_random(i + 1 == n_labels ? 9 : 5);
+
+		out[at++] = (uint8_t)length;
+		while (length-- > 0)
+			out[at++] = (uint8_t)('a' + bench_random(26));
+	}
+	out[at] = (uint8_t)strlen(top);
+	memcpy(out + at + 1, top, strlen(top) + 1);
+	at += strlen(top) + 2;
+	out[0] = (uint8_t)(at - 1);
+	return at;
+}
+
+static bool is_wildcard(size_t index)
+{
+	return index % 4 == 3;
+}
+
+/* The names, and where each begins. */
+static struct packed make_names(size_t count, size_t *starts)
+{
+	struct packed names = {.bytes = allocate(count * 64)};
+
+	for (size_t i = 0; i < count; i++) {
+		starts[i] = names.size;
+		names.size += put_name(names.bytes + names.size);
+	}
+	return names;
+}
+
+static void write_list(const struct packed *names, const size_t *starts, size_t count, FILE *out)
+{
+	for (size_t i = 0; i < count; i++) {
+		const uint8_t *label = names->bytes + starts[i] + 1;
+
+		fputs(is_wildcard(i) ? "**." : "", out);
+		for (; label[0] > 0; label += 1 + label[0])
+			fprintf(out, "%.*s%s", label[0], (const char *)label + 1,
+				label[1 + label[0]] > 0 ? "." : "\n");
+	}
+}
+
+enum kind { EXACT, BELOW, MISSING };
+
+/* Questions of one kind. */
+static struct packed ask(
+	const struct packed *names, const size_t *starts, size_t count, enum kind kind)
+{
+	struct packed questions = {.bytes = allocate((size_t)QUESTIONS * 64)};
+
+	for (size_t i = 0; i < QUESTIONS; i++) {
+		uint8_t *out = questions.bytes + questions.size;
+		const uint8_t *name;
+		size_t index;
+
+		if (kind == MISSING) {
+			questions.size += put_name(out);
+			continue;
+		}
+		do
+			index = bench_random((uint32_t)count);
+		while (is_wildcard(index) != (kind == BELOW));
+		name = names->bytes + starts[index];
+		if (kind == BELOW)
+			memcpy(out + 1, "\3www", 4);
+		memcpy(out + (kind == BELOW ? 5 : 1), name + 1, name[0]);
+		out[0] = (uint8_t)(name[0] + (kind == BELOW ? 4 : 0));
+		questions.size += 1u + out[0];
+	}
+	return questions;
+}
+
+/* A batch of questions; what was just written is slow to read. */
+static size_t unpack(const struct packed *questions, size_t *at, struct name batch[BATCH])
+{
+	size_t count = 0;
+
+	for (; count < BATCH && *at < questions->size; count++) {
+		batch[count].length = questions->bytes[*at];
+		memcpy(batch[count].wire, questions->bytes + *at + 1, batch[count].length);
+		*at += 1u + batch[count].length;
+	}
+	return count;
+}
+
+static uint64_t run(const struct match *match, const struct packed *questions, size_t *ret_refused)
+{
+	uint64_t start = bench_ns();
+	struct match_result result;
+	struct name batch[BATCH];
+	size_t at = 0, count;
+
+	*ret_refused = 0;
+	while ((count = unpack(questions, &at, batch)) > 0)
+		for (size_t i = 0; i < count; i++)
+			*ret_refused += !match_name(match, &batch[i], &result);
+	return bench_ns() - start;
+}
+
+/* The best of some passes over the questions, of which the given share must be refused. */
+static void measure(
+	const struct match *match, const struct packed *questions, const char *what, bool refused)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < PASSES; i++) {
+		size_t n_refused;
+		uint64_t took = run(match, questions, &n_refused);
+
+		if (refused != (n_refused > QUESTIONS / 100))
+			bench_fail("%s: %zu of %d refused", what, n_refused, QUESTIONS);
+		best = took < best ? took : best;
+	}
+	bench_print(what, (double)best / QUESTIONS, "ns");
+}
+
+static struct compiled load(struct arena *arena, const char *list)
+{
+	const char *text = arena_printf(arena,
+		"version = 1\nmode = \"denylist\"\n[[deny]]\nlist = \"%s\"\nbroad = true\n", list);
+	const struct compile_options options = {
+		.policy = "bench.toml", .text = text, .size = strlen(text)};
+	struct diag *diag = diag_new(arena);
+	struct compiled compiled;
+
+	if (compile_policy(arena, &options, diag, &compiled) < 0) {
+		diag_print(diag, stderr);
+		bench_fail("the policy does not compile");
+	}
+	return compiled;
+}
+
+/* Loads the names from a file of its own. */
+static struct compiled load_names(
+	struct arena *arena, const struct packed *names, const size_t *starts, size_t count)
+{
+	char path[] = "/tmp/bench-match-XXXXXX";
+	int fd = mkstemp(path);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	struct compiled compiled;
+	uint64_t start;
+
+	if (!file)
+		bench_fail("cannot make %s", path);
+	write_list(names, starts, count, file);
+	if (fclose(file) != 0)
+		bench_fail("cannot write %s", path);
+	start = bench_ns();
+	compiled = load(arena, path);
+	bench_print("load", (double)(bench_ns() - start) / 1e6, "ms");
+	unlink(path);
+	return compiled;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		enum kind kind;
+		const char *what;
+		bool refused;
+	} rows[] = {{EXACT, "exact", true}, {BELOW, "wildcard", true}, {MISSING, "miss", false}};
+	size_t count = bench_count(argc, argv), bytes, n_names;
+	size_t *starts = allocate(count * sizeof(*starts));
+	struct packed names;
+	struct compiled compiled;
+	struct arena *arena;
+
+	bench_begin();
+	if (arena_new((size_t)4 << 30, &arena) < 0)
+		bench_fail("no memory");
+	names = make_names(count, starts);
+	compiled = load_names(arena, &names, starts, count);
+	match_measure(compiled.match, &bytes, &n_names);
+	bench_print("memory", (double)bytes / (double)n_names, "bytes/name");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packed questions = ask(&names, starts, count, rows[i].kind);
+
+		measure(compiled.match, &questions, rows[i].what, rows[i].refused);
+		free(questions.bytes);
+	}
+	free(names.bytes);
+	free(starts);
+	arena_free(arena);
+	return 0;
+}

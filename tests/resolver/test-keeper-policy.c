@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "resolver/destinations.h"
+#include "src/base/arena.h"
+#include "tests/kernel/space.h"
+#include "tests/resolver/keeping.h"
+
+/* What policies with denials, overrides, budgets and times ask of a keeper. */
+
+enum { SHORT_S = 4 };
+
+#define HEAD "version = 1\nname = \"k\"\n"
+#define TAIL                                                                                       \
+	"[network]\nblock = [\"private\"]\n[dns]\nupstream = []\n"                                 \
+	"min_lease = \"100s\"\nmax_lease = \"1000s\"\ngrace = \"50s\"\n"
+#define WILD "[[allow]]\nhost = \"*.wild.test\"\n"
+
+#define MAP4 "tcp-443-leases4"
+#define WEB4 "tcp-80-leases4"
+
+static struct arena *arena;
+
+static void begin(const char *policy, const char *override)
+{
+	assert_int_equal(keeping_compile(arena, policy, override), 0);
+	keeping_set_up(NULL);
+}
+
+static void begin_and_start(const char *policy, const char *override)
+{
+	begin(policy, override);
+	keeping_start(true);
+}
+
+static unsigned rule_of(const char *id)
+{
+	unsigned rule = 0;
+
+	while (strcmp(keeping.compiled.plan->rules[rule].id, id) != 0)
+		assert_true(++rule < keeping.compiled.plan->n_rules);
+	return rule;
+}
+
+static uint32_t mark_of(const char *id)
+{
+	return keeping_mark(rule_of(id));
+}
+
+/* --- Who may be opened --- */
+
+static void names_and_addresses_that_are_denied_are_not_opened(void **state)
+{
+	static const struct {
+		const char *name, *addresses;
+	} cases[] = {
+		{"bad.wild.test", "198.51.100.1"},
+		{"worse.wild.test", "198.51.100.1"},
+		{"a.wild.test", "192.0.2.66"},
+		{"a.wild.test", "198.51.100.1 192.0.2.66"},
+		{"a.wild.test", "127.0.0.1"},
+		{"a.wild.test", "10.1.2.3"},
+		{"listed.test", "198.51.100.1"},
+		{"listed.test", "10.66.1.1"},
+		{"inside.test", "10.66.1.1"},
+	};
+
+	(void)state;
+	begin_and_start(HEAD WILD
+		"[[allow]]\nhost = \"listed.test\"\naddresses = [\"10.0.0.0/8\"]\n"
+		"[[allow]]\nhost = \"inside.test\"\naddresses = \"any\"\n"
+		"[[deny]]\nhost = \"bad.wild.test\"\n" TAIL
+		"[dns.hosts]\n\"inside.test\" = [\"10.66.1.1\", \"10.1.2.3\"]\n",
+		"version = 1\n[[deny]]\nhost = \"worse.wild.test\"\n"
+		"[[deny]]\nip = [\"192.0.2.66\", \"10.66.0.0/16\"]\n"
+		"[network]\nblock = [\"loopback\"]\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+			keeping_ask_lease(cases[i].name, 300, cases[i].addresses).status, -EPERM);
+	assert_int_equal(keeping_count(MAP4), 0);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_assert_leased(keeping_ask_lease("listed.test", 300, "10.1.2.3"), 350);
+	keeping_assert_leased(keeping_ask_lease("inside.test", 300, "10.1.2.3"), 350);
+	keeping_assert_lasts(MAP4, "198.51.100.1", mark_of("allow-1"), 350);
+	keeping_assert_lasts(MAP4, "10.1.2.3", mark_of("allow-2"), 350);
+	keeping_stop();
+}
+
+static void ports_that_an_override_denies_stay_closed(void **state)
+{
+	(void)state;
+	begin_and_start(HEAD
+		"[[allow]]\nhost = \"*.wild.test\"\nports = [\"tcp/80\", \"tcp/443\"]\n" TAIL,
+		"version = 1\n[[deny]]\nip = \"198.51.100.0/24\"\nports = [\"tcp/80\"]\n");
+	keeping_assert_leased(
+		keeping_ask_lease("a.wild.test", 300, "198.51.100.1 203.0.113.1"), 350);
+	assert_int_equal(keeping_count(MAP4), 2);
+	assert_int_equal(keeping_count(WEB4), 1);
+	keeping_assert_lasts(WEB4, "203.0.113.1", mark_of("allow-1"), 350);
+	keeping_stop();
+}
+
+static void under_a_denylist_only_entries_are_leased(void **state)
+{
+	(void)state;
+	begin_and_start(HEAD "mode = \"denylist\"\n[[allow]]\nhost = \"a.test\"\n"
+			     "[[deny]]\nip = \"192.0.2.0/24\"\n" TAIL,
+		NULL);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "198.51.100.1 192.0.2.1"), 350);
+	assert_int_equal(keeping_count(MAP4), 2);
+	/* No worker asks for that: there is nothing to open. */
+	keeping_assert_leased(keeping_ask_lease("b.test", 300, "198.51.100.2"), 350);
+	assert_int_equal(keeping_count(MAP4), 2);
+	assert_int_equal(keeping_ask_lease("b.test", 300, "192.0.2.2").status, -EPERM);
+	keeping_stop();
+}
+
+static void flows_to_be_reported_have_a_mark_of_their_own(void **state)
+{
+	const struct plan_rule *rule;
+
+	(void)state;
+	begin(HEAD WILD "score = 0.6\n[[allow]]\nhost = \"plain.test\"\n" TAIL, NULL);
+	rule = &keeping.compiled.plan->rules[rule_of("allow-1")];
+	assert_int_not_equal(rule->flag_mark, 0);
+	keeping_put(MAP4, "198.51.100.1", rule->flag_mark, 900);
+	keeping_put(MAP4, "198.51.100.2", rule->mark, 900);
+	keeping_start(true);
+	/* Both marks are in force. */
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 900);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.2"), 900);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.3"), 350);
+	keeping_assert_lasts(MAP4, "198.51.100.1", rule->flag_mark, 900);
+	keeping_assert_lasts(MAP4, "198.51.100.2", rule->mark, 900);
+	keeping_assert_lasts(MAP4, "198.51.100.3", rule->flag_mark, 350);
+	keeping_assert_leased(keeping_ask_lease("plain.test", 300, "198.51.100.3"), 350);
+	keeping_assert_lasts(MAP4, "198.51.100.3", rule->flag_mark, 350);
+	keeping_stop();
+}
+
+/* --- Entries that expire --- */
+
+static const char *policy_until(time_t end)
+{
+	static char text[1000];
+	struct tm when;
+
+	assert_non_null(gmtime_r(&end, &when));
+	snprintf(text, sizeof(text),
+		HEAD WILD "expires = %04d-%02d-%02dT%02d:%02d:%02dZ\n"
+			  "[[allow]]\nhost = \"stays.test\"\n" TAIL,
+		when.tm_year + 1900, when.tm_mon + 1, when.tm_mday, when.tm_hour, when.tm_min,
+		when.tm_sec);
+	return text;
+}
+
+static void a_lease_ends_with_its_entry(void **state)
+{
+	time_t end = time(NULL) + SHORT_S;
+	struct channel_reply reply;
+
+	(void)state;
+	begin_and_start(policy_until(end), NULL);
+	reply = keeping_ask_lease("a.wild.test", 300, "198.51.100.1");
+	if (reply.status == 0) {
+		assert_in_range(reply.seconds, 0, SHORT_S);
+		assert_true(keeping_lease_in(MAP4, "198.51.100.1").timeout.ms <= SHORT_S * 1000);
+	} else
+		assert_true(time(NULL) >= end);
+	while (time(NULL) < end)
+		usleep(10000);
+	assert_int_equal(keeping_ask_lease("b.wild.test", 300, "198.51.100.2").status, -EPERM);
+	assert_int_equal(keeping_lease_in(MAP4, "198.51.100.2").mark, 0);
+	keeping_assert_leased(keeping_ask_lease("stays.test", 300, "198.51.100.1"), 350);
+	keeping_assert_lasts(MAP4, "198.51.100.1", mark_of("allow-2"), 350);
+	keeping_stop();
+}
+
+static void a_mark_that_expires_first_gives_way(void **state)
+{
+	(void)state;
+	begin_and_start(policy_until(time(NULL) + 100000), NULL);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 900, "198.51.100.1"), 950);
+	keeping_assert_lasts(MAP4, "198.51.100.1", mark_of("allow-1"), 950);
+	keeping_assert_leased(keeping_ask_lease("stays.test", 300, "198.51.100.1"), 950);
+	keeping_assert_lasts(MAP4, "198.51.100.1", mark_of("allow-2"), 950);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 950);
+	keeping_assert_lasts(MAP4, "198.51.100.1", mark_of("allow-2"), 950);
+	keeping_stop();
+}
+
+/* --- Destinations --- */
+
+#define BUDGET "[budget]\ndestinations = 3\non_exceed = \"refuse\"\n"
+
+static const char *destinations_set(void)
+{
+	assert_non_null(keeping.compiled.plan->destinations_set);
+	return keeping.compiled.plan->destinations_set;
+}
+
+static uint32_t mark_of_name(const char *text)
+{
+	struct name name;
+
+	assert_int_equal(name_from_text(text_of(text), &name), 0);
+	return destinations_mark(&keeping.destinations_key, &name);
+}
+
+static void change_destination(uint32_t mark,
+	void (*change)(struct setlink *, const char *, const struct setlink_element *))
+{
+	struct setlink_element element = {.key_size = sizeof(mark)};
+
+	memcpy(element.key, &mark, sizeof(mark));
+	setlink_begin(keeping.kernel, keeping.compiled.plan->table);
+	change(keeping.kernel, destinations_set(), &element);
+	assert_int_equal(setlink_commit(keeping.kernel), 0);
+}
+
+static void put_destination(uint32_t mark)
+{
+	change_destination(mark, setlink_add);
+}
+
+static void a_name_too_many_is_refused(void **state)
+{
+	struct channel_request requests[3];
+	int status[3], fd;
+
+	(void)state;
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "2001:db8::1"), 350);
+	/* The same address counts, and takes no lease of its own. */
+	keeping_assert_leased(keeping_ask_lease("b.wild.test", 300, "198.51.100.1"), 350);
+	assert_int_equal(keeping_count(destinations_set()), 2);
+	keeping_assert_leased(keeping_ask_lease("c.wild.test", 300, "198.51.100.3"), 350);
+	assert_int_equal(keeping_count(destinations_set()), 3);
+	assert_int_equal(keeping_ask_lease("d.wild.test", 300, "198.51.100.4").status, -EDQUOT);
+	assert_int_equal(keeping_ask_lease("d.wild.test", 300, "198.51.100.1").status, -EDQUOT);
+	/* Others in one transaction go on. */
+	requests[0] = keeping_request("a.wild.test", 300, "198.51.100.5");
+	requests[1] = keeping_request("e.wild.test", 300, "198.51.100.6");
+	requests[2] = keeping_request("c.wild.test", 300, "198.51.100.7");
+	for (unsigned i = 0; i < 3; i++)
+		keeping_send(0, &requests[i]);
+	for (unsigned i = 0; i < 3; i++)
+		status[i] = keeping_receive(0, requests[i].ticket, &fd).status;
+	assert_int_equal(status[0], 0);
+	assert_int_equal(status[1], -EDQUOT);
+	assert_int_equal(status[2], 0);
+	assert_int_equal(keeping_count(destinations_set()), 3);
+	assert_int_equal(keeping_lease_in(MAP4, "198.51.100.4").mark, 0);
+	assert_int_equal(keeping_lease_in(MAP4, "198.51.100.6").mark, 0);
+	assert_int_equal(keeping_count(MAP4), 4);
+	keeping_stop();
+}
+
+static void bare_addresses_take_the_same_slots(void **state)
+{
+	(void)state;
+	begin(HEAD WILD BUDGET TAIL, NULL);
+	put_destination(1);
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	put_destination(2);
+	assert_int_equal(keeping_ask_lease("b.wild.test", 300, "198.51.100.2").status, -EDQUOT);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.3"), 350);
+	keeping_stop();
+}
+
+static void what_the_keeper_before_counted_is_known(void **state)
+{
+	(void)state;
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_stop();
+	put_destination(1);
+	put_destination(2);
+	keeping_make_channels();
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.9"), 350);
+	assert_int_equal(keeping_ask_lease("b.wild.test", 300, "198.51.100.2").status, -EDQUOT);
+	assert_int_equal(keeping_count(destinations_set()), 3);
+	keeping_stop();
+}
+
+/* Nobody but this test takes one out: so it shows. */
+static void a_name_is_sent_once(void **state)
+{
+	(void)state;
+	begin(HEAD WILD BUDGET TAIL, NULL);
+	put_destination(mark_of_name("a.wild.test"));
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("b.wild.test", 300, "198.51.100.1"), 350);
+	change_destination(mark_of_name("a.wild.test"), setlink_delete);
+	change_destination(mark_of_name("b.wild.test"), setlink_delete);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_assert_leased(keeping_ask_lease("b.wild.test", 300, "198.51.100.2"), 350);
+	assert_int_equal(keeping_count(destinations_set()), 0);
+	keeping_stop();
+}
+
+/* What stands for a name can't be told without the key. */
+static void the_key_is_used(void **state)
+{
+	(void)state;
+	begin(HEAD WILD BUDGET TAIL, NULL);
+	put_destination(mark_of_name("a.wild.test"));
+	put_destination(1);
+	put_destination(2);
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_stop();
+	keeping.destinations_key.k[0]++;
+	keeping_make_channels();
+	keeping_start(true);
+	assert_int_equal(keeping_ask_lease("a.wild.test", 300, "198.51.100.1").status, -EDQUOT);
+	keeping_stop();
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, keeping_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(names_and_addresses_that_are_denied_are_not_opened),
+		TEST(ports_that_an_override_denies_stay_closed),
+		TEST(under_a_denylist_only_entries_are_leased),
+		TEST(flows_to_be_reported_have_a_mark_of_their_own),
+		TEST(a_lease_ends_with_its_entry),
+		TEST(a_mark_that_expires_first_gives_way),
+		TEST(a_name_too_many_is_refused),
+		TEST(bare_addresses_take_the_same_slots),
+		TEST(what_the_keeper_before_counted_is_known),
+		TEST(a_name_is_sent_once),
+		TEST(the_key_is_used),
+	};
+	int error = space_enter(), failed;
+
+	if (error)
+		return space_skip("no network namespace", error);
+	if (arena_new(64 << 20, &arena) != 0 || keeping_open() != 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	keeping_close();
+	arena_free(arena);
+	return failed;
+}

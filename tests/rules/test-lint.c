@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/lint.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+#include "tests/rules/stack.h"
+
+#define ARENA_MAX ((size_t)64 << 20)
+
+struct found {
+	char text[8192];
+	size_t length;
+};
+
+/* "W061 base.toml:3:8: '*.github.io' is a relay..." */
+static void note(void *context, const struct diag_message *message)
+{
+	struct found *found = context;
+
+	found->length += (size_t)snprintf(found->text + found->length,
+		sizeof(found->text) - found->length, "W%03u %s:%u: %s\n", message->code,
+		message->place.file, message->place.line, message->text);
+	assert_int_equal(message->level, DIAG_WARNING);
+	assert_true(found->length < sizeof(found->text));
+}
+
+static struct found lint_of(const char *base, const char *override)
+{
+	char profiles[4096];
+	const char *dirs[] = {profiles};
+	struct found found = {.length = 0};
+	struct arena *arena;
+	struct compiled compiled;
+	struct diag *diag;
+
+	snprintf(profiles, sizeof(profiles), "%s/rules/profiles", getenv("abs_top_srcdir"));
+	assert_int_equal(arena_new(ARENA_MAX, &arena), 0);
+	compiled = stack_compile(arena, base, &override, override ? 1 : 0);
+	diag = diag_new(arena);
+	assert_int_equal(lint(arena, &compiled, dirs, 1, diag), 0);
+	diag_visit(diag, note, &found);
+	arena_free(arena);
+	return found;
+}
+
+/* Something is found whose line starts so; NULL: nothing at all. */
+static void check_stack(const char *base, const char *override, const char *start)
+{
+	struct found found = lint_of(base, override);
+	char *at = start ? strstr(found.text, start) : NULL;
+
+	if (!start && found.length > 0)
+		fail_msg("nothing was expected for\n%s\nbut\n%s", base, found.text);
+	if (start && (!at || (at > found.text && at[-1] != '\n')))
+		fail_msg("'%s' was expected for\n%s\nnot\n%s", start, base, found.text);
+}
+
+static void check(const char *base, const char *start)
+{
+	check_stack(base, NULL, start);
+}
+
+#define A_HOST(host) "[[allow]]\nhost = \"" host "\"\n"
+#define A_DENY(host) "[[deny]]\nhost = \"" host "\"\n"
+#define AN_IP(ip) "[[allow]]\nip = \"" ip "\"\n"
+
+static void plain_policies_have_no_findings(void **state)
+{
+	(void)state;
+	check("", NULL);
+	check(A_HOST("api.example.com") AN_IP("198.41.0.0/24"), NULL);
+	check(A_HOST("api.example.com") "[network]\nblock = []\n", NULL);
+}
+
+static void wide_wildcards(void **state)
+{
+	(void)state;
+	check(A_HOST("*.com") "broad = true\n", "W060 base.toml:3: '*.com' is every name");
+	check(A_HOST("**.co.uk") "broad = true\n", "W060 base.toml:3: ");
+	check(A_HOST("*.github.io"), "W061 base.toml:3: '*.github.io' is a relay: ");
+	check(A_HOST("*.amazonaws.com"), "W061 base.toml:3: ");
+	check(A_DENY("*.github.io"), "W063 ");
+	check(A_HOST("*.example.com"), "W068 base.toml:3: '*.example.com' lets 494 bits leave");
+}
+
+/* 63 bytes at log2(230) bits make 494 bits a name. */
+static void the_room_of_a_wildcard_is_what_is_enforced(void **state)
+{
+	(void)state;
+	check(A_HOST("*.example.com") "[limits]\nqueries = \"10/hour\"\n",
+		"W068 base.toml:3: '*.example.com' lets at most 4940 bits leave in an hour: 10 "
+		"new");
+	check(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\non_exceed = \"refuse\"\n",
+		"W068 base.toml:3: '*.example.com' lets at most 3458 bits leave in an hour: 7 new");
+	check(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\n",
+		"W068 base.toml:3: '*.example.com' lets 494 bits leave with each");
+	check(A_HOST("*.example.com") "wildcard_names = 3\n[budget]\nwildcard_names = 7\n"
+				      "on_exceed = \"refuse\"\n[limits]\nqueries = \"1/second\"\n",
+		"W068 base.toml:3: '*.example.com' lets at most 1482 bits leave in an hour: 3 new");
+	/* 253 less the name and its dot; 60 left of the label. */
+	check(A_HOST("**.example.com"), "W068 base.toml:3: '**.example.com' lets 1883 bits");
+	check(A_HOST("s3-*.example.com"), "W068 base.toml:3: 's3-*.example.com' lets 470 bits");
+}
+
+static void names_that_others_point_to(void **state)
+{
+	(void)state;
+	check(A_HOST("d111111abcdef8.cloudfront.net"), "W064 base.toml:3: ");
+	check(A_HOST("e1.a.akamaiedge.net"), "W064 base.toml:3: ");
+	check(A_HOST("www.akamai.com"), NULL);
+}
+
+static void what_never_decides(void **state)
+{
+	(void)state;
+	check(A_HOST("a.example.com") A_HOST("a.example.com"),
+		"W062 base.toml:5: 'a.example.com' never decides: allow-1 ");
+	check(A_HOST("a.example.com") "ports = \"tcp/443\"\n" A_HOST(
+		      "a.example.com") "ports = \"tcp/22\"\n",
+		NULL);
+	check(AN_IP("10.0.0.0/8"), "W062 base.toml:3: '10.0.0.0/8' never decides: block-private ");
+	check(AN_IP("10.1.0.0/16"), NULL);
+	check(A_HOST("**.example.com") A_HOST("a.example.com"),
+		"W063 base.toml:5: 'a.example.com' changes nothing: allow-1 ");
+	check(A_DENY("a.example.com"),
+		"W063 base.toml:3: 'a.example.com' changes nothing: what holds for all");
+	check("mode = \"denylist\"\n" A_DENY("a.example.com"), NULL);
+}
+
+static void overrides_without_effect(void **state)
+{
+	(void)state;
+	check_stack(A_HOST("a.example.com"), A_HOST("b.example.com"),
+		"W073 o1.toml:3: 'b.example.com' changes nothing");
+	check_stack(A_HOST("a.example.com"), A_HOST("a.example.com"), NULL);
+}
+
+static void dns_over_https(void **state)
+{
+	(void)state;
+	check(A_HOST("dns.google"), "W065 base.toml:2: allow-1 permits dns.google, ");
+	check(AN_IP("8.8.8.8"), "W062 ");
+	check(AN_IP("8.8.8.8") "[network]\nblock = []\n",
+		"W065 base.toml:2: allow-1 permits 8.8.8.8, ");
+}
+
+static void short_prefixes_and_plain_http(void **state)
+{
+	(void)state;
+	check(AN_IP("198.0.0.0/15"), "W066 base.toml:3: 198.0.0.0/15 is more than a /16");
+	check(AN_IP("2600::/31"), "W066 base.toml:3: ");
+	check(AN_IP("2600::/32"), NULL);
+	check(AN_IP("0.0.0.0/0"), "W071 base.toml:3: ");
+	check(AN_IP("::/0"), "W071 base.toml:3: ");
+	check(A_HOST("a.example.com") "ports = \"tcp/80\"\n",
+		"W067 base.toml:2: allow-1 opens tcp/80");
+	check(A_HOST("a.example.com") "ports = \"tcp/8000-9000\"\n", "W067 base.toml:2: ");
+}
+
+static void patterns_without_anchors(void **state)
+{
+	(void)state;
+	check("[[allow]]\nhost_pattern = 'example'\n", "W072 base.toml:3: ");
+	check("[[allow]]\nhost_pattern = '^a$'\n[limits]\nqueries = \"1/hour\"\n",
+		"W068 base.toml:3: the pattern lets at most ");
+}
+
+static void thresholds_and_cgroups(void **state)
+{
+	(void)state;
+	check("[score]\nrefuse_at = 5.0\n", "W069 base.toml:0: refuse_at is above 4.0");
+	check("[score]\nunknown = 0.2\n", "W069 base.toml:0: an allowlist whose unknown");
+	check("[scope]\ncgroups = [\"system.slice/agent.service\"]\n", "W070 base.toml:2: ");
+	check("[scope]\ncgroups = [\"agents.slice\"]\n", NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plain_policies_have_no_findings),
+		cmocka_unit_test(wide_wildcards),
+		cmocka_unit_test(the_room_of_a_wildcard_is_what_is_enforced),
+		cmocka_unit_test(names_that_others_point_to),
+		cmocka_unit_test(what_never_decides),
+		cmocka_unit_test(overrides_without_effect),
+		cmocka_unit_test(dns_over_https),
+		cmocka_unit_test(short_prefixes_and_plain_http),
+		cmocka_unit_test(patterns_without_anchors),
+		cmocka_unit_test(thresholds_and_cgroups),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "src/base/arena.h"
+#include "tests/rules/layered.h"
+#include "tests/rules/ruleset.h"
+#include "tests/rules/sketch.h"
+
+static int setup(void **state)
+{
+	return arena_new(64 << 20, (struct arena **)state);
+}
+
+static int teardown(void **state)
+{
+	arena_free(*state);
+	return 0;
+}
+
+/* --- Limits ------------------------------------------------------------------------------------
+ */
+
+static const char limited[] = "[[allow]]\n"
+			      "host = \"a.example\"\n"
+			      "connections = \"60/minute\"\n"
+			      "bytes = \"1 KiB\"\n"
+			      "expires = 2027-01-31T00:00:00Z\n" RULESET_BARE;
+
+static void test_entry_limits(void **state)
+{
+	const char *text = ruleset_one(*state, limited);
+
+	ruleset_body(text, "map opening",
+		"\t\ttype mark : verdict\n\t\telements = {\n"
+		"\t\t\t0x% comment \"allow-1\" : jump open-%\n\t\t}\n");
+	ruleset_body(text, "map spending",
+		"\t\ttype mark : verdict\n\t\telements = {\n"
+		"\t\t\t0x% comment \"allow-1\" : jump spend-%\n\t\t}\n");
+	ruleset_has(text, "-60-minute {\n\t\trate over 60/minute burst 60 packets\n\t}\n");
+	ruleset_has(text, " {\n\t\tover 1024 bytes\n\t}\n");
+	ruleset_has(text, "\t\tct direction original quota name \"bytes-");
+	ruleset_has(text, "\t\tmeta time >= 1801353600 goto expired-");
+	ruleset_has(text, "\t\tlimit name \"connections-");
+	ruleset_has(text, "log prefix \"egress-default allow-1:connections \" group");
+	ruleset_has(text, "log prefix \"egress-default allow-1:bytes \" group");
+	ruleset_has(text, "log prefix \"egress-default allow-1:expired \" group");
+	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"allow-1:connections\"");
+	ruleset_has(text, "ct state established,new ct mark @live goto ongoing comment \"live\"");
+	ruleset_has(text, "@tcp-443-leases4 ct mark @live goto permit comment");
+	ruleset_body(text, "chain permit",
+		"\t\tct state new ct mark vmap @opening comment \"entries\"\n"
+		"\t\tjump spend comment \"spend\"\n"
+		"\t\taccept comment \"permit\"\n");
+	ruleset_body(text, "chain spend", "\t\tct mark vmap @spending comment \"entries\"\n");
+	ruleset_body(text, "chain ongoing",
+		"\t\tjump spend comment \"spend\"\n\t\taccept comment \"ongoing\"\n");
+}
+
+/* Only entries with a limit are in the maps, under both of their marks. */
+static void test_entries_without_limits(void **state)
+{
+	const char *text = ruleset_one(*state,
+		"[[allow]]\nip = \"11.1.0.0/16\"\n"
+		"[[allow]]\nip = \"11.2.0.0/16\"\nconnections = \"5/second\"\nscore = 0.7\n"
+		"[[allow]]\nip = \"11.3.0.0/16\"\nbytes = \"5 KiB\"\n" RULESET_BARE);
+
+	ruleset_body(text, "map opening",
+		"\t\ttype mark : verdict\n\t\telements = {\n"
+		"\t\t\t0x% comment \"allow-2\" : jump open-%,\n"
+		"\t\t\t0x% comment \"allow-2\" : jump open-%\n\t\t}\n");
+	ruleset_body(text, "map spending",
+		"\t\ttype mark : verdict\n\t\telements = {\n"
+		"\t\t\t0x% comment \"allow-3\" : jump spend-%\n\t\t}\n");
+}
+
+static void test_limits(void **state)
+{
+	const char *text =
+		ruleset_one(*state, RULESET_BARE "[limits]\n"
+						 "connections = \"600/hour\"\n"
+						 "connections_per_destination = \"5/day\"\n"
+						 "bytes = \"2 KiB\"\n");
+
+	ruleset_body(text, "limit limit-connections-600-hour",
+		"\t\trate over 600/hour burst 600 packets\n");
+	ruleset_body(text, "quota limit-bytes", "\t\tover 2048 bytes\n");
+	ruleset_body(text, "set recent6-5-day",
+		"\t\ttype ipv6_addr\n\t\tsize 262144\n\t\tflags dynamic,timeout\n"
+		"\t\ttimeout 86400s\n");
+	ruleset_body(text, "chain permit",
+		"\t\tct state new meta nfproto ipv4 update @recent4-5-day { ip daddr limit rate "
+		"over 5/day burst 5 packets } goto limit-destination comment "
+		"\"limit-destination\"\n"
+		"\t\tct state new meta nfproto ipv4 ip daddr != @recent4-5-day goto "
+		"limit-destination comment \"limit-destination: no room\"\n"
+		"\t\tct state new meta nfproto ipv6 update @recent6-5-day { ip6 daddr limit rate "
+		"over 5/day burst 5 packets } goto limit-destination comment "
+		"\"limit-destination\"\n"
+		"\t\tct state new meta nfproto ipv6 ip6 daddr != @recent6-5-day goto "
+		"limit-destination comment \"limit-destination: no room\"\n"
+		"\t\tct state new limit name \"limit-connections-600-hour\" goto "
+		"limit-connections comment \"limit-connections\"\n"
+		"\t\tjump spend comment \"spend\"\n"
+		"\t\taccept comment \"permit\"\n");
+	ruleset_body(text, "chain spend",
+		"\t\tct direction original quota name \"limit-bytes\" goto limit-bytes comment "
+		"\"limit-bytes\"\n");
+	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"limit-connections\"");
+	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"limit-destination\"");
+	ruleset_has(text, "counter goto refuse comment \"limit-bytes\"");
+	ruleset_has_not(text, "opening");
+	ruleset_has_not(text, "spending");
+}
+
+/* The kernel's quota has 63 bits, its clock counts 2^63 nanoseconds. */
+static void test_what_the_kernel_cannot_hold(void **state)
+{
+	static const char *const lines[] = {"a.example : tcp/443", NULL};
+	struct policy *policy = sketch_policy(*state, lines);
+	const struct plan *plan;
+	const char *text;
+
+	policy->entries[0].bytes = UINT64_MAX;
+	policy->entries[0].expires = INT64_C(9223372036);
+	plan = sketch_plan(*state, policy);
+	text = ruleset_of(*state, plan, NULL);
+	ruleset_has(text, "over 9223372036854775807 bytes");
+	ruleset_has_not(text, "meta time");
+	policy->entries[0].expires = INT64_C(9223372035);
+	text = ruleset_sketch(*state, policy);
+	ruleset_has(text, "meta time >= 9223372035 goto expired-");
+}
+
+/* Who only observes limits nobody, unless an enforcing layer sets the limit, too. */
+static void test_observed_limits(void **state)
+{
+	static const char limits[] = "[limits]\n"
+				     "connections = \"10/second\"\n"
+				     "connections_per_destination = \"5/second\"\n"
+				     "bytes = \"1 KiB\"\n";
+	const char *observe =
+		arena_printf(*state, "enforcement = \"observe\"\n%s%s", limited, limits);
+	const char *text = ruleset_one(*state, observe);
+
+	ruleset_has_not(text, "goto refuse");
+	ruleset_has(text, "quota name \"limit-bytes\" jump limit-bytes comment");
+	ruleset_has(text, "limit name \"limit-connections-10-second\" jump limit-connections");
+	ruleset_has(text, "packets } jump limit-destination");
+	ruleset_has(text, "counter return comment \"allow-1:bytes\"");
+	ruleset_has(text, "counter return comment \"allow-1:expired\"");
+	ruleset_has(text, "counter return comment \"limit-connections\"");
+	text = ruleset_two(*state, observe, "[limits]\nconnections = \"20/second\"\n");
+	ruleset_has(text, "limit name \"limit-connections-10-second\" goto limit-connections");
+	ruleset_has(text, "quota name \"limit-bytes\" jump limit-bytes comment");
+}
+
+static void test_budget(void **state)
+{
+	static const char base[] =
+		"[[allow]]\nip = \"192.0.2.0/24\"\n" RULESET_BARE "[budget]\ndestinations = 200\n";
+	const char *text =
+		ruleset_one(*state, arena_printf(*state, "%son_exceed = \"refuse\"\n", base));
+
+	ruleset_body(text, "set destinations", "\t\ttype mark\n\t\tsize 200\n\t\tflags dynamic\n");
+	ruleset_has(text, "@tcp-443-leases4 ct mark @live accept comment");
+	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
+	ruleset_body(text, "chain permit-address",
+		"\t\tmeta nfproto ipv4 add @destinations { jhash ip daddr mod 0x7fffffff seed "
+		"0x65677265 offset 1 } accept comment \"budget-destinations\"\n"
+		"\t\tmeta nfproto ipv6 add @destinations { jhash ip6 daddr mod 0x7fffffff seed "
+		"0x65677265 offset 1 } accept comment \"budget-destinations\"\n"
+		"\t\tgoto budget-destinations comment \"budget-destinations: no room\"\n");
+	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"budget-destinations\"");
+	ruleset_has_not(ruleset_one(*state, base), "destinations");
+}
+
+/* A budget that only reports lets everything through. */
+static void test_flagging_budget(void **state)
+{
+	const struct layers *base = layered_base(*state,
+		"[[allow]]\nip = \"11.1.0.0/16\"\n" RULESET_BARE "[budget]\ndestinations = 5\n");
+	struct plan plan = *sketch_plan_of(*state, base);
+	const char *text;
+
+	plan.destinations_set = "destinations";
+	text = ruleset_of(*state, &plan, NULL);
+	ruleset_body(text, "chain budget-destinations",
+		"\t\tlimit rate 20/second burst 50 packets log prefix \"egress-default "
+		"budget-destinations \" group 5 comment \"budget-destinations\"\n"
+		"\t\tcounter accept comment \"budget-destinations\"\n");
+}
+
+/* --- Permitting --------------------------------------------------------------------------------
+ */
+
+static void test_flagged_and_audited(void **state)
+{
+	const char *text =
+		ruleset_one(*state, "[[allow]]\nip = \"192.0.2.0/24\"\nscore = 0.7\n" RULESET_BARE
+				    "[audit]\nallowed = true\nnflog_group = 9\n");
+
+	ruleset_body(text, "set flagged",
+		"\t\ttype mark\n\t\telements = {\n\t\t\t0x% comment \"allow-1\"\n\t\t}\n");
+	ruleset_has(text, " comment \"allow-1 (reported) 192.0.2.0/24 tcp/443, base.toml:2\"\n");
+	ruleset_body(text, "chain permit",
+		"\t\tct state new ct mark @flagged limit rate 20/second burst 50 packets log "
+		"prefix \"egress-default flag \" group 9 comment \"flag\"\n"
+		"\t\tct state new log prefix \"egress-default allow \" group 9 comment \"allow\"\n"
+		"\t\taccept comment \"permit\"\n");
+	ruleset_has(text, "ct state established,new ct mark @live accept comment \"live\"");
+	text = ruleset_one(*state, RULESET_BARE "[audit]\nallowed = true\n");
+	ruleset_body(text, "chain permit",
+		"\t\tct state new log prefix \"egress-default allow \" group 5 comment \"allow\"\n"
+		"\t\taccept comment \"permit\"\n");
+}
+
+/* The mark in the element is the one that is reported. */
+static void test_flagged_element(void **state)
+{
+	const char *text =
+		ruleset_one(*state, "[[allow]]\nip = \"11.1.0.0/16\"\nscore = 0.7\n" RULESET_BARE);
+	char element[128];
+	const char *set = strstr(text, "set flagged {");
+
+	assert_non_null(set);
+	set = strstr(set, "0x");
+	assert_non_null(set);
+	snprintf(element, sizeof(element), "11.1.0.0/16 comment \"allow-1\" : %.10s\n", set);
+	ruleset_has(text, element);
+}
+
+static void test_default_permit(void **state)
+{
+	static const char denylist[] =
+		"mode = \"denylist\"\n" RULESET_BARE "[score]\nunknown = 0.0\n";
+	const char *text = ruleset_one(*state, denylist);
+
+	ruleset_body(text, "chain judge", "\t\tgoto default-permit comment \"default-permit\"\n");
+	ruleset_body(text, "chain default-permit",
+		"\t\tudp dport 53 goto other-dns comment \"dns\"\n"
+		"\t\ttcp dport 53 goto other-dns comment \"dns\"\n"
+		"\t\tct mark set 0x% ct mark @live accept comment \"default-permit\"\n"
+		"\t\taccept comment \"untracked\"\n");
+	ruleset_has(text, "counter goto refuse comment \"dns\"");
+	text = ruleset_one(
+		*state, arena_printf(*state, "%s[limits]\nbytes = \"1 KiB\"\n", denylist));
+	ruleset_body(text, "chain default-permit",
+		"\t\tudp dport 53 goto other-dns comment \"dns\"\n"
+		"\t\ttcp dport 53 goto other-dns comment \"dns\"\n"
+		"\t\tct mark set 0x% ct mark @live goto permit comment \"default-permit\"\n"
+		"\t\tcounter goto refuse comment \"untracked\"\n");
+}
+
+static void test_observed(void **state)
+{
+	const char *text = ruleset_one(*state,
+		"enforcement = \"observe\"\n[[deny]]\nip = \"192.0.2.0/24\"\n" RULESET_BARE);
+
+	ruleset_has(text, "192.0.2.0/24 comment \"deny-1\" : goto deny-1\n");
+	ruleset_has(text, "counter goto observed comment \"deny-1\"");
+	ruleset_has(text, "counter goto observed comment \"default-deny\"");
+	ruleset_has(text, " comment \"what only an observing layer would refuse\"\n");
+	ruleset_body(text, "chain observed",
+		"\t\tct mark set 0x% ct mark @live accept comment \"observed\"\n"
+		"\t\taccept comment \"untracked\"\n");
+	ruleset_has_not(text, "goto refuse");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_entry_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_entries_without_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_the_kernel_cannot_hold, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_observed_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flagging_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flagged_and_audited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flagged_element, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_default_permit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_observed, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
