@@ -123,11 +123,12 @@ static void put_range(struct port_class *class, uint32_t first, uint32_t last)
 static int make_classes(struct comparison *comparison)
 {
 	size_t most = (size_t)(PLAN_GROUPS_MAX + 1) * (PLAN_GROUPS_MAX + 1);
-	uint8_t *line = malloc(2 * (size_t)LINE), *before = line, *after = line + LINE;
+	uint8_t *before = malloc(LINE), *after = malloc(LINE);
 
 	comparison->classes = arena_array(comparison->arena, most, sizeof(struct port_class));
-	if (!line || !comparison->classes) {
-		free(line);
+	if (!before || !after || !comparison->classes) {
+		free(before);
+		free(after);
 		return -ENOMEM;
 	}
 	paint_groups(comparison->sides[0]->plan, before);
@@ -140,7 +141,8 @@ static int make_classes(struct comparison *comparison)
 			;
 		put_range(find_class(comparison, before[first], after[first]), first, last);
 	}
-	free(line);
+	free(before);
+	free(after);
 	return 0;
 }
 
@@ -529,7 +531,7 @@ static void compare_names(struct comparison *comparison)
 {
 	const struct layers *stacks[] = {
 		comparison->sides[0]->layers, comparison->sides[1]->layers};
-	struct specimens specimens;
+	struct specimens specimens = {0};
 
 	list_probes(comparison);
 	if (comparison->error == 0)

@@ -187,7 +187,8 @@ static void check_openable(const struct layer *layer, struct diag *diag)
 		if (it->verdict < VERDICT_OBSERVE && layer->unknown == VERDICT_REFUSE &&
 			it->entry->all_ports && entry_has_names(it->entry))
 			diag_error(diag, CODE_UNENFORCEABLE, it->entry->place,
-				"'%s' permits names, by its score, on all ports, where what nothing "
+				"'%s' permits names, by its score, on all ports, where what "
+				"nothing "
 				"matches is refused: say on which 'ports'",
 				it->id);
 	}

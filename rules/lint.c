@@ -183,7 +183,7 @@ static void warn_of_room(struct linter *linter, const struct layer_entry *entry,
 	else
 		diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
 			"%s lets at most %llu bits leave in an hour: %llu new names of %u bytes",
-			what, (unsigned long long)(bits * names), (unsigned long long)names, bytes);
+			what, (unsigned long long)bits * names, (unsigned long long)names, bytes);
 }
 
 static void check_room(

@@ -183,11 +183,14 @@ int settings_compare_entries(
 	const struct entry *was = before ? before->entry : &unlimited;
 	const struct entry *is = after ? after->entry : &unlimited;
 	const struct layer_entry *of = after ? after : before;
-	struct settings settings = {.changes = changes, .place = of->entry->place};
-	const char *connections = arena_printf(changes->arena, "%s connections", of->id);
-	const char *bytes = arena_printf(changes->arena, "%s bytes", of->id);
-	const char *names = arena_printf(changes->arena, "%s wildcard_names", of->id);
+	const char *id = of ? of->id : "default-permit";
+	struct settings settings = {.changes = changes};
+	const char *connections = arena_printf(changes->arena, "%s connections", id);
+	const char *bytes = arena_printf(changes->arena, "%s bytes", id);
+	const char *names = arena_printf(changes->arena, "%s wildcard_names", id);
 
+	if (of)
+		settings.place = of->entry->place;
 	if (!connections || !bytes || !names)
 		return -ENOMEM;
 	compare_rate(&settings, connections, &was->connections, &is->connections);

@@ -43,30 +43,42 @@ static const struct plan *plan_of(struct arena *arena, const char *const *lines)
 	return sketch_plan(arena, policy);
 }
 
-static void test_single_layer(void **state)
+/* What an entry says counts, and all of it. */
+static void test_what_is_said(void **state)
 {
-	static const char *const before[] = {"a.example b.example 10.0.0.0/8 : tcp/443 tcp/80",
-		"b.example : tcp/443", "b.example : tcp/443", NULL};
-	static const char *const after[] = {"c.example : udp/1", "b.example : tcp/443",
-		"10.0.0.0/8 b.example a.example : tcp/80 tcp/443", "b.example : tcp/444",
-		"*.example : tcp/443", "**.example : tcp/443", "example : tcp/443",
-		"10.0.0.0/9 b.example a.example : tcp/80 tcp/443", "/b.example/ : tcp/443",
-		"@b.example : tcp/443", "b*.example : tcp/443", "b.example ; addresses=any",
-		"b.example ; addresses=10.0.0.0/8", "b.example ; expires=999", NULL};
-	const struct plan *a = plan_of(*state, before);
-	const struct plan *b = plan_of(*state, after);
+	static const char *const lines[] = {"b.example", "b.example : tcp/444", "*.example",
+		"**.example", "example", "b*.example", "/b.example/", "@b.example", "10.0.0.0/8",
+		"10.0.0.0/9", "@10.0.0.0/8", "b.example 10.0.0.0/8", "b.example a.example",
+		"b.example ; addresses=any", "b.example ; addresses=10.0.0.0/8",
+		"b.example ; addresses=10.0.0.0/9", "b.example ; expires=999",
+		"b.example ; expires=1000", "deny b.example : tcp/443 ; score=0.2"};
+	enum { LINES = sizeof(lines) / sizeof(lines[0]) };
+	uint32_t marks[LINES];
 
-	/* What the entry says counts, neither its position nor the order in it, nor other entries
-	 * that permit the same. */
-	assert_int_equal(plan_of(*state, before)->rules[0].mark, a->rules[0].mark);
-	assert_int_not_equal(a->rules[1].mark, a->rules[2].mark);
-	for (size_t i = 0; i < b->n_rules; i++) {
-		assert_int_not_equal(b->rules[i].mark, 0);
-		assert_int_equal(b->rules[i].mark >> 31, 0);
-		assert_int_equal(b->rules[i].flag_mark, 0);
+	for (size_t i = 0; i < LINES; i++) {
+		const struct plan *plan = plan_of(*state, (const char *const[]){lines[i], NULL});
+
+		marks[i] = plan->rules[0].mark;
+		assert_int_not_equal(marks[i], 0);
+		assert_int_equal(marks[i] >> 31, 0);
+		assert_int_equal(plan->rules[0].flag_mark, 0);
 		for (size_t j = 0; j < i; j++)
-			assert_int_not_equal(b->rules[i].mark, b->rules[j].mark);
+			if (i + 1 < LINES)
+				assert_int_not_equal(marks[i], marks[j]);
 	}
+	/* Whether it is an allow or a deny that permits is all the same. */
+	assert_int_equal(marks[LINES - 1], marks[0]);
+}
+
+/* Rules that say the same have marks of their own all the same. */
+static void test_twins(void **state)
+{
+	static const char *const lines[] = {"b.example", "b.example", "b.example", NULL};
+	const struct plan *plan = plan_of(*state, lines);
+
+	for (size_t i = 0; i < plan->n_rules; i++)
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(plan->rules[i].mark, plan->rules[j].mark);
 }
 
 /* Without entries that differ in what they believe nothing in a single layer without denials has
@@ -137,6 +149,8 @@ static void test_denials(void **state)
 		{"*.example", "b.example ; addresses=public", false},
 		{"*.example ; addresses=any", "b.example ; addresses=10.0.0.0/8", true},
 		{"10.0.0.0/8", "b.example ; addresses=any", false},
+		{"deny 10.0.0.0/8 ; score=0.2", "deny 10.1.0.0/16", true},
+		{"deny 10.0.0.0/8 ; score=0.2", "deny 11.1.0.0/16", false},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -219,6 +233,99 @@ static void test_override_that_refuses_all(void **state)
 
 	assert_int_not_equal(mark_under(*state, "a.example", none, 0.0),
 		mark_under(*state, "a.example", none, 1.0));
+}
+
+/* A base and an override, and whether what changes between two of them changes the mark of the
+ * base's first rule. */
+struct stack {
+	const char *base[4];
+	const char *over[4];
+	double base_unknown, over_unknown;
+	bool base_observes, over_observes;
+	unsigned over_block;
+};
+
+static uint32_t stack_mark(struct arena *arena, const struct stack *stack)
+{
+	struct policy *base = sketch_policy(arena, stack->base);
+	struct policy *over = sketch_policy(arena, stack->over);
+
+	base->score.unknown = stack->base_unknown;
+	base->observe = stack->base_observes;
+	over->score.unknown = stack->over_unknown;
+	over->observe = stack->over_observes;
+	over->block = stack->over_block;
+	return sketch_plan_of(
+		arena, sketch_layers(arena, (const struct policy *const[]){base, over}, 2))
+		->rules[0]
+		.mark;
+}
+
+static void test_stacks(void **state)
+{
+	static const struct {
+		struct stack before, after;
+		bool changes;
+	} cases[] = {
+		/* The override believes other answers, or does so from another place. */
+		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 1},
+			{{"a.example"}, {"a.example ; addresses=10.0.0.0/9"}, 1, 1}, true},
+		{{{"a.example"}, {"a.example ; addresses=any", "a.example"}, 1, 0, .over_block = 1},
+			{{"a.example"}, {"a.example", "a.example ; addresses=any"}, 1, 0,
+				.over_block = 1},
+			true},
+		{{{"a.example"}, {"a.example", "a.example"}, 1, 0, .over_block = 1},
+			{{"a.example"}, {"a.example", "a.example"}, 1, 0, .over_block = 3}, true},
+		/* It only observed that it doesn't believe them. */
+		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0, .over_observes = true},
+			{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0}, true},
+		{{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0, .base_observes = true},
+			{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0}, true},
+		/* The name is answered because of another port than the rule's. */
+		{{{"a.example : tcp/1", "a.example : tcp/2"},
+			 {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
+			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
+			true},
+		{{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 0, 1},
+			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
+			true},
+		/* No name needs another port. */
+		{{{"a.example : tcp/1", "a.example : tcp/2"}, {"a.example : tcp/1 tcp/2"}, 1, 1},
+			{{"a.example : tcp/1"}, {"a.example : tcp/1 tcp/2"}, 1, 1}, false},
+		{{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 0, 1},
+			{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 1, 1}, false},
+		/* A name that the base doesn't know leads to its range. */
+		{{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 0, 1},
+			{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 1, 1}, true},
+		{{{"10.0.0.0/8"}, {"a.example"}, 0, 1},
+			{{"10.0.0.0/8", "a.example ; addresses=11.0.0.0/8"}, {"a.example"}, 0, 1},
+			true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if ((stack_mark(*state, &cases[i].before) != stack_mark(*state, &cases[i].after)) !=
+			cases[i].changes)
+			fail_msg("case %zu", i);
+}
+
+/* Between entries that are a match for each other their order decides. */
+static void test_order_of_what_differs(void **state)
+{
+	static const char *const before[] = {
+		"a.example ; addresses=any", "a.example ; addresses=10.0.0.0/8", NULL};
+	static const char *const after[] = {
+		"a.example ; addresses=10.0.0.0/8", "a.example ; addresses=any", NULL};
+	static const char *const mild[] = {"10.0.0.0/8", "10.0.0.0/8 ; score=2", NULL};
+	static const char *const hard[] = {"10.0.0.0/8 ; score=2", "10.0.0.0/8", NULL};
+	static const char *const far[] = {"11.0.0.0/8 ; score=2", "10.0.0.0/8", NULL};
+	static const char *const far_too[] = {"10.0.0.0/8", "11.0.0.0/8 ; score=2", NULL};
+
+	assert_int_not_equal(
+		plan_of(*state, before)->rules[0].mark, plan_of(*state, after)->rules[1].mark);
+	assert_int_not_equal(
+		plan_of(*state, mild)->rules[0].mark, plan_of(*state, hard)->rules[0].mark);
+	assert_int_equal(
+		plan_of(*state, far)->rules[0].mark, plan_of(*state, far_too)->rules[0].mark);
 }
 
 static void test_default_permit(void **state)
@@ -629,12 +736,15 @@ static void test_order_of_many_does_not_matter(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_single_layer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_is_said, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_twins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_others_do_not_matter, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denials, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_classes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_overrides, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_override_that_refuses_all, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_stacks, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_order_of_what_differs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_permit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flag_marks, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_observed_mark, setup, teardown),

@@ -442,6 +442,22 @@ static void test_override_refuses_otherwise(void **state)
 	assert_int_equal(plan->otherwise, VERDICT_OBSERVE);
 }
 
+/* Classes may permit what is refused otherwise: nobody's entry does. */
+static void test_classes_that_permit(void **state)
+{
+	static const char *const lines[] = {"10.1.0.0/16 : tcp/1", NULL};
+	struct policy *policy = sketch_policy(*state, lines);
+	const struct plan *plan;
+
+	policy->block = 1u << CLASS_SHARED;
+	policy->score.refuse_at = 5.0;
+	policy->score.unknown = 6.0;
+	plan = sketch_plan(*state, policy);
+	assert_string_equal(sketch_spans(*state, plan, &plan->family[PLAN_IP4].permitted),
+		"100.64.0.0/10=?default-permit");
+	assert_int_equal(plan->otherwise, VERDICT_REFUSE);
+}
+
 /* IPv4-mapped addresses are IPv4: an IPv6 range in the kernel must not have them. */
 static void test_mapped_block_is_cut_out(void **state)
 {
@@ -506,6 +522,7 @@ int main(void)
 			test_classes_lose_to_narrower_only, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_hold_differences, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_override_refuses_otherwise, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_classes_that_permit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mapped_block_is_cut_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_neighbours_are_joined, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_groups_share, setup, teardown),
