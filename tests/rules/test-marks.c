@@ -235,14 +235,15 @@ static void test_override_that_refuses_all(void **state)
 		mark_under(*state, "a.example", none, 1.0));
 }
 
+enum { BASE_OBSERVES = 1, OVER_OBSERVES = 2, OVER_BLOCKS = 4, OVER_BLOCKS_MORE = 8 };
+
 /* A base and an override, and whether what changes between two of them changes the mark of the
  * base's first rule. */
 struct stack {
 	const char *base[4];
 	const char *over[4];
 	double base_unknown, over_unknown;
-	bool base_observes, over_observes;
-	unsigned over_block;
+	unsigned more;
 };
 
 static uint32_t stack_mark(struct arena *arena, const struct stack *stack)
@@ -251,10 +252,10 @@ static uint32_t stack_mark(struct arena *arena, const struct stack *stack)
 	struct policy *over = sketch_policy(arena, stack->over);
 
 	base->score.unknown = stack->base_unknown;
-	base->observe = stack->base_observes;
+	base->observe = stack->more & BASE_OBSERVES;
 	over->score.unknown = stack->over_unknown;
-	over->observe = stack->over_observes;
-	over->block = stack->over_block;
+	over->observe = stack->more & OVER_OBSERVES;
+	over->block = stack->more / OVER_BLOCKS;
 	return sketch_plan_of(
 		arena, sketch_layers(arena, (const struct policy *const[]){base, over}, 2))
 		->rules[0]
@@ -268,37 +269,42 @@ static void test_stacks(void **state)
 		bool changes;
 	} cases[] = {
 		/* The override believes other answers, or does so from another place. */
-		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 1},
-			{{"a.example"}, {"a.example ; addresses=10.0.0.0/9"}, 1, 1}, true},
-		{{{"a.example"}, {"a.example ; addresses=any", "a.example"}, 1, 0, .over_block = 1},
+		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 1, 0},
+			{{"a.example"}, {"a.example ; addresses=10.0.0.0/9"}, 1, 1, 0}, true},
+		{{{"a.example"}, {"a.example ; addresses=any", "a.example"}, 1, 0, OVER_BLOCKS},
 			{{"a.example"}, {"a.example", "a.example ; addresses=any"}, 1, 0,
-				.over_block = 1},
+				OVER_BLOCKS},
 			true},
-		{{{"a.example"}, {"a.example", "a.example"}, 1, 0, .over_block = 1},
-			{{"a.example"}, {"a.example", "a.example"}, 1, 0, .over_block = 3}, true},
+		{{{"a.example"}, {"a.example", "a.example"}, 1, 0, OVER_BLOCKS},
+			{{"a.example"}, {"a.example", "a.example"}, 1, 0,
+				OVER_BLOCKS | OVER_BLOCKS_MORE},
+			true},
 		/* It only observed that it doesn't believe them. */
-		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0, .over_observes = true},
-			{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0}, true},
-		{{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0, .base_observes = true},
-			{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0}, true},
+		{{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0, OVER_OBSERVES},
+			{{"a.example"}, {"a.example ; addresses=10.0.0.0/8"}, 1, 0, 0}, true},
+		{{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0, BASE_OBSERVES},
+			{{"a.example ; addresses=10.0.0.0/8"}, {"b.example"}, 1, 0, 0}, true},
 		/* The name is answered because of another port than the rule's. */
 		{{{"a.example : tcp/1", "a.example : tcp/2"},
-			 {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
-			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
+			 {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1, 0},
+			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1,
+				0},
 			true},
-		{{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 0, 1},
-			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1},
+		{{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 0, 1, 0},
+			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1,
+				0},
 			true},
 		/* No name needs another port. */
-		{{{"a.example : tcp/1", "a.example : tcp/2"}, {"a.example : tcp/1 tcp/2"}, 1, 1},
-			{{"a.example : tcp/1"}, {"a.example : tcp/1 tcp/2"}, 1, 1}, false},
-		{{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 0, 1},
-			{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 1, 1}, false},
+		{{{"a.example : tcp/1", "a.example : tcp/2"}, {"a.example : tcp/1 tcp/2"}, 1, 1, 0},
+			{{"a.example : tcp/1"}, {"a.example : tcp/1 tcp/2"}, 1, 1, 0}, false},
+		{{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 0, 1, 0},
+			{{"a.example : tcp/1"}, {"a.example : tcp/1"}, 1, 1, 0}, false},
 		/* A name that the base doesn't know leads to its range. */
-		{{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 0, 1},
-			{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 1, 1}, true},
-		{{{"10.0.0.0/8"}, {"a.example"}, 0, 1},
-			{{"10.0.0.0/8", "a.example ; addresses=11.0.0.0/8"}, {"a.example"}, 0, 1},
+		{{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 0, 1, 0},
+			{{"10.0.0.0/8 : tcp/1"}, {"a.example : tcp/1"}, 1, 1, 0}, true},
+		{{{"10.0.0.0/8"}, {"a.example"}, 0, 1, 0},
+			{{"10.0.0.0/8", "a.example ; addresses=11.0.0.0/8"}, {"a.example"}, 0, 1,
+				0},
 			true},
 	};
 
