@@ -294,6 +294,11 @@ static void test_stacks(void **state)
 			{{"a.example : tcp/1"}, {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1,
 				0},
 			true},
+		{{{"a.example : tcp/1", "deny z.example"},
+			 {"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 0, 1, 0},
+			{{"a.example : tcp/1", "deny z.example"},
+				{"10.0.0.0/8 : tcp/1", "a.example : tcp/2"}, 1, 1, 0},
+			true},
 		/* No name needs another port. */
 		{{{"a.example : tcp/1", "a.example : tcp/2"}, {"a.example : tcp/1 tcp/2"}, 1, 1, 0},
 			{{"a.example : tcp/1"}, {"a.example : tcp/1 tcp/2"}, 1, 1, 0}, false},

@@ -147,11 +147,40 @@ static void test_many_are_counted(void **state)
 	}
 }
 
+/* What was told apart once counts still when it isn't any more. */
+static void test_merged_keep_their_ports(void **state)
+{
+	const struct policy *world = make_world(*state);
+	struct overlap_item item = {
+		.kind = OVERLAP_NAMES, .host = &world->entries[1].hosts[0], .hash = 1};
+	struct overlap *overlap;
+
+	assert_int_equal(overlap_new(&overlap), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		item.groups = UINT64_C(1) << i;
+		assert_int_equal(overlap_add(overlap, &item), 0);
+		assert_int_equal(overlap_sum(overlap, &item), 1);
+	}
+	item.groups = 0;
+	item.rest = true;
+	assert_int_equal(overlap_add(overlap, &item), 0);
+	for (unsigned i = 0; i < 64; i++) {
+		struct overlap_item query = item;
+
+		query.rest = false;
+		query.groups = UINT64_C(1) << i;
+		assert_int_equal(overlap_sum(overlap, &query), 65);
+	}
+	assert_int_equal(overlap_sum(overlap, &item), 65);
+	overlap_free(overlap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_few_are_looked_at_closely, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_are_counted, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_merged_keep_their_ports, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
