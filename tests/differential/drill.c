@@ -6,7 +6,20 @@
 
 #include "tests/differential/generate.h"
 
+/*
+ * Theory of operation
+ *
+ * A policy before is drawn like any other, or is the base with a block more or less, so that many
+ * of the rules, and of the leases given under them, are those of the base too. What narrows it is
+ * made of the first override in the same way.
+ */
+
 enum { LISTS = 3 };
+
+/* What a layer alone narrows. */
+#define PERMISSIVE                                                                                 \
+	"version = 1\nname = \"by-chance\"\nmode = \"denylist\"\n\n[score]\nunknown = 0\n\n"       \
+	"[network]\nblock = []\n"
 
 static bool add_text(struct drill *drill, const char *name, char *text)
 {
@@ -78,6 +91,26 @@ static bool is_taken(const struct drill *drill, const struct probe *probe)
 	return false;
 }
 
+/* Bits of no consequence in a wide block: an address of its own. */
+static void scatter(struct chance *chance, struct inaddr *address)
+{
+	for (unsigned i = 13; i < 16; i++)
+		address->bytes[i] = (uint8_t)chance_draw(chance);
+}
+
+/* What many policies give leases for: a short name on the usual port, mostly with a public address.
+ */
+static void draw_leased(struct chance *chance, char name[256], struct probe *probe)
+{
+	static const char *const blocks[] = {"198.41.0.0", "2600:1::", "10.42.0.0"};
+
+	while (strlen(generate_name(chance, name)) > strlen("api-1-internal.example.com"))
+		continue;
+	inaddr_from_text(text_of(chance_of(chance, blocks)), &probe->address);
+	scatter(chance, &probe->address);
+	strcpy(probe->port, "tcp/443");
+}
+
 static void draw_probe(struct chance *chance, const struct draw *draw, struct probe *ret_probe)
 {
 	char name[256];
@@ -90,16 +123,86 @@ static void draw_probe(struct chance *chance, const struct draw *draw, struct pr
 	strcpy(ret_probe->port, generate_port(chance));
 	if (!ret_probe->has_name)
 		return;
-	name_from_text(text_of(generate_name(chance, name)), &ret_probe->name);
-	/* An address of its own: bits of no consequence in a wide block. */
+	generate_name(chance, name);
 	if (chance_one_in(chance, 2))
-		for (unsigned i = 13; i < 16; i++)
-			ret_probe->address.bytes[i] = (uint8_t)chance_draw(chance);
+		draw_leased(chance, name, ret_probe);
+	else if (chance_one_in(chance, 2))
+		scatter(chance, &ret_probe->address);
+	name_from_text(text_of(name), &ret_probe->name);
+}
+
+/* The text without one of its blocks, but for the first. */
+static char *without_block(struct chance *chance, const char *text)
+{
+	char *copied = strdup(text), *at = copied, *end;
+	unsigned blocks = 0, which;
+
+	for (const char *next = text; (next = strstr(next, "\n\n")) != NULL; next += 2)
+		blocks++;
+	if (!copied || blocks == 0)
+		return copied;
+	which = chance_below(chance, blocks);
+	for (unsigned i = 0; i <= which; i++)
+		at = strstr(at, "\n\n") + 2;
+	end = strstr(at, "\n\n");
+	if (end)
+		memmove(at, end + 2, strlen(end + 2) + 1);
+	else
+		*at = '\0';
+	return copied;
+}
+
+static char *with_entry(struct chance *chance, const char *text)
+{
+	char *longer = NULL;
+	size_t size;
+	FILE *out = open_memstream(&longer, &size);
+
+	if (!out)
+		return NULL;
+	fputs(text, out);
+	generate_entry(chance, out);
+	fclose(out);
+	return longer;
+}
+
+/* The text as it is, or with a little less or more in it. */
+static char *vary(struct chance *chance, const char *text)
+{
+	switch (chance_below(chance, 4)) {
+	case 0:
+		return with_entry(chance, text);
+	case 1:
+		return strdup(text);
+	default:
+		return without_block(chance, text);
+	}
+}
+
+/* One of the policies before, and what narrows it. */
+static bool add_before(struct drill *drill, const struct writing *writing)
+{
+	struct chance *chance = writing->chance;
+	char name[32];
+	bool well;
+
+	snprintf(name, sizeof(name), "p%zu.toml", ++drill->n_before);
+	if (chance_one_in(chance, 6))
+		well = add_drawn(drill, name, writing, write_policy);
+	else
+		well = add_text(drill, name, vary(chance, drill->files[0].text));
+	name[0] = 'q';
+	if (drill->n_overrides > 0 && chance_one_in(chance, 2))
+		well = well && add_text(drill, name, vary(chance, drill->files[1].text));
+	return well;
 }
 
 bool drill_draw(struct chance *chance, const struct draw *draw, struct drill *ret_drill)
 {
-	struct drill drill = {.probes = calloc(draw->n_probes, sizeof(struct probe))};
+	struct drill drill = {
+		.applied = draw->applied,
+		.probes = calloc(draw->n_probes + 1, sizeof(struct probe)),
+	};
 	struct writing writing = {.chance = chance, .draw = draw};
 	bool well = drill.probes && add_drawn(&drill, "base.toml", &writing, write_policy);
 	char name[32];
@@ -120,6 +223,10 @@ bool drill_draw(struct chance *chance, const struct draw *draw, struct drill *re
 		if (!is_taken(&drill, &drill.probes[drill.n_probes]))
 			drill.n_probes++;
 	}
+	writing.is_override = false;
+	for (unsigned i = draw->before ? chance_below(chance, DRILL_BEFORE_MAX + 1) : 0;
+		i > 0 && well; i--)
+		well = add_before(&drill, &writing);
 	if (!well) {
 		drill_clear(&drill);
 		return false;
@@ -159,6 +266,10 @@ void drill_print(const struct drill *drill, FILE *out)
 
 	for (size_t i = 0; i < drill->n_files; i++)
 		fprintf(out, "== %s\n%s", drill->files[i].name, drill->files[i].text);
+	if (drill->applied)
+		fputs("== applied\n", out);
+	if (drill->by_layers)
+		fputs("== layers\n", out);
 	fputs("== probes\n", out);
 	for (size_t i = 0; i < drill->n_probes; i++) {
 		const struct probe *probe = &drill->probes[i];
@@ -169,17 +280,31 @@ void drill_print(const struct drill *drill, FILE *out)
 	}
 }
 
-static bool read_probe(const char *line, struct drill *drill)
+/* The next word of the line, which is cut. */
+static struct text next_word(char **rest)
 {
-	struct probe probe = {.sender = 0}, *probes;
-	char name[256], address[INADDR_TEXT];
+	char *word;
 
-	if (sscanf(line, "%u %255s %99s %15s", &probe.sender, name, address, probe.port) != 4 ||
-		inaddr_from_text(text_of(address), &probe.address) < 0)
+	do
+		word = strsep(rest, " \n");
+	while (word && !*word);
+	return text_of(word ? word : "");
+}
+
+static bool read_probe(char *line, struct drill *drill)
+{
+	struct text sender = next_word(&line), name = next_word(&line), address = next_word(&line),
+		    port = next_word(&line);
+	struct probe probe = {.has_name = !text_is(name, "-")}, *probes;
+	uint64_t number;
+
+	if (text_to_number(sender, UINT32_MAX, &number) < 0 ||
+		inaddr_from_text(address, &probe.address) < 0 ||
+		(probe.has_name && name_from_text(name, &probe.name) < 0) || port.length == 0 ||
+		port.length >= sizeof(probe.port) || next_word(&line).length > 0)
 		return false;
-	probe.has_name = strcmp(name, "-") != 0;
-	if (probe.has_name && name_from_text(text_of(name), &probe.name) < 0)
-		return false;
+	probe.sender = (unsigned)number;
+	memcpy(probe.port, port.start, port.length);
 	probes = reallocarray(drill->probes, drill->n_probes + 1, sizeof(*probes));
 	if (!probes)
 		return false;
@@ -204,7 +329,27 @@ static bool read_file(FILE *in, const char *name, struct drill *drill, char *lin
 	}
 	fclose(out);
 	drill->n_overrides += name[0] == 'o';
-	return add_text(drill, name, text);
+	drill->n_before += name[0] == 'p';
+	return drill->n_overrides <= DRILL_OVERRIDES_MAX && drill->n_before <= DRILL_BEFORE_MAX &&
+	       add_text(drill, name, text);
+}
+
+/* A section that says how the drill is tried. */
+static bool *find_flag(struct drill *drill, const char *name)
+{
+	if (strcmp(name, "applied") == 0)
+		return &drill->applied;
+	return strcmp(name, "layers") == 0 ? &drill->by_layers : NULL;
+}
+
+static bool read_section(FILE *in, const char *name, struct drill *drill, char *line, size_t room)
+{
+	bool *flag = find_flag(drill, name);
+
+	if (!flag)
+		return read_file(in, name, drill, line, room);
+	*flag = true;
+	return fgets(line, (int)room, in) != NULL;
 }
 
 bool drill_read(FILE *in, struct drill *ret_drill)
@@ -214,7 +359,7 @@ bool drill_read(FILE *in, struct drill *ret_drill)
 	bool well = fgets(line, sizeof(line), in) != NULL;
 
 	while (well && sscanf(line, "== %31s", name) == 1 && strcmp(name, "probes") != 0)
-		well = read_file(in, name, &drill, line, sizeof(line));
+		well = read_section(in, name, &drill, line, sizeof(line));
 	while (well && fgets(line, sizeof(line), in))
 		well = line[0] == '#' || read_probe(line, &drill);
 	if (!well || drill.n_files == 0 || drill.n_probes == 0) {
@@ -225,17 +370,26 @@ bool drill_read(FILE *in, struct drill *ret_drill)
 	return true;
 }
 
+/* Overrides and policies before have numbers. */
+static bool is_numbered(const struct file *file)
+{
+	return file->name[0] == 'o' || file->name[0] == 'p';
+}
+
 /* A copy in which the file at `index` has another text; NULL: is left out. */
 static bool copy(const struct drill *drill, size_t index, const char *text, struct drill *ret_drill)
 {
-	struct drill other = {.n_overrides = drill->n_overrides};
+	const char *left = text ? "" : drill->files[index].name;
+	struct drill other = *drill;
 	size_t size = drill->n_probes * sizeof(struct probe);
 	bool well = true;
 
+	other.n_files = 0;
+	other.n_overrides -= left[0] == 'o';
+	other.n_before -= left[0] == 'p';
 	other.probes = malloc(size > 0 ? size : 1);
 	if (other.probes && size > 0)
 		memcpy(other.probes, drill->probes, size);
-	other.n_probes = drill->n_probes;
 	for (size_t i = 0; i < drill->n_files && well; i++) {
 		const char *kept = i == index ? text : drill->files[i].text;
 		char name[32];
@@ -243,18 +397,24 @@ static bool copy(const struct drill *drill, size_t index, const char *text, stru
 		if (!kept)
 			continue;
 		strcpy(name, drill->files[i].name);
-		if (!text && name[0] == 'o' && i > index)
-			snprintf(name, sizeof(name), "o%zu.toml", i - 1);
+		if (i > index && is_numbered(&drill->files[i]) && name[0] == left[0])
+			name[1]--;
 		well = add_text(&other, name, strdup(kept));
 	}
-	if (!text && drill->files[index].name[0] == 'o')
-		other.n_overrides--;
 	if (!well || !other.probes) {
 		drill_clear(&other);
 		return false;
 	}
 	*ret_drill = other;
 	return true;
+}
+
+bool drill_has(const struct drill *drill, const char *name)
+{
+	for (size_t i = 0; i < drill->n_files; i++)
+		if (strcmp(drill->files[i].name, name) == 0)
+			return true;
+	return false;
 }
 
 bool drill_without(const struct drill *drill, size_t index, struct drill *ret_drill)
@@ -265,4 +425,30 @@ bool drill_without(const struct drill *drill, size_t index, struct drill *ret_dr
 bool drill_with(const struct drill *drill, size_t index, const char *text, struct drill *ret_drill)
 {
 	return copy(drill, index, text, ret_drill);
+}
+
+bool drill_layer(const struct drill *drill, size_t layer, struct drill *ret_drill)
+{
+	const char *text = layer > 0 ? PERMISSIVE : drill->files[0].text;
+	struct drill other, less;
+
+	if (!drill_with(drill, 0, text, &other))
+		return false;
+	other.applied = other.by_layers = false;
+	for (size_t i = other.n_files; i-- > 0;) {
+		const char *name = other.files[i].name;
+
+		/* From behind, so that what is still to come has the number that it had. */
+		if (name[0] != 'p' && name[0] != 'q' &&
+			(name[0] != 'o' || (size_t)(name[1] - '0') == layer))
+			continue;
+		if (!drill_without(&other, i, &less)) {
+			drill_clear(&other);
+			return false;
+		}
+		drill_clear(&other);
+		other = less;
+	}
+	*ret_drill = other;
+	return true;
 }

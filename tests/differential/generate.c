@@ -231,6 +231,11 @@ static void put_entry(struct chance *chance, bool allow, bool lists, FILE *out)
 		fputs("reason = \"by chance\"\n", out);
 }
 
+void generate_entry(struct chance *chance, FILE *out)
+{
+	put_entry(chance, !chance_one_in(chance, 3), true, out);
+}
+
 static void put_scope(struct chance *chance, bool cgroups, FILE *out)
 {
 	fputs("\n[scope]\n", out);

@@ -21,6 +21,9 @@ enum generate_scope { GENERATE_NO_SCOPE, GENERATE_SCOPE, GENERATE_SCOPE_CGROUPS 
  */
 void generate_policy(struct chance *chance, bool is_override, enum generate_scope scope, FILE *out);
 
+/* One more [[allow]] or [[deny]] for a policy. */
+void generate_entry(struct chance *chance, FILE *out);
+
 /* A list, and a profile. */
 void generate_list(struct chance *chance, FILE *out);
 void generate_profile(struct chance *chance, FILE *out);

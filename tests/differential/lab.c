@@ -20,6 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/text.h"
+#include "tests/differential/child.h"
+
 /*
  * Theory of operation
  *
@@ -57,13 +60,6 @@ static const int protocol_numbers[PROTOCOLS][FAMILIES] = {
 };
 
 /* --- Namespaces --- */
-
-static int run(const char *script)
-{
-	int status = system(script);
-
-	return status == 0 ? 0 : -EIO;
-}
 
 static int write_file(const char *path, const char *text)
 {
@@ -165,7 +161,7 @@ static int connect_namespaces(const struct lab *lab)
 		"net.ipv4.conf.in1.rp_filter=0 net.netfilter.nf_conntrack_max=262144 2>/dev/null "
 		"|| :\n",
 		lab->holders[0], lab->holders[1]);
-	return run(script);
+	return child_script(script);
 }
 
 /* --- Senders --- */
@@ -186,7 +182,7 @@ static bool make_cgroups(void)
 			close(root);
 		return false;
 	}
-	return run("mkdir -p " CGROUPS "/group-0 " CGROUPS "/group-1") == 0;
+	return child_script("mkdir -p " CGROUPS "/group-0 " CGROUPS "/group-1") == 0;
 }
 
 static int join_cgroup(const char *path)
@@ -258,6 +254,14 @@ static struct sender *add_sender(
 	return sender;
 }
 
+/* The number of a user or group; nobody's when it is none. */
+static uint32_t read_id(const char *text)
+{
+	uint64_t id;
+
+	return text_to_number(text_of(text), UINT32_MAX - 1, &id) == 0 ? (uint32_t)id : UINT32_MAX;
+}
+
 /* Somebody here, with all of the sockets opened as him. */
 static int add_local(
 	struct lab *lab, const char *what, const char *user, const char *group, const char *cgroup)
@@ -270,8 +274,8 @@ static int add_local(
 			(struct explain_as){.user = user, .group = group, .cgroup = cgroup};
 	if (error < 0)
 		return error;
-	setfsgid((gid_t)atoi(group));
-	setfsuid((uid_t)atoi(user));
+	setfsgid(read_id(group));
+	setfsuid(read_id(user));
 	error = open_sockets(lab, lab->n_senders - 1, NULL);
 	setfsuid(0);
 	setfsgid(0);
@@ -377,7 +381,7 @@ void lab_close(struct lab *lab)
 			waitpid(lab->holders[i], NULL, 0);
 		}
 	if (lab->has_cgroups)
-		run("rmdir " CGROUPS "/group-0 " CGROUPS "/group-1 " CGROUPS);
+		child_script("rmdir " CGROUPS "/group-0 " CGROUPS "/group-1 " CGROUPS);
 	if (lab->link)
 		mnl_socket_close(lab->link);
 	for (size_t i = 0; i < lab->n_senders; i++)

@@ -8,4 +8,4 @@ here=$(dirname "$0")
 program=${abs_top_builddir:?}/tests/differential/differential
 shopt -s nullglob
 
-exec "$program" -n "${POLICIES:-40}" -p 250 "$here"/fixtures/*.drill
+exec "$program" -n "${POLICIES:-40}" -p 250 -c "${abs_top_builddir:?}/src/egress-compile" "$here"/fixtures/*.drill
