@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/class.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
+#include <threads.h>
 
 /*
  * Theory of operation
@@ -26,6 +28,11 @@
  * IPv4 addresses hide in IPv6 ones. NAT64 (RFC 6052) delivers 64:ff9b::10.0.0.1 to 10.0.0.1, so
  * each IPv4 row is there a second time in that form, for the kernel's sets as well; of the tunnels,
  * class_find() judges the address inside.
+ *
+ * Every address of every answer is looked up. Of two prefixes either one lies in the other or they
+ * have nothing in common, so whatever covers an address is the last row, in the order of first
+ * addresses, that begins at it or before it, or one that this row lies in. The table is written for
+ * its readers; its order is made by the first look-up of a process, without a system call.
  */
 
 /* clang-format off */
@@ -438,37 +445,97 @@ static unsigned full_length(const struct prefix *prefix)
 	return prefix->length + (prefix->address.bytes[10] == 0xff ? 96u : 0u);
 }
 
-static bool covers(const struct prefix *prefix, unsigned length, const struct inaddr *address)
+static bool covers(const struct prefix *prefix, const struct inaddr *address)
 {
 	const uint8_t *a = prefix->address.bytes, *b = address->bytes;
-	unsigned whole = length / 8, rest = length % 8;
+	unsigned length = full_length(prefix), whole = length / 8, rest = length % 8;
 
-	/* Most rows end here: the last whole byte is the one that differs. */
-	if (whole > 0 && a[whole - 1] != b[whole - 1])
-		return false;
 	if (memcmp(a, b, whole) != 0)
 		return false;
 	return rest == 0 || (a[whole] ^ b[whole]) >> (8 - rest) == 0;
 }
 
+/* --- The order of the rows --- */
+
+enum { ROWS = sizeof(prefixes) / sizeof(prefixes[0]), NOWHERE = UINT16_MAX };
+
+/* The rows by their first addresses, of those with the same one the shorter first; and for each
+ * place in this order the place of the longest prefix that the row's lies in. */
+static uint16_t order[ROWS];
+static uint16_t around[ROWS];
+static once_flag ordered = ONCE_FLAG_INIT;
+
+/* Half of an address, as a number. */
+static inline uint64_t half_of(const struct inaddr *address, unsigned half)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, address->bytes + half * sizeof(bytes), sizeof(bytes));
+	return be64toh(bytes);
+}
+
+/* How many of the first `count` ordered rows come before a prefix: with 128 bits, those that begin
+ * at the address or before it. */
+static unsigned find_place(unsigned count, const struct inaddr *address, unsigned length)
+{
+	uint64_t high = half_of(address, 0), low = half_of(address, 1);
+	unsigned place = 0;
+
+	while (place < count) {
+		unsigned middle = place + (count - place) / 2;
+		const struct prefix *row = &prefixes[order[middle]].prefix;
+		uint64_t row_high = half_of(&row->address, 0), row_low = half_of(&row->address, 1);
+		bool is_equal = row_high == high && row_low == low;
+
+		if (is_equal ? full_length(row) <= length
+			     : row_high < high || (row_high == high && row_low < low))
+			place = middle + 1;
+		else
+			count = middle;
+	}
+	return place;
+}
+
+static void order_rows(void)
+{
+	for (unsigned i = 0; i < ROWS; i++) {
+		const struct prefix *row = &prefixes[i].prefix;
+		unsigned place = find_place(i, &row->address, full_length(row));
+
+		memmove(&order[place + 1], &order[place], (i - place) * sizeof(order[0]));
+		order[place] = (uint16_t)i;
+	}
+	for (unsigned i = 0; i < ROWS; i++) {
+		unsigned outer = i > 0 ? i - 1 : NOWHERE;
+
+		while (outer != NOWHERE &&
+			!covers(&prefixes[order[outer]].prefix, &prefixes[order[i]].prefix.address))
+			outer = around[outer];
+		around[i] = (uint16_t)outer;
+	}
+}
+
+/* --- Looking up --- */
+
 /* Looks for a prefix in `mask` longer than *best that covers the address. */
 static bool find_longer(
 	const struct inaddr *address, unsigned mask, unsigned *best, enum address_class *ret_class)
 {
-	bool found = false;
+	unsigned count = find_place(ROWS, address, 128);
 
-	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
-		const struct class_prefix *row = &prefixes[i];
+	for (unsigned i = count > 0 ? count - 1 : NOWHERE; i != NOWHERE; i = around[i]) {
+		const struct class_prefix *row = &prefixes[order[i]];
 		unsigned length = full_length(&row->prefix);
 
-		if (!(mask & 1u << row->class) || length <= *best ||
-			!covers(&row->prefix, length, address))
+		if (!(mask & 1u << row->class) || !covers(&row->prefix, address))
 			continue;
+		if (length <= *best)
+			return false;
 		*best = length;
 		*ret_class = row->class;
-		found = true;
+		return true;
 	}
-	return found;
+	return false;
 }
 
 /* Where tunnels keep an IPv4 address in an IPv6 one; Teredo (RFC 4380 section 4) has its bits
@@ -488,7 +555,7 @@ static bool find_embedded(const struct inaddr *address, struct inaddr *ret_embed
 	for (size_t i = 0; i < sizeof(tunnels) / sizeof(tunnels[0]); i++) {
 		uint8_t bytes[4];
 
-		if (!covers(&tunnels[i].prefix, tunnels[i].prefix.length, address))
+		if (!covers(&tunnels[i].prefix, address))
 			continue;
 		for (unsigned j = 0; j < sizeof(bytes); j++)
 			bytes[j] = address->bytes[tunnels[i].offset + j] ^ tunnels[i].inverted;
@@ -502,8 +569,10 @@ bool class_find(const struct inaddr *address, unsigned mask, enum address_class 
 {
 	struct inaddr embedded;
 	unsigned best = 0;
-	bool found = find_longer(address, mask, &best, ret_class);
+	bool found;
 
+	call_once(&ordered, order_rows);
+	found = find_longer(address, mask, &best, ret_class);
 	if (find_embedded(address, &embedded))
 		found |= find_longer(&embedded, mask, &best, ret_class);
 	return found;

@@ -36,10 +36,7 @@
  * half a million ranges. */
 #define BATCH_MAX ((size_t)32 << 20)
 
-enum {
-	PATIENCE_SECONDS = 120, /* how long one waits for another */
-	ID_MAX = 80,            /* bytes of an id in an element's comment */
-};
+enum { PATIENCE_SECONDS = 120 }; /* how long one waits for another */
 
 struct applying {
 	const struct plan *plan;
@@ -125,7 +122,7 @@ static struct rangemap_entry read_span(const void *context, size_t index)
 		id = rule->id;
 		entry.mark = span->verdict == VERDICT_FLAG ? rule->flag_mark : rule->mark;
 	}
-	entry.comment = (struct text){id, strnlen(id, ID_MAX)};
+	entry.comment = (struct text){id, strnlen(id, NFT_ELEMENT_COMMENT_MAX)};
 	return entry;
 }
 
@@ -241,12 +238,20 @@ static int start(struct applying *applying)
 	return said(applying, error, "cannot lock table inet ", table);
 }
 
+/* The resolver's own set is for the resolver to fill, whether the rules of this policy ask it or
+ * not. */
+static int sweep(struct applying *applying, unsigned *ret_next)
+{
+	return generation_sweep(
+		applying->netlink, applying->plan->table, applying->plan->resolver_set, ret_next);
+}
+
 /* Takes away what others left, and learns which generation is the next. */
 static int clear(struct applying *applying)
 {
 	const char *table = applying->plan->table;
 	unsigned next = 0;
-	int error = generation_sweep(applying->netlink, table, &next);
+	int error = sweep(applying, &next);
 
 	applying->is_new = next == 0;
 	applying->options.generation = next > 0 ? next : 1;
@@ -281,14 +286,14 @@ static int load_rules(struct applying *applying)
 	return error == 0 ? visit_maps(applying, verify_map) : error;
 }
 
-/* The generation that isn't used goes: the one before, or what was made in vain. That some of it
- * stays is no failure, since the next one takes it away. */
+/* What isn't used goes: all that only the policy before needed, or what was made in vain. That some
+ * of it stays is no failure, since the next one takes it away. */
 static void clear_up(struct applying *applying, bool failed)
 {
 	const char *table = applying->plan->table;
 	unsigned next;
 
-	if (generation_sweep(applying->netlink, table, &next) == 0 && failed && applying->is_new)
+	if (sweep(applying, &next) == 0 && failed && applying->is_new)
 		(void)generation_remove_empty(applying->netlink, table);
 }
 

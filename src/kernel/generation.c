@@ -20,7 +20,12 @@
  * The kernel knows which generation is in force: it refuses to delete a set that a rule uses
  * (EBUSY), and so the others are found by trying to delete them all. That tells what is in force
  * from what somebody left half-made, whatever they had come to, and needs no record that could be
- * wrong. Deleting takes no look at the elements, but for the chains they name.
+ * wrong. Deleting takes no look at the elements, but for the chains and objects they name.
+ *
+ * The same tells what a policy before had and the one in force has not: sets of port groups, chains
+ * of refusals, limits, quotas. Sets go first, since their elements may be all that leads to the
+ * others. A ruleset that is loaded empties all chains of its table, so a chain with rules is in
+ * force, or somebody else's.
  *
  * The lock is a table of that name with the owner flag (kernel 5.12): nobody else can change it,
  * and it goes with its owner's socket. What locks by name in the file system or among sockets could
@@ -89,20 +94,23 @@ int generation_lock(struct netlink *netlink, const char *table, struct duration 
 struct name {
 	struct name *next;
 	char *text;
+	uint32_t type; /* of an object: NFT_OBJECT_* */
 };
 
 /* Names of the table's objects that may have to go. */
 struct names {
 	const char *table;
+	const char *kept; /* a set that stays */
 	struct arena *arena;
 	struct name *first;
 };
 
-/* What a set or a chain says of itself; the attributes that both have carry the same numbers. */
-struct object {
+/* What a set, a chain or an object says of itself. */
+struct thing {
 	const char *table;
 	const char *name;
 	uint32_t flags;
+	uint32_t type;
 	bool has_hook;
 	bool is_used;
 };
@@ -121,7 +129,7 @@ static uint32_t get_number(const struct nlattr *attribute)
 
 static int get_set_part(const struct nlattr *attribute, void *context)
 {
-	struct object *set = context;
+	struct thing *set = context;
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_SET_TABLE:
@@ -139,7 +147,7 @@ static int get_set_part(const struct nlattr *attribute, void *context)
 
 static int get_chain_part(const struct nlattr *attribute, void *context)
 {
-	struct object *chain = context;
+	struct thing *chain = context;
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_CHAIN_TABLE:
@@ -158,18 +166,40 @@ static int get_chain_part(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
-static int keep_name(struct names *names, const struct object *object)
+static int get_object_part(const struct nlattr *attribute, void *context)
+{
+	struct thing *object = context;
+
+	switch (mnl_attr_get_type(attribute)) {
+	case NFTA_OBJ_TABLE:
+		object->table = get_string(attribute);
+		break;
+	case NFTA_OBJ_NAME:
+		object->name = get_string(attribute);
+		break;
+	case NFTA_OBJ_TYPE:
+		object->type = get_number(attribute);
+		break;
+	case NFTA_OBJ_USE:
+		object->is_used = get_number(attribute) != 0;
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static int note_name(struct names *names, const struct thing *thing)
 {
 	struct name *name;
 
-	if (!object->table || !object->name || strcmp(object->table, names->table) != 0)
+	if (!thing->table || !thing->name || strcmp(thing->table, names->table) != 0)
 		return 0;
 	name = arena_alloc(names->arena, sizeof(*name));
 	if (!name)
 		return -ENOMEM;
-	name->text = arena_strndup(names->arena, object->name, strlen(object->name));
+	name->text = arena_strndup(names->arena, thing->name, strlen(thing->name));
 	if (!name->text)
 		return -ENOMEM;
+	name->type = thing->type;
 	name->next = names->first;
 	names->first = name;
 	return 0;
@@ -177,54 +207,82 @@ static int keep_name(struct names *names, const struct object *object)
 
 static int take_set(void *context, const struct nlmsghdr *reply)
 {
-	const uint32_t wanted = NFT_SET_MAP | NFT_SET_INTERVAL;
-	struct object set = {.flags = 0};
+	const struct names *names = context;
+	struct thing set = {.flags = 0};
 
 	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_set_part, &set);
-	return (set.flags & wanted) == wanted && (set.flags & NFT_SET_ANONYMOUS) == 0
-		       ? keep_name(context, &set)
-		       : 0;
+	if ((set.flags & NFT_SET_ANONYMOUS) != 0 ||
+		(set.name && strcmp(set.name, names->kept) == 0))
+		return 0;
+	return note_name(context, &set);
 }
 
 static int take_chain(void *context, const struct nlmsghdr *reply)
 {
-	struct object chain = {.flags = 0};
+	struct thing chain = {.flags = 0};
 
 	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_chain_part, &chain);
-	return chain.has_hook || chain.is_used ? 0 : keep_name(context, &chain);
+	return chain.has_hook || chain.is_used ? 0 : note_name(context, &chain);
 }
 
-/* Lists sets (NFT_MSG_GETSET) or chains. A list that something came between may lack some. */
-static int list(struct netlink *netlink, uint16_t type, netlink_take *take, struct names *names)
+static int take_object(void *context, const struct nlmsghdr *reply)
+{
+	struct thing object = {.flags = 0};
+
+	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_object_part, &object);
+	return object.is_used ? 0 : note_name(context, &object);
+}
+
+/* What is swept, in this order. All messages have the table's name in attribute 1. With
+ * NLM_F_NONREC a chain that has got a rule meanwhile stays, and so does the rule. */
+static const struct kind {
+	uint16_t list;
+	uint16_t delete;
+	uint16_t flags;
+	uint16_t name_attribute;
+	uint16_t type_attribute; /* 0: it has none */
+	netlink_take *take;
+} kinds[] = {
+	{NFT_MSG_GETSET, NFT_MSG_DELSET, 0, NFTA_SET_NAME, 0, take_set},
+	{NFT_MSG_GETCHAIN, NFT_MSG_DELCHAIN, NLM_F_NONREC, NFTA_CHAIN_NAME, 0, take_chain},
+	{NFT_MSG_GETOBJ, NFT_MSG_DELOBJ, 0, NFTA_OBJ_NAME, NFTA_OBJ_TYPE, take_object},
+};
+
+/* Lists what is of the kind and may have to go. A list that something came between may lack some.
+ * -ENOENT: there is no such table, of which only sets tell. */
+static int list(struct netlink *netlink, const struct kind *kind, struct names *names)
 {
 	struct netlink_question bytes;
 	int error = -EINTR;
 
 	for (int i = 0; i < DUMPS_MAX && error == -EINTR; i++) {
-		struct nlmsghdr *question = netlink_question(netlink, &bytes, type, NLM_F_DUMP);
+		struct nlmsghdr *question =
+			netlink_question(netlink, &bytes, kind->list, NLM_F_DUMP);
 
 		names->first = NULL;
-		if (type == NFT_MSG_GETSET)
+		if (kind->list == NFT_MSG_GETSET)
 			mnl_attr_put_strz(question, NFTA_SET_TABLE, names->table);
-		error = netlink_ask(netlink, question, take, names);
+		error = netlink_ask(netlink, question, kind->take, names);
 	}
 	return error;
 }
 
 /* --- What goes --- */
 
-/* Deletes an object in a transaction of its own. All messages have the table's name in attribute 1
- * (NFTA_SET_TABLE, NFTA_CHAIN_TABLE), and the object's in `name_type`. */
-static int delete (struct netlink *netlink, uint16_t type, uint16_t flags, const char *table,
-	uint16_t name_type, const char *name)
+/* Deletes one in a transaction of its own. */
+static int delete (struct netlink *netlink, const struct kind *kind, const char *table,
+	const struct name *name)
 {
 	struct nlmsghdr *change;
 
 	netlink_begin(netlink);
-	change = netlink_change(netlink, type, flags, 2 * ATTRIBUTE_SIZE(NFT_NAME_MAXLEN));
+	change = netlink_change(netlink, kind->delete, kind->flags,
+		2 * ATTRIBUTE_SIZE(NFT_NAME_MAXLEN) + ATTRIBUTE_SIZE(sizeof(uint32_t)));
 	if (change) {
 		mnl_attr_put_strz(change, NFTA_SET_TABLE, table);
-		mnl_attr_put_strz(change, name_type, name);
+		mnl_attr_put_strz(change, kind->name_attribute, name->text);
+		if (kind->type_attribute != 0)
+			mnl_attr_put_u32(change, kind->type_attribute, htonl(name->type));
 		netlink_changed(netlink);
 	}
 	return netlink_commit(netlink);
@@ -241,42 +299,27 @@ static unsigned number_of(const char *name)
 	return (unsigned)number;
 }
 
-/* Deletes the maps that no rule uses; *ret_taken is 1 << number for those that stay. */
-static int sweep_maps(struct netlink *netlink, struct names *names, uint64_t *ret_taken)
+/* Deletes what is of the kind and nothing uses; adds 1 << number to *taken for names that stay. */
+static int sweep(
+	struct netlink *netlink, const struct kind *kind, struct names *names, uint64_t *taken)
 {
-	uint64_t taken = 1;
-	int error = list(netlink, NFT_MSG_GETSET, take_set, names);
+	int error = list(netlink, kind, names);
 
 	for (const struct name *name = names->first; name && error == 0; name = name->next) {
-		error = delete (
-			netlink, NFT_MSG_DELSET, 0, names->table, NFTA_SET_NAME, name->text);
+		error = delete (netlink, kind, names->table, name);
 		if (error == -EBUSY)
-			taken |= (uint64_t)1 << number_of(name->text);
-		if (error == -EBUSY || error == -ENOENT)
-			error = 0;
-	}
-	*ret_taken = taken;
-	return error;
-}
-
-/* With NLM_F_NONREC a chain that has got a rule meanwhile stays, and so does the rule. */
-static int sweep_chains(struct netlink *netlink, struct names *names)
-{
-	int error = list(netlink, NFT_MSG_GETCHAIN, take_chain, names);
-
-	for (const struct name *name = names->first; name && error == 0; name = name->next) {
-		error = delete (netlink, NFT_MSG_DELCHAIN, NLM_F_NONREC, names->table,
-			NFTA_CHAIN_NAME, name->text);
+			*taken |= (uint64_t)1 << number_of(name->text);
 		if (error == -EBUSY || error == -ENOENT)
 			error = 0;
 	}
 	return error;
 }
 
-int generation_sweep(struct netlink *netlink, const char *table, unsigned *ret_free)
+int generation_sweep(
+	struct netlink *netlink, const char *table, const char *kept, unsigned *ret_free)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
-	struct names names = {.table = table};
+	struct names names = {.table = table, .kept = kept};
 	uint64_t taken = 1;
 	int error = strlen(table) < NFT_NAME_MAXLEN ? 0 : -ENAMETOOLONG;
 
@@ -285,9 +328,8 @@ int generation_sweep(struct netlink *netlink, const char *table, unsigned *ret_f
 	if (error < 0)
 		return error;
 	names.arena = arena;
-	error = sweep_maps(netlink, &names, &taken);
-	if (error == 0)
-		error = sweep_chains(netlink, &names);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && error == 0; i++)
+		error = sweep(netlink, &kinds[i], &names, &taken);
 	if (error == 0 && ~taken == 0)
 		return -ENOSPC;
 	if (error == 0)

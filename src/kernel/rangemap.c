@@ -6,6 +6,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -23,6 +24,9 @@
  * for an element costs a look-up.
  *
  * The comment lies in the user data that libnftables keeps with elements: type, length, value.
+ *
+ * A list is long and its entries differ in their addresses: so an entry's attributes are written
+ * once for all that follow with the same value (struct form).
  */
 
 enum {
@@ -135,26 +139,74 @@ static bool is_named(const char *name)
 	return strlen(name) < NFT_NAME_MAXLEN;
 }
 
+/* Both elements of an entry, as they go into messages: those of the next one differ in their keys
+ * only, unless it has another value. */
+struct form {
+	struct rangemap_entry entry; /* whose value and comment they have */
+	size_t key_size;             /* 0: nothing is written yet */
+	size_t first_size;           /* of the first element; the end follows */
+	size_t size;                 /* of both */
+	alignas(struct nlmsghdr) uint8_t bytes[MNL_NLMSG_HDRLEN + FIRST_SIZE + END_SIZE];
+};
+
+/* Where the key begins in an element: it comes first. */
+#define KEY_OFFSET (3 * MNL_ATTR_HDRLEN)
+
+static bool has_value(const struct form *form, const struct rangemap_entry *entry)
+{
+	return form->entry.chain == entry->chain && form->entry.mark == entry->mark &&
+	       form->entry.comment.start == entry->comment.start &&
+	       form->entry.comment.length == entry->comment.length;
+}
+
+static int write_form(
+	struct form *form, const struct interval *interval, const struct rangemap_entry *entry)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(form->bytes);
+
+	if (entry->comment.length > RANGEMAP_COMMENT_MAX ||
+		(entry->chain && !is_named(entry->chain)))
+		return -EINVAL;
+	put_first(message, interval, entry);
+	form->first_size = mnl_nlmsg_get_payload_len(message);
+	put_end(message, interval);
+	form->size = mnl_nlmsg_get_payload_len(message);
+	form->key_size = interval->size;
+	form->entry = *entry;
+	return 0;
+}
+
+/* Adds what is in the form to the message, with the interval's keys. */
+static void put_form(
+	struct nlmsghdr *message, const struct form *form, const struct interval *interval)
+{
+	uint8_t *at = mnl_nlmsg_get_payload_tail(message);
+	size_t size = interval->has_end ? form->size : form->first_size;
+
+	memcpy(at, form->bytes + MNL_NLMSG_HDRLEN, size);
+	memcpy(at + KEY_OFFSET, interval->first, interval->size);
+	if (interval->has_end)
+		memcpy(at + form->first_size + KEY_OFFSET, interval->end, interval->size);
+	message->nlmsg_len += (uint32_t)size;
+}
+
 /* Collects both elements of an entry. */
-static int add_entry(
-	struct netlink *netlink, const struct rangemap *map, const struct rangemap_entry *entry)
+static int add_entry(struct netlink *netlink, const struct rangemap *map, struct form *form,
+	const struct rangemap_entry *entry)
 {
 	struct interval interval;
 	struct nlmsghdr *message;
 	int error = make_interval(&entry->range, &interval);
 
+	if (error == 0 && (form->key_size != interval.size || !has_value(form, entry)))
+		error = write_form(form, &interval, entry);
 	if (error < 0)
 		return error;
-	if (entry->comment.length > RANGEMAP_COMMENT_MAX ||
-		(entry->chain && !is_named(entry->chain)))
-		return -EINVAL;
 	message = netlink_list(netlink, NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, map->table,
 		map->name, FIRST_SIZE + END_SIZE);
 	if (!message)
 		return -EMSGSIZE;
-	put_first(message, &interval, entry);
-	if (interval.has_end)
-		put_end(message, &interval);
+	put_form(message, form, &interval);
 	netlink_listed(netlink);
 	return 0;
 }
@@ -162,6 +214,7 @@ static int add_entry(
 int rangemap_fill(struct netlink *netlink, const struct rangemap *map)
 {
 	int error = is_named(map->table) && is_named(map->name) ? 0 : -ENAMETOOLONG;
+	struct form form = {.key_size = 0};
 
 	netlink_begin(netlink);
 	for (size_t i = 0; i < map->count && error == 0; i++) {
@@ -172,7 +225,7 @@ int rangemap_fill(struct netlink *netlink, const struct rangemap *map)
 			netlink_begin(netlink);
 		}
 		if (error == 0)
-			error = add_entry(netlink, map, &entry);
+			error = add_entry(netlink, map, &form, &entry);
 	}
 	return error < 0 ? error : netlink_commit(netlink);
 }

@@ -20,7 +20,8 @@ struct rangemap_entry {
 #define RANGEMAP_COMMENT_MAX 127
 
 /* An interval map of an inet table, from the addresses of one family to marks or chains, and what
- * it is to hold: disjoint ranges in ascending order. */
+ * it is to hold: disjoint ranges in ascending order. What the entries point to stays as it is while
+ * the map is filled or checked. */
 struct rangemap {
 	const char *table;
 	const char *name;

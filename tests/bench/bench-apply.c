@@ -12,12 +12,30 @@
 #include "tests/kernel/space.h"
 
 /*
- * bench-apply WHAT COUNT: a policy that permits a list of as many prefixes, from the top of a build
+ * bench-apply WHAT LIST COUNT: a policy with a list of as many prefixes, from the top of a build
  * tree. WHAT is "text", for compiling it into a ruleset; "apply", for --apply; or "nft", for
- * compiling it and loading the text with nft -f, which comes to the same. Prints the time and the
- * most memory that one of the processes had. The two that load need root, in a network namespace of
- * its own: a user namespace holds too little for nft.
+ * compiling it and loading the text with nft -f, which comes to the same. LIST is "allow" or
+ * "deny". Prints the time and the most memory that one of the processes had. The two that load need
+ * root, in a network namespace of its own: a user namespace holds too little for nft.
  */
+
+/* The ways of a list into a policy. */
+static const struct {
+	const char *name;
+	const char *text;
+} policies[] = {
+	{"allow", "version = 1\n"
+		  "[network]\n"
+		  "block = []\n"
+		  "[[allow]]\n"
+		  "list = \"list.txt\"\n"},
+	{"deny", "version = 1\n"
+		 "mode = \"denylist\"\n"
+		 "[network]\n"
+		 "block = []\n"
+		 "[[deny]]\n"
+		 "list = \"list.txt\"\n"},
+};
 
 /* Prefixes of 8 addresses, evenly spread over what lies between 1.0.0.0 and 223.255.255.255, none
  * of which adjoins another. */
@@ -37,13 +55,22 @@ static void write_list(size_t count)
 		bench_fail("cannot write the list");
 }
 
-static void write_policy(void)
+/* The policy's text; NULL: there is no such kind. */
+static const char *policy_of(const char *list)
+{
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		if (strcmp(policies[i].name, list) == 0)
+			return policies[i].text;
+	return NULL;
+}
+
+static void write_policy(const char *text)
 {
 	FILE *out = fopen("policy.toml", "we");
 
 	if (!out)
 		bench_fail("cannot write the policy");
-	fputs("version = 1\n[network]\nblock = []\n[[allow]]\nlist = \"list.txt\"\n", out);
+	fputs(text, out);
 	if (fclose(out) != 0)
 		bench_fail("cannot write the policy");
 }
@@ -88,8 +115,9 @@ int main(int argc, char **argv)
 	size_t length;
 
 	bench_begin();
-	if (argc != 3 || text_to_number(text_of(argv[2]), 10000000, &count) < 0)
-		bench_fail("usage: bench-apply text|apply|nft COUNT");
+	if (argc != 4 || !policy_of(argv[2]) ||
+		text_to_number(text_of(argv[3]), 10000000, &count) < 0)
+		bench_fail("usage: bench-apply text|apply|nft allow|deny COUNT");
 	if (strcmp(argv[1], "text") != 0 && (!space_is_root() || space_enter_as_root() < 0))
 		bench_fail("needs root");
 	if (!getcwd(compiler, sizeof(compiler) - 32) || !mkdtemp(folder) || chdir(folder) < 0)
@@ -97,7 +125,7 @@ int main(int argc, char **argv)
 	length = strlen(compiler);
 	snprintf(compiler + length, sizeof(compiler) - length, "/src/egress-compile");
 	write_list((size_t)count);
-	write_policy();
+	write_policy(policy_of(argv[2]));
 	run(argv[1], compiler);
 	space_run("exec rm -rf '%s'", folder);
 	return 0;

@@ -61,11 +61,19 @@ struct line {
 	uint32_t mark;
 };
 
+/* Their comments: two have the same, then comes another, of another length. */
+static const char *comment_of(size_t index)
+{
+	static const char *const comments[] = {"allow-1", "allow-1", "allow-2", "npm:allow-12"};
+
+	return comments[index % 4];
+}
+
 static struct rangemap_entry line_entry(const void *context, size_t index)
 {
 	const struct line *line = (const struct line *)context + index;
 	struct rangemap_entry entry = {
-		.chain = line->chain, .mark = line->mark, .comment = text_of("allow-1")};
+		.chain = line->chain, .mark = line->mark, .comment = text_of(comment_of(index))};
 
 	assert_int_equal(range_from_text(text_of(line->range), &entry.range), 0);
 	return entry;
@@ -107,7 +115,7 @@ static void fill_as_nft_does(const struct rangemap *map)
 	ours = list(map->name);
 	for (size_t i = 0; i < map->count; i++) {
 		length += snprintf(text + length, sizeof(text) - (size_t)length,
-			"%s comment \"allow-1\" : ", lines[i].range);
+			"%s comment \"%s\" : ", lines[i].range, comment_of(i));
 		if (lines[i].chain)
 			length += snprintf(text + length, sizeof(text) - (size_t)length,
 				"goto %s,\n", lines[i].chain);
@@ -154,6 +162,21 @@ static void chains_of_both_families(void **state)
 	(void)state;
 	fill_as_nft_does(&map4);
 	fill_as_nft_does(&map6);
+}
+
+/* Entries that are alike but for their value, or their comment, and then again. */
+static void values_by_turns(void **state)
+{
+	static const struct line marks[] = {{"10.0.0.1", NULL, 1}, {"10.0.0.3", NULL, 1},
+		{"10.0.0.5", NULL, 1}, {"10.0.0.7", NULL, 2}, {"10.0.0.9", NULL, 2},
+		{"10.0.0.11", NULL, 1}};
+	static const struct line chains[] = {{"10.0.0.1", "deny-1", 0}, {"10.0.0.3", "deny-1", 0},
+		{"10.0.0.5", "block.private", 0}, {"10.0.0.7", "deny-1", 0}};
+	const struct rangemap map = LINES("marks4", marks), refused = LINES("chains4", chains);
+
+	(void)state;
+	fill_as_nft_does(&map);
+	fill_as_nft_does(&refused);
 }
 
 /* What adjoins is not joined, whatever its value. */
@@ -399,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(marks_of_both_families),
 		TEST(chains_of_both_families),
+		TEST(values_by_turns),
 		TEST(adjacent_ranges),
 		TEST(the_last_address),
 		TEST(the_whole_space),

@@ -147,12 +147,42 @@ must in_client nft -f - <<-'END'
 	add chain inet egress-lab deny-99
 	add map inet egress-lab tcp-443-addresses4.7 { type ipv4_addr : mark; flags interval; }
 	add map inet egress-lab refused4.7 { type ipv4_addr : verdict; flags interval; }
+	add map inet egress-lab tcp-99-leases4 { type ipv4_addr : mark; flags timeout; }
+	add limit inet egress-lab limit-connections-99-second { rate over 99/second; }
+	add quota inet egress-lab bytes-00000099 { over 99 bytes; }
 	add element inet egress-lab tcp-443-addresses4.7 { 0.0.0.0/0 : 1 }
 	add element inet egress-lab refused4.7 { 10.0.0.0/8 : goto deny-99 }
 END
 check "--apply with leftovers" apply lab
 like "takes them away" "$(generations)" '^[12] $'
-unlike "and their chains" "$(lab_listing egress-lab)" 'deny-99'
+unlike "and their chains, leases, limits and quotas" "$(lab_listing egress-lab)" \
+	'deny-99|tcp-99|connections-99|bytes-00000099'
+
+# --- After another policy ---
+# Whatever policy was in force before, with whatever limits, groups and refusals: each of those that
+# the compiler is tested with comes to the same table as in a kernel that had none.
+for policy in "${abs_top_srcdir:?}"/tests/policies/*.toml; do
+	name=$(basename "$policy" .toml)
+	sed 's/^name = .*/name = "lab"/' "$policy" >"shipped-$name.toml"
+	grep -q '^name = ' "$policy" || sed -i '/^version = /a name = "lab"' "shipped-$name.toml"
+done
+previous=lab different='' shipped=0
+for policy in shipped-*.toml; do
+	name=${policy%.toml}
+	in_client "$compiler" "$policy" >"$name.nft" 2>/dev/null || continue
+	must in_client "$compiler" lab.toml --remove
+	in_client nft -f - <"$name.nft" 2>/dev/null || continue
+	shipped=$((shipped + 1))
+	fresh=$(lab_listing egress-lab)
+	must apply "$previous"
+	must apply "$name"
+	[ "$(lab_listing egress-lab)" = "$fresh" ] || different+=" $name after $previous"
+	previous=$name
+done
+note "$shipped policies"
+is "a policy after another one is as it would be alone" "$different" ""
+check "of which there are some" [ $shipped -gt 10 ]
+must apply lab
 
 # --- A kernel that refuses ---
 before=$(in_client nft --stateless list ruleset)

@@ -259,8 +259,13 @@ grep -q "other:allow-1 other.example.com" out && ! grep -q second.example.com ou
 result $? "and the others have the rest"
 run 1 empty "profiled.toml:2:21: error: there is no profile 'other' [E027]" "an unknown profile" \
 	--profile-dir first profiled.toml
-run 1 empty "error: there is no profile" "a --profile-dir that is missing" \
-	--profile-dir missing profiled.toml
+run 1 empty "missing: error: there are no profiles to be found here: No such file or directory [E001]" \
+	"a --profile-dir that is missing" --profile-dir missing profiled.toml
+run 1 empty "missing: error: there are no profiles" "though the policy has no profiles" \
+	--check --profile-dir second --profile-dir missing good.toml
+run 1 empty "good.toml: error: there are no profiles to be found here: Not a directory [E001]" \
+	"a --profile-dir that is a file" --check --profile-dir good.toml good.toml
+run 1 empty "profiled.toml:2:13: error: there is no profile 'mine'" "none of these" profiled.toml
 printf 'version = 1\n[dns]\n' >first/other.toml
 run 1 empty "first/other.toml:2:2: error: a profile has no 'dns'" "a bad profile" \
 	--profile-dir first profiled.toml
@@ -421,7 +426,8 @@ private "--apply of a bad policy leaves the ruleset as it was" '
 		[ $? = 1 ] && [ "$(nft list ruleset)" = "$before" ] || exit 1
 	done'
 private "what the kernel refuses is said, with status 3, and changes nothing" '
-	nft "add table inet egress-cli; add map inet egress-cli live { type mark : mark; }" || exit 2
+	nft "add table inet egress-cli; add map inet egress-cli live { type mark : mark; }
+		add chain inet egress-cli mine; add rule inet egress-cli mine meta mark set meta mark map @live" || exit 2
 	before=$(nft list ruleset)
 	said=$("$program" --apply good.toml 2>&1)
 	[ $? = 3 ] && [ "$(nft list ruleset)" = "$before" ] && grep -q "kernel refused" <<<"$said"'

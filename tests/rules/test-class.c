@@ -104,6 +104,77 @@ static void test_mask(void **state)
 	assert_false(is_in("2002:a00:1::1", 1u << CLASS_DOH, CLASS_DOH));
 }
 
+/* What class_find() has to answer about an address that carries no other, row by row. */
+static bool find_by_rows(const struct inaddr *address, unsigned mask, enum address_class *ret_class)
+{
+	size_t count;
+	const struct class_prefix *rows = class_prefixes(&count);
+	int best = -1;
+
+	for (size_t i = 0; i < count; i++) {
+		struct range range = prefix_to_range(&rows[i].prefix);
+
+		if (!(mask & 1u << rows[i].class) || rows[i].prefix.length <= best ||
+			!range_contains(&range, address))
+			continue;
+		best = rows[i].prefix.length;
+		*ret_class = rows[i].class;
+	}
+	return best >= 0;
+}
+
+static bool carries_another(const struct inaddr *address)
+{
+	static const uint8_t zeros[10];
+
+	return (address->bytes[0] == 0x20 && address->bytes[1] == 2) ||
+	       (address->bytes[0] == 0x20 && address->bytes[1] == 1 && address->bytes[2] == 0 &&
+		       address->bytes[3] == 0) ||
+	       (memcmp(address->bytes, zeros, sizeof(zeros)) == 0 && !inaddr_is_ip4(address));
+}
+
+static void look_up_in(const struct inaddr *address, unsigned mask)
+{
+	enum address_class class = CLASS_COUNT, expected = CLASS_COUNT;
+	bool found = class_find(address, mask, &class);
+	char text[INADDR_TEXT];
+
+	if (found != find_by_rows(address, mask, &expected) || class != expected)
+		fail_msg("%s, classes %x: %u, not %u", inaddr_to_text(address, text), mask, class,
+			expected);
+}
+
+static void look_up(const struct inaddr *address)
+{
+	if (carries_another(address))
+		return;
+	look_up_in(address, CLASS_ALL);
+	for (unsigned class = 0; class < CLASS_COUNT; class ++) {
+		look_up_in(address, 1u << class);
+		look_up_in(address, CLASS_ALL & ~(1u << class));
+	}
+}
+
+/* At both ends of every row, and beside them. */
+static void test_every_row_is_found(void **state)
+{
+	size_t count;
+	const struct class_prefix *rows = class_prefixes(&count);
+
+	(void)state;
+	for (size_t i = 0; i < count; i++) {
+		struct range range = prefix_to_range(&rows[i].prefix);
+		struct inaddr beside;
+
+		look_up(&range.first);
+		look_up(&range.last);
+		if (inaddr_previous(&range.first, &beside))
+			look_up(&beside);
+		if (inaddr_next(&range.last, &beside))
+			look_up(&beside);
+	}
+}
+
 /* What the kernel's sets need of the table, and the search. */
 static void test_table_is_well_formed(void **state)
 {
@@ -232,6 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_members),
 		cmocka_unit_test(test_mask),
+		cmocka_unit_test(test_every_row_is_found),
 		cmocka_unit_test(test_table_is_well_formed),
 		cmocka_unit_test(test_nat64_rows),
 		cmocka_unit_test(test_names),
