@@ -257,20 +257,33 @@ static int try_alone(struct keeper *keeper, size_t index, struct mono now)
 	return error ? error : refused;
 }
 
-/* In a transaction of its own. 0; -EDQUOT when the name is one destination too many; or -errno. */
+static void note_over_budget(struct keeper *keeper, const struct name *name)
+{
+	uint32_t ceiling = keeper->plan->layers->budget.destinations;
+	char text[NAME_TEXT];
+
+	name_to_text(name, text);
+	if (!keeper->over_budget && keeper->plan->refuses_destinations)
+		log_warning(
+			"budget-destinations: no more may be reached than %u: %s", ceiling, text);
+	else if (!keeper->over_budget)
+		log_warning("budget-destinations: more are reached than %u: %s", ceiling, text);
+	keeper->over_budget = true;
+}
+
+/* In a transaction of its own. 0; -EDQUOT when the name is one destination too many and that is
+ * refused; or -errno. */
 static int open_alone(struct keeper *keeper, size_t index, struct mono now)
 {
-	char text[NAME_TEXT];
 	int error = try_alone(keeper, index, now);
 
 	if (error != -ENFILE || !keeper->jobs[index].counts)
 		return error;
-	if (!keeper->over_budget)
-		log_warning("budget-destinations: no more may be reached than %u: %s",
-			keeper->plan->layers->budget.destinations,
-			name_to_text(&keeper->requests[index].lease.name, text));
-	keeper->over_budget = true;
-	return -EDQUOT;
+	note_over_budget(keeper, &keeper->requests[index].lease.name);
+	if (keeper->plan->refuses_destinations)
+		return -EDQUOT;
+	sets_stop_counting(keeper->sets);
+	return try_alone(keeper, index, now);
 }
 
 /* All jobs in one transaction. 0 with each one's status, or what the kernel refused it with. */

@@ -61,6 +61,7 @@ struct sets {
 	struct leases *leases;
 	struct destinations *destinations; /* NULL: they are not counted */
 	struct hash_key destinations_key;
+	bool counting_stopped; /* the set of them is full */
 	uint32_t mark;
 	uint32_t uid;
 	struct force *in_force; /* sorted by mark */
@@ -183,6 +184,7 @@ static int read_destinations(struct sets *sets)
 	if (!sets->destinations)
 		return 0;
 	destinations_clear(sets->destinations);
+	sets->counting_stopped = false;
 	error = setlink_dump(sets->link, sets->plan->table, sets->plan->destinations_set,
 		record_destination, sets);
 	return error == -EINTR ? 0 : error;
@@ -438,7 +440,7 @@ int sets_count_name(struct sets *sets, const struct name *name, struct mono now,
 	int error = 0;
 
 	*ret_new = false;
-	if (!sets->destinations)
+	if (!sets->destinations || sets->counting_stopped)
 		return 0;
 	mark = destinations_mark(&sets->destinations_key, name);
 	if (destinations_has(sets->destinations, mark))
@@ -451,6 +453,11 @@ int sets_count_name(struct sets *sets, const struct name *name, struct mono now,
 	sets->counted[sets->n_counted++] = mark;
 	*ret_new = true;
 	return 0;
+}
+
+void sets_stop_counting(struct sets *sets)
+{
+	sets->counting_stopped = true;
 }
 
 /* Whether the error says that the kernel's sets are not as they were recorded. */

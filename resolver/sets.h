@@ -68,6 +68,10 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
  * sets_open_address(). */
 int sets_count_name(struct sets *sets, const struct name *name, struct mono now, bool *ret_new);
 
+/* Counts no more names, until the sets are read again: for a set that is full and does not refuse.
+ */
+void sets_stop_counting(struct sets *sets);
+
 /* The kernel acknowledges all of it, or nothing (of what it wasn't sent earlier for its length)
  * has happened: 0 or -errno. */
 int sets_commit(struct sets *sets);

@@ -19,9 +19,17 @@
  * hang in a chain; then each of the allows is looked up, and its entry's ports are compared with
  * those of the chain's entries. Who writes a file can make the chains and the ports long. So the
  * comparisons are counted, and beyond a number that no sensible file comes near it is an error.
+ *
+ * Wildcards with a '*' elsewhere than alone in front ("api-*.example.com") are found by the labels
+ * behind the last one with a '*', and those with the same such labels are tried one by one for each
+ * query (rules/match.c). So there may be only so many of them.
  */
 
 #define COMPARISONS_MAX (UINT64_C(1) << 28)
+
+enum {
+	GLOBS_MAX = 1024
+}; /* with the same labels behind the last '*', in a file with its profiles */
 
 static void check_subject(
 	struct load *load, const struct entry *entry, const struct toml_node *table)
@@ -236,4 +244,87 @@ int check_contradictions(struct load *load)
 		diag_error(load->diag, CODE_TOO_LARGE, (struct place){.file = load->file},
 			"the same destinations are in too many entries with too many ports");
 	return 0;
+}
+
+/* How many globs have one literal suffix. The place is that of the first of them, and comes first,
+ * so that who has it has the count. */
+struct suffix_count {
+	struct place place;
+	unsigned count;
+};
+
+struct globs {
+	struct load *load;
+	struct seen *suffixes;
+	size_t n_globs;
+	struct suffix_count *counts;
+	size_t n_counts;
+};
+
+static void count_glob(struct globs *globs, const uint8_t *wire, uint8_t length, struct place place)
+{
+	(void)wire;
+	(void)length;
+	(void)place;
+	globs->n_globs++;
+}
+
+static void count_suffix(
+	struct globs *globs, const uint8_t *wire, uint8_t length, struct place place)
+{
+	struct name suffix = host_suffix(HOST_GLOB, wire, length);
+	struct suffix_count *count = &globs->counts[globs->n_counts++];
+	char text[NAME_TEXT];
+	const struct place *found;
+
+	count->place = place;
+	/* The suffix is the end of the host, which stays. */
+	found = seen_add(
+		globs->suffixes, 0, wire + length - suffix.length, suffix.length, &count->place);
+	if (found)
+		count = &globs->counts[(const struct suffix_count *)found - globs->counts];
+	if (++count->count != GLOBS_MAX + 1)
+		return;
+	diag_error(globs->load->diag, CODE_TOO_LARGE, place,
+		"more than %d wildcards with a '*' that isn't alone in front end in '%s': a name "
+		"would be held against each of them",
+		GLOBS_MAX, name_to_text(&suffix, text));
+}
+
+/* Calls `visit` for each glob of the entry. */
+static void visit_globs(struct globs *globs, const struct entry *entry,
+	void (*visit)(struct globs *globs, const uint8_t *wire, uint8_t length, struct place place))
+{
+	for (size_t i = 0; i < entry->n_hosts; i++) {
+		const struct host *host = &entry->hosts[i];
+
+		if (host->kind == HOST_GLOB)
+			visit(globs, host->wire, host->length, host->place);
+	}
+	for (size_t i = 0; i < entry->n_lists; i++) {
+		const struct list *list = entry->lists[i];
+		struct list_name name = {0};
+
+		for (size_t at = 0; list_next(list, &at, &name);)
+			if (name.kind == HOST_GLOB)
+				visit(globs, name.wire, name.length,
+					(struct place){.file = list->file, .line = name.line});
+	}
+}
+
+int check_globs(struct load *load)
+{
+	const struct policy *policy = load->policy;
+	struct globs globs = {.load = load};
+	int error;
+
+	for (size_t i = 0; i < policy->n_entries; i++)
+		visit_globs(&globs, &policy->entries[i], count_glob);
+	if (globs.n_globs <= GLOBS_MAX)
+		return 0;
+	globs.counts = arena_array(load->scratch, globs.n_globs, sizeof(*globs.counts));
+	error = globs.counts ? seen_new(load->scratch, globs.n_globs, &globs.suffixes) : -ENOMEM;
+	for (size_t i = 0; i < policy->n_entries && error == 0; i++)
+		visit_globs(&globs, &policy->entries[i], count_suffix);
+	return error;
 }

@@ -16,4 +16,8 @@ void check_entry(struct load *load, const struct entry *entry, const struct toml
  * ports. 0, -ENOMEM, or another -errno. */
 int check_contradictions(struct load *load);
 
+/* All entries of a file and of its profiles: of globs with the same literal suffix there may be
+ * only so many. 0, -ENOMEM, or another -errno. */
+int check_globs(struct load *load);
+
 #endif

@@ -30,6 +30,7 @@ static const struct code_row rows[] = {
 	{CODE_UNENFORCEABLE, "cannot be enforced"},
 	{CODE_EXPIRED, "expired"},
 	{CODE_DNS_PORT, "DNS goes to the resolver"},
+	{CODE_LIMITER, "limits without effect"},
 	{CODE_LINT_BROAD, "broad wildcard"},
 	{CODE_LINT_SHARED, "shared-tenant suffix"},
 	{CODE_LINT_SHADOWED, "shadowed"},

@@ -43,6 +43,7 @@ enum code {
 	/* Warnings of every run */
 	CODE_EXPIRED = 50,
 	CODE_DNS_PORT = 51,
+	CODE_LIMITER = 52, /* limits of an override's entry that the kernel cannot hold */
 	/* Findings of --lint */
 	CODE_LINT_BROAD = 60,      /* a wildcard wider than it looks */
 	CODE_LINT_SHARED = 61,     /* a wildcard over a suffix whose names belong to strangers */

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "rules/load.h"
+#include "rules/profile.h"
 #include "src/base/arena.h"
 
 /* All the policies, the base first. What is wrong with any of them is shown together. */
@@ -15,6 +16,7 @@ static int load_all(struct arena *arena, const struct compile_options *options, 
 		.profile_dirs = options->profile_dirs,
 		.n_profile_dirs = options->n_profile_dirs,
 	};
+	bool found = profile_check_folders(&load, diag);
 	int error, worst;
 
 	if (options->text)
@@ -27,7 +29,7 @@ static int load_all(struct arena *arena, const struct compile_options *options, 
 		error = policy_load(arena, options->overrides[i], &load, diag, &policies[i + 1]);
 		worst = error < 0 ? error : worst;
 	}
-	return worst;
+	return worst == 0 && !found ? -EINVAL : worst;
 }
 
 int compile_layers(struct arena *arena, const struct compile_options *options, struct diag *diag,
@@ -46,12 +48,12 @@ int compile_layers(struct arena *arena, const struct compile_options *options, s
 int compile_policy(struct arena *arena, const struct compile_options *options, struct diag *diag,
 	struct compiled *ret_compiled)
 {
-	struct compiled compiled = {.categories = NULL};
+	struct compiled compiled = {.match = NULL};
 	int error = compile_layers(arena, options, diag, &compiled.layers);
 
 	if (error == 0)
 		error = plan_make(arena, compiled.layers, diag, &compiled.plan);
-	if (error == 0)
+	if (error == 0 && !options->plan_only)
 		error = match_make(arena, compiled.plan, &compiled.match);
 	if (error < 0)
 		return error;

@@ -2,6 +2,7 @@
 #ifndef EGRESS_RULES_COMPILE_H
 #define EGRESS_RULES_COMPILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,7 +24,8 @@ struct compile_options {
 	size_t n_overrides;
 	const char *const *profile_dirs; /* looked in before the installed profiles */
 	size_t n_profile_dirs;
-	int64_t now; /* seconds since 1970; 0: the clock's */
+	int64_t now;    /* seconds since 1970; 0: the clock's */
+	bool plan_only; /* for those who look nothing up: ret_compiled->match stays NULL */
 };
 
 struct compiled {

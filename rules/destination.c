@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/destination.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,28 +25,13 @@ static int read_protocol(struct text *text, int *ret_protocol)
 	return -EINVAL;
 }
 
-/* Whether programs would connect to an address when given the text: inet_aton(3) takes octal,
- * hexadecimal and shortened forms. */
-static bool is_loose_address(struct text text)
-{
-	char copy[INADDR_TEXT];
-	struct in_addr address;
-
-	if (text.length >= sizeof(copy))
-		return false;
-	memcpy(copy, text.start, text.length);
-	copy[text.length] = '\0';
-	return inet_aton(copy, &address) != 0;
-}
-
 static int read_name(struct text text, struct name *ret_name)
 {
 	enum host_kind kind;
 	struct name name;
 	const char *problem;
 
-	if (is_loose_address(text) || host_from_text(text, &kind, &name, &problem) < 0 ||
-		kind != HOST_EXACT)
+	if (host_from_text(text, &kind, &name, &problem) < 0 || kind != HOST_EXACT)
 		return -EINVAL;
 	*ret_name = name;
 	return 0;

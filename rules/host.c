@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/host.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <idn2.h>
 #include <stdlib.h>
@@ -238,16 +239,17 @@ static const char *explain(struct text text)
 	return no_host;
 }
 
-/* Whether all characters of the last label are digits: no top-level domain is a number (RFC 3696
- * section 2), but mistyped addresses end in one. */
+/* Whether the last label is a number: all digits, or "0x" and hexadecimal digits, if any. No
+ * top-level domain is one (RFC 1123 section 2.1, RFC 3696 section 2), but there are programs that
+ * take such a name for an address (WHATWG URL, "ends in a number"). */
 static bool ends_in_number(const struct name *name)
 {
 	unsigned labels = name_labels(name);
-	unsigned offset = labels > 0 ? name_label_offset(name, labels - 1) : 0;
-	unsigned length = name->wire[offset];
+	const uint8_t *label = name->wire + (labels > 0 ? name_label_offset(name, labels - 1) : 0);
+	bool hex = label[0] >= 2 && label[1] == '0' && label[2] == 'x';
 
-	for (unsigned i = 1; i <= length; i++) {
-		if (!is_digit((char)name->wire[offset + i]))
+	for (unsigned i = hex ? 3 : 1; i <= label[0]; i++) {
+		if (!is_digit((char)label[i]) && !(hex && label[i] >= 'a' && label[i] <= 'f'))
 			return false;
 	}
 	return labels > 0;
@@ -318,6 +320,22 @@ int host_from_text(
 	*ret_kind = kind;
 	*ret_name = draft.name;
 	return 0;
+}
+
+bool host_meant_address(struct text text, struct inaddr *ret_address)
+{
+	char copy[INADDR_TEXT];
+	struct in_addr address;
+
+	if (text.length == 0 || text.length >= sizeof(copy) || is_range(text))
+		return false;
+	memcpy(copy, text.start, text.length);
+	copy[text.length] = '\0';
+	if (strspn(copy, "0123456789abcdefABCDEFxX.") != text.length ||
+		inet_aton(copy, &address) == 0)
+		return false;
+	*ret_address = inaddr_from_ip4((const uint8_t *)&address.s_addr);
+	return true;
 }
 
 static struct name make_name(const uint8_t *wire, uint8_t length)

@@ -143,7 +143,7 @@ static void merge_ceilings(struct layers *layers, const struct policy *policy)
 		(uint32_t)lower(layers->budget.destinations, budget->destinations);
 	layers->budget.wildcard_names =
 		(uint32_t)lower(layers->budget.wildcard_names, budget->wildcard_names);
-	layers->budget.refuse |= budget->refuse;
+	layers->budget.refuse |= budget->refuse && !policy->observe;
 	layers->audit_allowed |= policy->audit_allowed;
 }
 

@@ -204,7 +204,14 @@ static bool end_label(const uint8_t *end, size_t length, uint8_t *out)
 	return true;
 }
 
-/* A name in lower case without a dot at its end, and of which the last character isn't a digit, in
+/* Whether the last label may be a number, decimal or hexadecimal. */
+static bool may_be_number(const uint8_t *label, const uint8_t *end)
+{
+	return (end[-1] >= '0' && end[-1] <= '9') ||
+	       (end - label > 1 && label[0] == '0' && label[1] == 'x');
+}
+
+/* A name in lower case without a dot at its end, and of which the last label isn't a number, in
  * wire form into `out`: its length, or 0 for any other text. At most PLAIN_MAX characters. */
 static size_t plain_name(struct text text, uint8_t *out)
 {
@@ -221,7 +228,7 @@ static size_t plain_name(struct text text, uint8_t *out)
 			return 0;
 		label = i + 1;
 	}
-	if (!end_label(in + i, i - label, out + label) || (in[i - 1] >= '0' && in[i - 1] <= '9'))
+	if (!end_label(in + i, i - label, out + label) || may_be_number(in + label, in + i))
 		return 0;
 	out[i + 1] = 0;
 	return i + 2;

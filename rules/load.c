@@ -113,7 +113,8 @@ static int load_root(struct load *load, const struct toml_node *root)
 	if (error < 0)
 		return error;
 	finish_policy(load, root);
-	return gather_entries(load);
+	error = gather_entries(load);
+	return error < 0 ? error : check_globs(load);
 }
 
 int load_tree(struct load *load, const char *text, size_t size, const struct toml_node **ret_root)

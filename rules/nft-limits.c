@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdint.h>
 
+#include "rules/nft-limiters.h"
 #include "rules/nft-objects.h"
 
 /*
@@ -16,9 +17,7 @@
  *	ongoing		all packets of connections with a live mark
  *	spend		what each packet must keep to: dates of expiry, and bytes
  *
- * None of them is there when nothing is limited. Entries' own limits are found by mark, through the
- * maps `opening` (new connections) and `spending` (every packet), so that an entry with a limit
- * costs the others nothing.
+ * None of them is there when nothing is limited. Entries' own limits are in rules/nft-limiters.c.
  *
  * Rates are token buckets of the kernel. "600/minute" is a bucket of 600 that fills at 600 a
  * minute: at most 600 at once however long it was quiet, and no more than that rate from then on;
@@ -39,20 +38,13 @@
  * A limit refuses if any layer that sets it enforces; if all of them observe it only reports.
  */
 
-enum {
-	DESTINATIONS_MAX = 262144, /* addresses with a rate at the same time, in each family */
-	OBJECT_NAME = 64,
-	DEFINITION = 96,
-};
+enum { DESTINATIONS_MAX = 262144 }; /* addresses with a rate at the same time, in each family */
 
 /* Any number does, as long as it stays: slots are found again after a reload. What collides shares
  * a slot, which opens nothing: only a permitted address comes so far. */
 #define SLOT_SEED "0x65677265"
 
-/* The kernel's clock counts nanoseconds in 63 bits: it never comes to this. */
-#define CLOCK_END (INT64_MAX / 1000000000)
-
-enum limit { LIMIT_CONNECTIONS, LIMIT_DESTINATION, LIMIT_BYTES, LIMIT_DESTINATIONS };
+enum limit { LIMIT_CONNECTIONS, LIMIT_DESTINATION, LIMIT_BYTES };
 
 static bool sets_limit(const struct policy *policy, enum limit limit)
 {
@@ -63,8 +55,6 @@ static bool sets_limit(const struct policy *policy, enum limit limit)
 		return policy->limits.connections_per_destination.count > 0;
 	case LIMIT_BYTES:
 		return policy->limits.bytes > 0;
-	case LIMIT_DESTINATIONS:
-		return policy->budget.destinations > 0;
 	}
 	return false;
 }
@@ -81,60 +71,17 @@ static bool is_enforced(const struct plan *plan, enum limit limit)
 	return false;
 }
 
-static bool rule_is_enforced(const struct plan *plan, const struct plan_rule *rule)
-{
-	return !plan->layers->layers[rule->layer].policy->observe;
-}
-
-/* How a rule leads to the chain of a limit that is exceeded: one that is observed returns. */
-static const char *exceeded(bool enforced)
-{
-	return enforced ? "goto" : "jump";
-}
-
-static const struct rate *rule_rate(const struct plan_rule *rule)
-{
-	return rule->entry && rule->entry->entry->connections.count > 0
-		       ? &rule->entry->entry->connections
-		       : NULL;
-}
-
-static uint64_t rule_bytes(const struct plan_rule *rule)
-{
-	return rule->entry ? rule->entry->entry->bytes : 0;
-}
-
-static bool rule_expires(const struct plan_rule *rule)
-{
-	return rule->expires < CLOCK_END;
-}
-
-static bool rule_spends(const struct plan_rule *rule)
-{
-	return rule_bytes(rule) > 0 || rule_expires(rule);
-}
-
-static bool rule_opens(const struct plan_rule *rule)
-{
-	return rule_rate(rule) != NULL;
-}
-
-static bool any_rule(const struct plan *plan, bool (*is)(const struct plan_rule *rule))
+static bool any_flagged(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_rules; i++)
-		if (is(&plan->rules[i]))
+		if (plan->rules[i].flag_mark != 0)
 			return true;
 	return false;
 }
 
-static bool is_flagged(const struct plan_rule *rule)
-{
-	return rule->flag_mark != 0;
-}
-
 static bool has_spend(const struct plan *plan)
 {
-	return plan->layers->limits.bytes > 0 || any_rule(plan, rule_spends);
+	return plan->layers->limits.bytes > 0 || nft_limiters_spend(plan);
 }
 
 static bool has_permit(const struct plan *plan)
@@ -143,7 +90,7 @@ static bool has_permit(const struct plan *plan)
 
 	return layers->audit_allowed || layers->limits.connections.count > 0 ||
 	       layers->limits.connections_per_destination.count > 0 || has_spend(plan) ||
-	       any_rule(plan, rule_opens) || any_rule(plan, is_flagged);
+	       nft_limiters_open(plan) || any_flagged(plan);
 }
 
 const char *nft_ongoing_verdict(const struct plan *plan)
@@ -164,147 +111,17 @@ const char *nft_bare_verdict(const struct plan *plan)
 /* --- Objects -----------------------------------------------------------------------------------
  */
 
-static const char *unit_name(uint32_t seconds)
-{
-	switch (seconds) {
-	case 1:
-		return "second";
-	case 60:
-		return "minute";
-	case 3600:
-		return "hour";
-	default:
-		return "day";
-	}
-}
-
-/* "PREFIX-600-minute" */
-static const char *rate_name(const char *prefix, const struct rate *rate, char out[OBJECT_NAME])
-{
-	snprintf(out, OBJECT_NAME, "%.32s-%" PRIu32 "-%s", prefix, rate->count,
-		unit_name(rate->seconds));
-	return out;
-}
-
-/* "rate over 600/minute burst 600 packets": what is over it matches. */
-static const char *rate_text(const struct rate *rate, char out[DEFINITION])
-{
-	snprintf(out, DEFINITION, "rate over %" PRIu32 "/%s burst %" PRIu32 " packets", rate->count,
-		unit_name(rate->seconds), rate->count);
-	return out;
-}
-
-/* "PREFIX-4c43c75d": by the rule's mark, so that it means the same as long as the rule does. */
-static const char *rule_name(
-	const char *prefix, const struct plan_rule *rule, char out[OBJECT_NAME])
-{
-	snprintf(out, OBJECT_NAME, "%.32s-%08" PRIx32, prefix, rule->mark);
-	return out;
-}
-
-static void jump_elements(
-	const struct nft *nft, const char *prefix, bool (*is)(const struct plan_rule *rule))
-{
-	char chain[OBJECT_NAME], clean[NFT_COMMENT_MAX + 1];
-	size_t count = 0;
-
-	for (size_t i = 0; i < 2 * nft->plan->n_rules; i++) {
-		const struct plan_rule *rule = &nft->plan->rules[i / 2];
-		uint32_t mark = i % 2 == 0 ? rule->mark : rule->flag_mark;
-
-		if (mark == 0 || !is(rule))
-			continue;
-		fprintf(nft->out, "%s\t\t\t0x%08" PRIx32 " comment \"%s\" : jump %s",
-			nft_before_element(count++), mark, nft_clean(rule->id, clean),
-			rule_name(prefix, rule, chain));
-	}
-	nft_end_elements(nft, count);
-}
-
-static void opening_elements(const struct nft *nft, const struct nft_object *object)
-{
-	(void)object;
-	jump_elements(nft, "open", rule_opens);
-}
-
-static void spending_elements(const struct nft *nft, const struct nft_object *object)
-{
-	(void)object;
-	jump_elements(nft, "spend", rule_spends);
-}
-
-static void visit_maps(const struct nft *nft, nft_object_visitor *visit)
-{
-	struct nft_object opening = {
-		.about = "entries with a limit of new connections",
-		.keyword = "map",
-		.name = "opening",
-		.type = "type mark : verdict",
-		.elements = opening_elements,
-	};
-	struct nft_object spending = {
-		.about = "entries that end with a date or a number of bytes",
-		.keyword = "map",
-		.name = "spending",
-		.type = "type mark : verdict",
-		.elements = spending_elements,
-	};
-
-	if (any_rule(nft->plan, rule_opens))
-		visit(nft, &opening);
-	if (any_rule(nft->plan, rule_spends))
-		visit(nft, &spending);
-}
-
-static void visit_rate(const struct nft *nft, const char *about, const char *prefix,
-	const struct rate *rate, nft_object_visitor *visit)
-{
-	char name[OBJECT_NAME], text[DEFINITION];
-	struct nft_object object = {
-		.about = about,
-		.keyword = "limit",
-		.name = rate_name(prefix, rate, name),
-		.type = rate_text(rate, text),
-	};
-
-	visit(nft, &object);
-}
-
-static void visit_quota(const struct nft *nft, const char *about, const char *name, uint64_t bytes,
-	nft_object_visitor *visit)
-{
-	char text[DEFINITION];
-	struct nft_object object = {.about = about, .keyword = "quota", .name = name, .type = text};
-
-	/* the kernel takes no more */
-	snprintf(text, sizeof(text), "over %" PRIu64 " bytes",
-		bytes < INT64_MAX ? bytes : (uint64_t)INT64_MAX);
-	visit(nft, &object);
-}
-
-static void visit_rule(
-	const struct nft *nft, const struct plan_rule *rule, nft_object_visitor *visit)
-{
-	char name[OBJECT_NAME];
-
-	if (rule_rate(rule))
-		visit_rate(nft, rule->id, rule_name("connections", rule, name), rule_rate(rule),
-			visit);
-	if (rule_bytes(rule) > 0)
-		visit_quota(nft, rule->id, rule_name("bytes", rule, name), rule_bytes(rule), visit);
-}
-
 /* "recent4-60-minute" */
-static const char *recent_name(const struct plan *plan, unsigned family, char out[OBJECT_NAME])
+static const char *recent_name(const struct plan *plan, unsigned family, char out[NFT_OBJECT_NAME])
 {
-	return rate_name(family == PLAN_IP4 ? "recent4" : "recent6",
+	return nft_rate_name(family == PLAN_IP4 ? "recent4" : "recent6",
 		&plan->layers->limits.connections_per_destination, out);
 }
 
 static void visit_recent(const struct nft *nft, nft_object_visitor *visit)
 {
 	uint32_t seconds = nft->plan->layers->limits.connections_per_destination.seconds;
-	char name[OBJECT_NAME], type[64], more[DEFINITION];
+	char name[NFT_OBJECT_NAME], type[64], more[NFT_DEFINITION];
 	struct nft_object recent = {
 		.about = "destinations of late, each with its rate",
 		.keyword = "set",
@@ -324,7 +141,7 @@ static void visit_recent(const struct nft *nft, nft_object_visitor *visit)
 
 static void visit_slots(const struct nft *nft, nft_object_visitor *visit)
 {
-	char size[DEFINITION];
+	char size[NFT_DEFINITION];
 	struct nft_object slots = {
 		.about = "distinct destinations: addresses from here, names from the resolver",
 		.keyword = "set",
@@ -332,10 +149,17 @@ static void visit_slots(const struct nft *nft, nft_object_visitor *visit)
 		.type = "type mark",
 		.more = size,
 	};
+	struct nft_object over = {
+		.about = "new connections to destinations that found no slot",
+		.keyword = "counter",
+		.name = "budget-destinations",
+		.type = "packets 0 bytes 0",
+	};
 
 	snprintf(size, sizeof(size), "size %" PRIu32 "\n\t\tflags dynamic",
 		nft->plan->layers->budget.destinations);
 	visit(nft, &slots);
+	visit(nft, &over);
 }
 
 void nft_visit_limit_objects(const struct nft *nft, nft_object_visitor *visit)
@@ -343,106 +167,21 @@ void nft_visit_limit_objects(const struct nft *nft, nft_object_visitor *visit)
 	const struct plan *plan = nft->plan;
 	const struct limits *limits = &plan->layers->limits;
 
-	for (size_t i = 0; i < plan->n_rules; i++)
-		visit_rule(nft, &plan->rules[i], visit);
+	nft_visit_limiters(nft, visit);
 	if (limits->connections.count > 0)
-		visit_rate(nft, "new connections in all", "limit-connections", &limits->connections,
-			visit);
+		nft_visit_rate(nft, "new connections in all", "limit-connections",
+			&limits->connections, visit);
 	if (limits->bytes > 0)
-		visit_quota(nft, "bytes in all", "limit-bytes", limits->bytes, visit);
+		nft_visit_quota(nft, "bytes in all", "limit-bytes", limits->bytes, visit);
 	if (limits->connections_per_destination.count > 0)
 		visit_recent(nft, visit);
 	if (plan->destinations_set)
 		visit_slots(nft, visit);
-	visit_maps(nft, visit);
+	nft_visit_limiter_maps(nft, visit);
 }
 
 /* --- Chains ------------------------------------------------------------------------------------
  */
-
-void nft_put_refusal(const struct nft *nft, const char *chain, const char *id, const char *about,
-	const char *end)
-{
-	nft_open_chain(nft, about, chain);
-	nft_log_rule(nft, id, "");
-	nft_rule(nft, id, "counter %s", end);
-	nft_close_chain(nft);
-}
-
-static const char *open_end(bool enforced)
-{
-	return enforced ? "ct mark set 0x0 goto refuse" : "return";
-}
-
-static const char *spend_end(bool enforced)
-{
-	return enforced ? "goto refuse" : "return";
-}
-
-/* The chain of what is over a limit of one rule, by an id such as "allow-3:bytes". */
-static void put_rule_refusal(const struct nft *nft, const struct plan_rule *rule, const char *what,
-	const char *about, const char *end)
-{
-	char chain[OBJECT_NAME], id[NFT_COMMENT_MAX];
-
-	snprintf(id, sizeof(id), "%.64s:%s", rule->id, what);
-	nft_put_refusal(nft, rule_name(what, rule, chain), id, about, end);
-}
-
-static void put_opening(const struct nft *nft, const struct plan_rule *rule)
-{
-	bool enforced = rule_is_enforced(nft->plan, rule);
-	char chain[OBJECT_NAME], name[OBJECT_NAME], rate[OBJECT_NAME];
-
-	put_rule_refusal(nft, rule, "connections", "more new connections than the entry permits",
-		open_end(enforced));
-	nft_open_chain(nft, "new connections of one entry", rule_name("open", rule, chain));
-	rule_name("connections", rule, name);
-	nft_rule(nft, rule->id, "limit name \"%s\" %s %s", rate_name(name, rule_rate(rule), rate),
-		exceeded(enforced), name);
-	nft_close_chain(nft);
-}
-
-static void put_spending(const struct nft *nft, const struct plan_rule *rule)
-{
-	bool enforced = rule_is_enforced(nft->plan, rule);
-	char chain[OBJECT_NAME], name[OBJECT_NAME];
-
-	if (rule_expires(rule))
-		put_rule_refusal(
-			nft, rule, "expired", "the entry's time is over", spend_end(enforced));
-	if (rule_bytes(rule) > 0)
-		put_rule_refusal(nft, rule, "bytes", "more bytes than the entry permits",
-			spend_end(enforced));
-	nft_open_chain(nft, "packets of one entry", rule_name("spend", rule, chain));
-	/* Seconds since 1970: nft would read a date in the time zone of who loads it. */
-	if (rule_expires(rule))
-		nft_rule(nft, rule->id, "meta time >= %" PRId64 " %s %s",
-			rule->expires > 0 ? rule->expires : 0, exceeded(enforced),
-			rule_name("expired", rule, name));
-	if (rule_bytes(rule) > 0) {
-		rule_name("bytes", rule, name);
-		nft_rule(nft, rule->id, "ct direction original quota name \"%s\" %s %s", name,
-			exceeded(enforced), name);
-	}
-	nft_close_chain(nft);
-}
-
-void nft_add_limit_chains(const struct nft *nft)
-{
-	char chain[OBJECT_NAME];
-
-	for (size_t i = 0; i < nft->plan->n_rules; i++) {
-		const struct plan_rule *rule = &nft->plan->rules[i];
-
-		if (rule_opens(rule))
-			fprintf(nft->out, "add chain inet %s %s\n", nft->plan->table,
-				rule_name("open", rule, chain));
-		if (rule_spends(rule))
-			fprintf(nft->out, "add chain inet %s %s\n", nft->plan->table,
-				rule_name("spend", rule, chain));
-	}
-}
 
 static void put_spend(const struct nft *nft)
 {
@@ -450,14 +189,14 @@ static void put_spend(const struct nft *nft)
 
 	if (nft->plan->layers->limits.bytes > 0)
 		nft_put_refusal(nft, "limit-bytes", "limit-bytes",
-			"more bytes than the policy permits", spend_end(enforced));
+			"more bytes than the policy permits", nft_spend_end(enforced));
 	nft_open_chain(nft, "what every packet of a permitted connection must keep to", "spend");
-	if (any_rule(nft->plan, rule_spends))
+	if (nft_limiters_spend(nft->plan))
 		nft_rule(nft, "entries", "ct mark vmap @spending");
 	if (nft->plan->layers->limits.bytes > 0)
 		nft_rule(nft, "limit-bytes",
 			"ct direction original quota name \"limit-bytes\" %s limit-bytes",
-			exceeded(enforced));
+			nft_exceeded(enforced));
 	nft_close_chain(nft);
 	nft_open_chain(nft, "connections that a rule in force has permitted", "ongoing");
 	nft_rule(nft, "spend", "jump spend");
@@ -469,8 +208,8 @@ static void put_spend(const struct nft *nft)
 static void put_destination_rules(const struct nft *nft)
 {
 	const struct rate *rate = &nft->plan->layers->limits.connections_per_destination;
-	const char *verdict = exceeded(is_enforced(nft->plan, LIMIT_DESTINATION));
-	char name[OBJECT_NAME], text[DEFINITION];
+	const char *verdict = nft_exceeded(is_enforced(nft->plan, LIMIT_DESTINATION));
+	char name[NFT_OBJECT_NAME], text[NFT_DEFINITION];
 
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++) {
 		const struct nft_family *words = &nft_families[family];
@@ -479,7 +218,7 @@ static void put_destination_rules(const struct nft *nft)
 		nft_rule(nft, "limit-destination",
 			"ct state new meta nfproto %s update @%s { %s limit %s } %s "
 			"limit-destination",
-			words->nfproto, name, words->daddr, rate_text(rate, text), verdict);
+			words->nfproto, name, words->daddr, nft_rate_text(rate, text), verdict);
 		nft_rule(nft, "limit-destination: no room",
 			"ct state new meta nfproto %s %s != @%s %s limit-destination",
 			words->nfproto, words->daddr, name, verdict);
@@ -489,17 +228,17 @@ static void put_destination_rules(const struct nft *nft)
 static void put_limit_rules(const struct nft *nft)
 {
 	const struct limits *limits = &nft->plan->layers->limits;
-	char name[OBJECT_NAME];
+	char name[NFT_OBJECT_NAME];
 
-	if (any_rule(nft->plan, rule_opens))
+	if (nft_limiters_open(nft->plan))
 		nft_rule(nft, "entries", "ct state new ct mark vmap @opening");
 	if (limits->connections_per_destination.count > 0)
 		put_destination_rules(nft);
 	if (limits->connections.count > 0)
 		nft_rule(nft, "limit-connections",
 			"ct state new limit name \"%s\" %s limit-connections",
-			rate_name("limit-connections", &limits->connections, name),
-			exceeded(is_enforced(nft->plan, LIMIT_CONNECTIONS)));
+			nft_rate_name("limit-connections", &limits->connections, name),
+			nft_exceeded(is_enforced(nft->plan, LIMIT_CONNECTIONS)));
 	if (has_spend(nft->plan))
 		nft_rule(nft, "spend", "jump spend");
 }
@@ -513,7 +252,7 @@ static void put_permit(const struct nft *nft)
 
 	nft_open_chain(nft, "connections that a rule permits", "permit");
 	put_limit_rules(nft);
-	if (any_rule(plan, is_flagged)) {
+	if (any_flagged(plan)) {
 		snprintf(condition, sizeof(condition), "ct state new ct mark @%.64s ",
 			plan->flagged_set);
 		nft_log_rule(nft, "flag", condition);
@@ -532,24 +271,27 @@ static void put_limit_refusals(const struct nft *nft)
 	if (limits->connections.count > 0)
 		nft_put_refusal(nft, "limit-connections", "limit-connections",
 			"more new connections than the policy permits",
-			open_end(is_enforced(nft->plan, LIMIT_CONNECTIONS)));
+			nft_open_end(is_enforced(nft->plan, LIMIT_CONNECTIONS)));
 	if (limits->connections_per_destination.count > 0)
 		nft_put_refusal(nft, "limit-destination", "limit-destination",
 			"more new connections to one destination than the policy permits",
-			open_end(is_enforced(nft->plan, LIMIT_DESTINATION)));
+			nft_open_end(is_enforced(nft->plan, LIMIT_DESTINATION)));
 }
 
 /* A slot is taken once, and the same address finds it again. Where a name stands for the address,
- * the resolver has counted the name. */
+ * the resolver has counted the name. Whoever finds no slot is counted by a counter with a name,
+ * which a ruleset that is loaded again finds as it was. */
 static void put_slots(const struct nft *nft)
 {
 	const struct plan *plan = nft->plan;
 	const char *permit = nft_leased_verdict(plan);
-	bool refuse = plan->layers->budget.refuse && is_enforced(plan, LIMIT_DESTINATIONS);
 
-	nft_put_refusal(nft, "budget-destinations", "budget-destinations",
-		"more destinations than the policy's budget has",
-		refuse ? "ct mark set 0x0 goto refuse" : permit);
+	nft_open_chain(
+		nft, "more destinations than the policy's budget has", "budget-destinations");
+	nft_log_rule(nft, "budget-destinations", "");
+	nft_rule(nft, "budget-destinations", "counter name \"budget-destinations\" %s",
+		plan->refuses_destinations ? nft_open_end(true) : permit);
+	nft_close_chain(nft);
 	nft_open_chain(
 		nft, "addresses that no name stands for: each takes a slot", "permit-address");
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
@@ -566,12 +308,7 @@ void nft_put_limit_chains(const struct nft *nft)
 {
 	const struct plan *plan = nft->plan;
 
-	for (size_t i = 0; i < plan->n_rules; i++) {
-		if (rule_opens(&plan->rules[i]))
-			put_opening(nft, &plan->rules[i]);
-		if (rule_spends(&plan->rules[i]))
-			put_spending(nft, &plan->rules[i]);
-	}
+	nft_put_limiter_chains(nft);
 	put_limit_refusals(nft);
 	if (has_spend(plan))
 		put_spend(nft);

@@ -18,11 +18,4 @@ const char *nft_bare_verdict(const struct plan *plan);
 
 void nft_put_limit_chains(const struct nft *nft);
 
-/* The chain of a reason to refuse: it reports, counts, and goes on with `end`. */
-void nft_put_refusal(const struct nft *nft, const char *chain, const char *id, const char *about,
-	const char *end);
-
-/* Chains that must be there before the verdict maps with their names are read. */
-void nft_add_limit_chains(const struct nft *nft);
-
 #endif

@@ -217,3 +217,12 @@ void nft_log_rule(const struct nft *nft, const char *id, const char *condition)
 		"%slimit rate 20/second burst 50 packets log prefix \"%s %.80s \" group %u",
 		condition, nft->plan->table, nft_clean(id, clean), nft->plan->policy->nflog_group);
 }
+
+void nft_put_refusal(const struct nft *nft, const char *chain, const char *id, const char *about,
+	const char *end)
+{
+	nft_open_chain(nft, about, chain);
+	nft_log_rule(nft, id, "");
+	nft_rule(nft, id, "counter %s", end);
+	nft_close_chain(nft);
+}

@@ -5,7 +5,7 @@
 
 #include "rules/nft-chains.h"
 #include "rules/nft-hooks.h"
-#include "rules/nft-limits.h"
+#include "rules/nft-limiters.h"
 #include "rules/nft-objects.h"
 
 /*
@@ -19,8 +19,9 @@
  * What else a policy before had and this one has not (maps of port groups, chains of refusals,
  * limits) stays without anything that leads to it.
  *
- * The parts: rules/nft-objects.c and nft-limits.c say what is declared, nft-hooks.c which packets
- * are judged, nft-chains.c how, and nft-limits.c what else stands against those that are permitted.
+ * The parts: rules/nft-objects.c, nft-limits.c and nft-limiters.c say what is declared, nft-hooks.c
+ * which packets are judged, nft-chains.c how, and nft-limits.c what else stands against those that
+ * are permitted.
  */
 
 static void add_object(const struct nft *nft, const struct nft_object *object)
@@ -81,7 +82,7 @@ static void put_prologue(const struct nft *nft)
 {
 	fprintf(nft->out, "add table inet %s\n", nft->plan->table);
 	put_needless_hooks(nft, "add");
-	nft_add_limit_chains(nft);
+	nft_add_limiter_chains(nft);
 	nft_add_refusal_chains(nft);
 	nft_visit_objects(nft, add_object);
 	fprintf(nft->out, "flush table inet %s\n", nft->plan->table);

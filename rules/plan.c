@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/codes.h"
+#include "rules/limiters.h"
 #include "rules/lowering.h"
 #include "rules/marks.h"
 #include "rules/plan-rules.h"
@@ -17,8 +18,9 @@
 /*
  * Theory of operation
  *
- * Lowering takes five steps: port groups, rules, their marks, addresses, where DNS goes. Each has a
- * file with its reasons; here are the groups, and the names of all objects.
+ * Lowering takes six steps: port groups, rules, their marks, whose limits hold for them, addresses,
+ * where DNS goes. Each has a file with its reasons; here are the groups, and the names of all
+ * objects.
  *
  * The groups are made from the ports that entries of any layer name. An entry with all ports names
  * none, since it splits none from the others: it has every group, and the rest.
@@ -241,16 +243,28 @@ static void warn_of_dns_ports(const struct plan *plan, struct diag *diag)
 	}
 }
 
+/* Whether a layer that enforces has a ceiling of destinations. What refuses above it may be said by
+ * another. */
+static bool enforces_destinations(const struct layers *layers)
+{
+	for (size_t i = 0; i < layers->n_layers; i++)
+		if (layers->layers[i].policy->budget.destinations > 0 &&
+			!layers->layers[i].policy->observe)
+			return true;
+	return false;
+}
+
 static int name_objects(struct arena *arena, struct plan *plan)
 {
-	const struct budget *budget = &plan->layers->budget;
+	const struct layers *layers = plan->layers;
 
 	plan->table = arena_printf(arena, "egress-%s", plan->policy->name);
 	plan->live_set = "live";
 	plan->flagged_set = "flagged";
 	plan->resolver_set = "resolver";
-	if (budget->destinations > 0 && budget->refuse)
+	if (layers->budget.destinations > 0)
 		plan->destinations_set = "destinations";
+	plan->refuses_destinations = layers->budget.refuse && enforces_destinations(layers);
 	plan->family[PLAN_IP4].addresses = "addresses4";
 	plan->family[PLAN_IP4].refused = "refused4";
 	plan->family[PLAN_IP6].addresses = "addresses6";
@@ -293,6 +307,8 @@ static int lower(struct lowering *lowering, struct diag *diag)
 		error = plan_rules_make(lowering);
 	if (error == 0)
 		error = marks_make(lowering);
+	if (error == 0)
+		error = limiters_make(lowering, diag);
 	if (error == 0)
 		error = spans_make(lowering);
 	if (error == 0)

@@ -33,6 +33,16 @@ struct plan_rule {
 	int64_t expires; /* seconds since 1970, from when on it opens nothing; INT64_MAX: never */
 	unsigned layer;
 	const struct layer_entry *entry; /* NULL for PLAN_DEFAULT_PERMIT */
+	uint32_t *limiters; /* entries of further layers whose limits hold for all that it opens */
+	size_t n_limiters;
+};
+
+/* An entry of an override, as far as its limits (connections, bytes, expires) hold for rules that
+ * are not its own. */
+struct plan_limiter {
+	const struct layer_entry *entry;
+	unsigned layer;
+	uint32_t tag; /* names its kernel objects; no rule's mark is the same */
 };
 
 /* A reason to refuse, with a chain of its own. */
@@ -93,13 +103,15 @@ struct plan {
 	const char *live_set;         /* marks in force */
 	const char *flagged_set;      /* those of them whose flows are to be reported */
 	const char *resolver_set;     /* mark . uid of the resolver's own sockets */
-	const char *destinations_set; /* slots of distinct destinations; NULL: there is no ceiling
-					 that refuses */
+	const char *destinations_set; /* slots of distinct destinations; NULL: no ceiling */
+	bool refuses_destinations;    /* those that find no slot; else they are only reported */
 	uint32_t observed_mark; /* of flows that only an observing layer would refuse; 0: none. It
 				   is new whenever what refuses is */
 	struct plan_rule *rules;
 	size_t n_rules;
 	uint64_t *rule_groups;         /* for each rule: bit 1 << group */
+	struct plan_limiter *limiters; /* those that a rule names */
+	size_t n_limiters;
 	struct plan_refusal *refusals; /* those that a span or `otherwise` names */
 	size_t n_refusals;
 	struct plan_group *groups;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "rules/load.h"
@@ -89,8 +90,42 @@ static void guess_name(void *context, const char *name)
 	nearest_offer(&guess->nearest, name);
 	if (guess->nearest.found == before)
 		return;
-	strcpy(guess->name, name);
+	snprintf(guess->name, sizeof(guess->name), "%s", name);
 	guess->nearest.found = guess->name;
+}
+
+/* Whether the folder can be listed. 0 or -errno. */
+static int try_folder(const char *path)
+{
+	DIR *folder = opendir(path);
+
+	if (!folder)
+		return -errno;
+	closedir(folder);
+	return 0;
+}
+
+bool profile_check_folders(const struct load_options *options, struct diag *diag)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < options->n_profile_dirs; i++) {
+		const char *path = options->profile_dirs[i];
+		int error = try_folder(path);
+
+		if (error == 0)
+			continue;
+		diag_error(diag, CODE_READ, (struct place){.file = path},
+			"there are no profiles to be found here: %s", strerror(-error));
+		good = false;
+	}
+	return good;
+}
+
+/* Those that come with the programs may be missing as long as nobody asks for a profile. */
+static bool has_folders(const struct load_options *options)
+{
+	return options->n_profile_dirs > 0 || try_folder(EGRESS_PROFILE_DIR) == 0;
 }
 
 static void reject_profile(struct load *load, const struct toml_node *item)
@@ -104,6 +139,10 @@ static void reject_profile(struct load *load, const struct toml_node *item)
 	if (guess.nearest.found)
 		diag_error(load->diag, CODE_PROFILE, place,
 			"there is no profile %s, did you mean '%s'?", quoted, guess.name);
+	else if (profile_is_name(item->value.string) && !has_folders(load->options))
+		diag_error(load->diag, CODE_PROFILE, place,
+			"there is no profile %s, since there is no folder " EGRESS_PROFILE_DIR,
+			quoted);
 	else
 		diag_error(load->diag, CODE_PROFILE, place, "there is no profile %s", quoted);
 }

@@ -157,7 +157,7 @@ static bool read_name(struct load *load, unsigned code, const struct toml_node *
 		return false;
 	}
 	if (host_from_text(string->value.string, &kind, name, &problem) < 0) {
-		reading_reject(load, code, string, problem);
+		reading_reject_host(load, code, string, problem);
 		return false;
 	}
 	first = seen_add(seen, 0, name->wire, name->length, place);

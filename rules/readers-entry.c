@@ -30,7 +30,7 @@ static int read_host(
 	struct name name;
 
 	if (host_from_text(item->value.string, &host->kind, &name, &problem) < 0) {
-		reading_reject(load, CODE_HOST, item, problem);
+		reading_reject_host(load, CODE_HOST, item, problem);
 		return 0;
 	}
 	host->length = name.length;

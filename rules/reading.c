@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "rules/codes.h"
+#include "rules/host.h"
 #include "rules/nearest.h"
 #include "rules/quote.h"
 #include "rules/readers.h"
@@ -33,6 +34,21 @@ void reading_reject(
 
 	diag_error(load->diag, code, walk_place(load, string->at), "%s %s",
 		quote(string->value.string, quoted), problem);
+}
+
+void reading_reject_host(
+	struct load *load, unsigned code, const struct toml_node *string, const char *problem)
+{
+	char quoted[QUOTE_TEXT], text[INADDR_TEXT];
+	struct inaddr address;
+
+	if (!host_meant_address(string->value.string, &address)) {
+		reading_reject(load, code, string, problem);
+		return;
+	}
+	diag_error(load->diag, code, walk_place(load, string->at),
+		"%s %s; if the address %s is meant, that belongs under 'ip'",
+		quote(string->value.string, quoted), problem, inaddr_to_text(&address, text));
 }
 
 void reading_reject_twice(

@@ -20,6 +20,10 @@ const struct toml_node *reading_items(const struct toml_node *value, size_t *ret
 void reading_reject(
 	struct load *load, unsigned code, const struct toml_node *string, const char *problem);
 
+/* The same of what is no host: if programs would take it for an address, this says for which. */
+void reading_reject_host(
+	struct load *load, unsigned code, const struct toml_node *string, const char *problem);
+
 /* An error at the second of two equal things, unless `first`, the place of the first, is NULL. */
 void reading_reject_twice(
 	struct load *load, const struct toml_node *second, const struct place *first);

@@ -394,6 +394,7 @@ static int compile_subject(const struct request *request, const struct subject *
 		.n_overrides = subject->n_overrides,
 		.profile_dirs = request->profile_dirs,
 		.n_profile_dirs = request->n_profile_dirs,
+		.plan_only = request->task == WRITE || request->task == APPLY,
 	};
 	int error = 0;
 

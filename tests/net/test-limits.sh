@@ -36,6 +36,18 @@ counted() {
 		sed -n "s/^\t\tcounter packets \([0-9]*\) .* comment \"$1\"\$/\1/p"
 }
 
+# over_budget: new connections beyond [budget] destinations.
+over_budget() {
+	in_client nft list counter inet egress-lab budget-destinations |
+		sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
+}
+
+# destinations: how many were counted.
+destinations() {
+	in_client nft -j list set inet egress-lab destinations |
+		grep -o '"elem": \[.*\]' | tr , '\n' | grep -c '[0-9]'
+}
+
 # --- New connections ---
 
 policy <<-'END'
@@ -111,6 +123,47 @@ sed -i 's/4 KiB/64 KiB/' lab.toml
 must lab_load lab
 is "more of them" "$(refused udp 198.18.44.1 10)" "0 refused"
 
+# --- An override's limits ---
+
+must in_client nft delete table inet egress-lab
+policy <<-'END'
+	[[allow]]
+	ip = ["198.18.43.0/24", "2001:db8:43::/48"]
+	ports = ["tcp/443", "udp/443"]
+	[[allow]]
+	ip = "198.18.44.0/24"
+	ports = ["tcp/443", "udp/443"]
+	connections = "8/day"
+END
+cat >operator.toml <<-'END'
+	version = 1
+	[[allow]]
+	ip = ["198.18.43.0/24", "2001:db8:43::/48", "198.18.44.0/24"]
+	ports = ["tcp/443", "udp/443"]
+	connections = "10/day"
+	bytes = "1 KiB"
+END
+narrowed() {
+	"$compiler" lab.toml --override operator.toml >lab.nft && in_client nft -f - <lab.nft
+}
+must narrowed
+is "hold for the policy's rules" "$(refused udp 198.18.43.1 4) $(refused udp 2001:db8:43::1 3)" \
+	"0 refused 0 refused"
+is "and for them together" "$(refused udp 198.18.44.1 5)" "2 refused"
+is "counted under the override's entry" "$(counted o1:allow-1:connections)" 2
+is "the policy's own as well" "$(refused udp 198.18.44.2 6) $(counted allow-2:connections)" \
+	"6 refused 3"
+must narrowed
+is "spent after a reload" "$(refused udp 2001:db8:43::1 1)" "1 refused"
+must in_client nft delete table inet egress-lab
+sed -i '/connections/d' operator.toml
+must narrowed
+must hold narrow 198.18.43.1 443
+alive "a connection" narrow
+is "the override's bytes" "$(probe flood 198.18.43.2 443 60 | grep -c '^[34][0-9] refused')" 1
+cut_off "end a connection" narrow
+is "of its other rule, too" "$(refused udp 198.18.44.1 1)" "1 refused"
+
 # --- Destinations ---
 
 must in_client nft delete table inet egress-lab
@@ -128,11 +181,29 @@ for address in 198.18.44.1 2001:db8:44::1 198.18.44.2; do
 done
 is "there are no more" "$(refused udp 198.18.44.3 2)" "2 refused"
 is "in no family" "$(refused udp 2001:db8:44::3 2)" "2 refused"
-is "counted" "$(counted budget-destinations)" 4
+is "counted" "$(over_budget)" 4
 is "who has one goes on" "$(refused udp 198.18.44.1 3)" "0 refused"
 must lab_load lab
 is "after a reload" "$(refused udp 2001:db8:44::1 3)" "0 refused"
 is "and nobody else" "$(refused udp 198.18.44.3 2)" "2 refused"
+is "counted on" "$(over_budget)" 6
+
+# --- Destinations that are only reported ---
+
+must in_client nft delete table inet egress-lab
+sed -i '/on_exceed/d' lab.toml
+must lab_load lab
+for address in 198.18.44.1 2001:db8:44::1 198.18.44.2 198.18.44.1; do
+	is "$address takes a place" "$(refused udp $address 3)" "0 refused"
+done
+is "none is over" "$(destinations) $(over_budget)" "3 0"
+is "more are permitted" "$(refused udp 198.18.44.3 2)" "0 refused"
+is "in the other family" "$(refused udp 2001:db8:44::3 2)" "0 refused"
+is "and counted, each connection" "$(destinations) $(over_budget)" "3 4"
+must lab_load lab
+is "who has a place goes on" "$(refused udp 198.18.44.2 3)" "0 refused"
+is "others are counted on after a reload" "$(refused udp 198.18.44.3 2) $(over_budget)" \
+	"0 refused 6"
 
 # --- Time ---
 

@@ -267,6 +267,21 @@ static void a_name_too_many_is_refused(void **state)
 	keeping_stop();
 }
 
+#define REPORTING "[budget]\ndestinations = 2\n"
+
+static void a_name_too_many_is_reported(void **state)
+{
+	(void)state;
+	begin_and_start(HEAD WILD REPORTING TAIL, NULL);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	keeping_assert_leased(keeping_ask_lease("b.wild.test", 300, "198.51.100.2"), 350);
+	keeping_assert_leased(keeping_ask_lease("c.wild.test", 300, "198.51.100.3"), 350);
+	keeping_assert_leased(keeping_ask_lease("d.wild.test", 300, "198.51.100.4"), 350);
+	assert_int_equal(keeping_count(destinations_set()), 2);
+	assert_int_equal(keeping_count(MAP4), 4);
+	keeping_stop();
+}
+
 static void bare_addresses_take_the_same_slots(void **state)
 {
 	(void)state;
@@ -342,6 +357,7 @@ int main(void)
 		TEST(a_lease_ends_with_its_entry),
 		TEST(a_mark_that_expires_first_gives_way),
 		TEST(a_name_too_many_is_refused),
+		TEST(a_name_too_many_is_reported),
 		TEST(bare_addresses_take_the_same_slots),
 		TEST(what_the_keeper_before_counted_is_known),
 		TEST(a_name_is_sent_once),

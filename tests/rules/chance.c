@@ -99,6 +99,8 @@ static void put_entry(struct chance *chance, FILE *out)
 		fprintf(out, "ports = [%s]\n", ONE_OF(chance, ports));
 	if (chance_below(chance, 4) == 0)
 		fprintf(out, "score = %s\n", ONE_OF(chance, scores));
+	if (allows && chance_below(chance, 3) == 0)
+		fputs("connections = '5/minute'\n", out);
 	if (allows && has_name && chance_below(chance, 4) == 0)
 		fprintf(out, "addresses = %s\n", ONE_OF(chance, believed));
 }

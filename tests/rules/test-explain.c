@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +12,7 @@
 
 #include "rules/explain.h"
 #include "src/base/arena.h"
-#include "src/base/diag.h"
-#include "tests/rules/chance.h"
+#include "tests/rules/explaining.h"
 #include "tests/rules/layered.h"
 
 static int setup(void **state)
@@ -28,36 +26,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct compiled compile(struct arena *arena, const struct layers *layers)
-{
-	struct diag *diag = diag_new(arena);
-	struct compiled compiled = {.layers = layers};
-
-	assert_non_null(diag);
-	if (plan_make(arena, layers, diag, &compiled.plan) < 0)
-		fail_msg("no plan");
-	return compiled;
-}
-
-/* What is said, in the arena. */
-static const char *say(struct arena *arena, const struct compiled *compiled,
-	const char *destination, const struct explain_as *as, bool json, bool *ret_permitted)
-{
-	const char *copy;
-	char *text = NULL;
-	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
-
-	assert_non_null(out);
-	if (explain(compiled, destination, as, json, out, ret_permitted) != 0)
-		fail_msg("not taken: %s", destination);
-	fclose(out);
-	copy = arena_strndup(arena, text, size);
-	free(text);
-	assert_non_null(copy);
-	return copy;
-}
-
 /* `text` starts with "DEST: permitted" or "DEST: refused". */
 struct expectation {
 	const char *destination;
@@ -67,13 +35,13 @@ struct expectation {
 static void check(struct arena *arena, const struct layers *layers, const struct explain_as *as,
 	const struct expectation *expectations, size_t count)
 {
-	struct compiled compiled = compile(arena, layers);
+	struct compiled compiled = explaining_compile(arena, layers);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *expected = strstr(expectations[i].text, ": permitted");
 		bool permitted;
-		const char *text =
-			say(arena, &compiled, expectations[i].destination, as, false, &permitted);
+		const char *text = explaining_say(
+			arena, &compiled, expectations[i].destination, as, false, &permitted);
 
 		assert_string_equal(text, expectations[i].text);
 		assert_int_equal(
@@ -450,10 +418,10 @@ static void test_layers(void **state)
 			"      score -1.0: permitted\n"});
 	/* The override denies one of the addresses, whatever name it has. */
 	{
-		struct compiled compiled = compile(*state, layers);
+		struct compiled compiled = explaining_compile(*state, layers);
 		bool permitted;
-		const char *text =
-			say(*state, &compiled, "db.example.com:443", NULL, false, &permitted);
+		const char *text = explaining_say(
+			*state, &compiled, "db.example.com:443", NULL, false, &permitted);
 
 		assert_true(permitted);
 		assert_non_null(strstr(text, "from [dns.hosts] (base.toml:9): 10.1.0.1 (refused: "
@@ -473,7 +441,7 @@ static void test_scope(void **state)
 	static const struct explain_as out = {.user = "8", .interface = "eth\x1b"};
 	static const struct explain_as nobody = {.user = "no-such-user-here"};
 	const struct layers *layers = layered_base(*state, scoped);
-	struct compiled compiled = compile(*state, layers);
+	struct compiled compiled = explaining_compile(*state, layers);
 	bool permitted = true;
 
 	CHECK_AS(layers, &in,
@@ -541,12 +509,12 @@ static void test_long_lists_are_cut(void **state)
 	strcat(text, "]\n[dns.hosts]\n");
 	for (unsigned i = 0; i < 12; i++)
 		sprintf(text + strlen(text), "'h%u.example.com' = ['10.9.9.9']\n", i);
-	compiled = compile(*state, layered_base(*state, text));
-	said = say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
+	compiled = explaining_compile(*state, layered_base(*state, text));
+	said = explaining_say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
 	assert_non_null(strstr(said, "before allow-11 "));
 	assert_null(strstr(said, "before allow-14 "));
 	assert_non_null(strstr(said, "    and 5 more\n"));
-	said = say(*state, &compiled, "10.9.9.9:443", NULL, false, &permitted);
+	said = explaining_say(*state, &compiled, "10.9.9.9:443", NULL, false, &permitted);
 	assert_non_null(strstr(said, "leased to h9.example.com "));
 	assert_null(strstr(said, "leased to h10.example.com "));
 	assert_non_null(strstr(said, "  and 2 more\n"));
@@ -564,10 +532,10 @@ static void test_lists(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, lines, sizeof(lines) - 1), sizeof(lines) - 1);
 	close(fd);
-	compiled = compile(*state,
+	compiled = explaining_compile(*state,
 		layered_base(*state, arena_printf(*state, "[[allow]]\nlist = '%s'\n", path)));
 	unlink(path);
-	said = say(*state, &compiled, "x.b.example.com:443", NULL, false, &permitted);
+	said = explaining_say(*state, &compiled, "x.b.example.com:443", NULL, false, &permitted);
 	expected = arena_printf(*state, "    by *.b.example.com (%s:2)\n", path);
 	if (!strstr(said, expected))
 		fail_msg("\"%s\" is not in:\n%s", expected, said);
@@ -576,168 +544,16 @@ static void test_lists(void **state)
 /* A terminal gets no control characters of a policy. */
 static void test_control_characters(void **state)
 {
-	struct compiled compiled = compile(
+	struct compiled compiled = explaining_compile(
 		*state, layered_base(*state, "[[allow]]\nhost_pattern = \"^a\\u001b?[.]\"\n"));
 	bool permitted;
-	const char *said = say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
+	const char *said =
+		explaining_say(*state, &compiled, "a.example.com:443", NULL, false, &permitted);
 
 	assert_null(strchr(said, '\x1b'));
 	assert_non_null(strstr(said, "'^a??[.]'"));
-	said = say(*state, &compiled, "a.example.com:443", NULL, true, &permitted);
+	said = explaining_say(*state, &compiled, "a.example.com:443", NULL, true, &permitted);
 	assert_null(strstr(said, "u001"));
-}
-
-/* --- JSON --- */
-
-static const json_t *at(const json_t *value, const char *path)
-{
-	char copy[64], *rest = copy, *step;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	while (value && (step = strsep(&rest, ".")))
-		value = json_is_array(value) ? json_array_get(value, strtoul(step, NULL, 10))
-					     : json_object_get(value, step);
-	if (!value)
-		fail_msg("nothing at %s", path);
-	return value;
-}
-
-static const char *string_at(const json_t *value, const char *path)
-{
-	return json_string_value(at(value, path));
-}
-
-static json_t *say_json(struct arena *arena, const struct compiled *compiled,
-	const char *destination, const struct explain_as *as)
-{
-	json_error_t error;
-	bool permitted;
-	const char *text = say(arena, compiled, destination, as, true, &permitted);
-	json_t *value = json_loads(text, 0, &error);
-
-	if (!value)
-		fail_msg("%s: %s", error.text, text);
-	assert_int_equal(text[strlen(text) - 1], '\n');
-	assert_int_equal(json_boolean_value(at(value, "permitted")), permitted);
-	return value;
-}
-
-static void test_json(void **state)
-{
-	struct compiled compiled = compile(
-		*state, layered_two(*state,
-				"[[allow]]\nhost = '**.example.com'\nports = ['443', '80']\n"
-				"reason = 'our own'\ncategory = 'api'\n"
-				"[[allow]]\nhost = '*.example.com'\n",
-				"[[deny]]\nip = '9.0.0.0/8'\n"));
-	json_t *value = say_json(*state, &compiled, "a.example.com", NULL);
-
-	assert_string_equal(string_at(value, "destination.name"), "a.example.com");
-	assert_true(json_is_null(at(value, "destination.protocol")));
-	assert_true(json_is_null(at(value, "destination.port")));
-	assert_true(json_is_true(at(value, "in_scope")));
-	assert_string_equal(string_at(value, "verdict"), "permit");
-	assert_string_equal(string_at(value, "rule"), "allow-1");
-	assert_true(json_real_value(at(value, "score")) == -1.0);
-	assert_int_equal(json_array_size(at(value, "ports")), 3);
-	assert_string_equal(string_at(value, "ports.0.ports.0"), "tcp/80");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.id"), "allow-1");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.kind"), "host");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.match"), "**.example.com");
-	assert_string_equal(
-		string_at(value, "ports.0.layers.0.winner.text"), "**.example.com tcp/443, tcp/80");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.reason"), "our own");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.category"), "api");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.file"), "base.toml");
-	assert_int_equal(json_integer_value(at(value, "ports.0.layers.0.winner.line")), 3);
-	assert_int_equal(json_integer_value(at(value, "ports.0.layers.0.winner.column")), 8);
-	assert_string_equal(string_at(value, "ports.1.rule"), "allow-2");
-	assert_string_equal(string_at(value, "ports.1.layers.0.beaten.0.id"), "allow-1");
-	assert_string_equal(string_at(value, "ports.1.layers.0.beaten.0.why"),
-		"which is as specific, but reaches deeper");
-	assert_int_equal(json_integer_value(at(value, "ports.1.layers.0.n_beaten")), 1);
-	assert_true(json_is_null(at(value, "ports.1.layers.1.winner")));
-	assert_true(json_is_null(at(value, "ports.1.layers.1.score")));
-	assert_string_equal(string_at(value, "ports.1.layers.1.file"), "o1.toml");
-	assert_string_equal(string_at(value, "ports.2.ports.0"), "other");
-	assert_string_equal(string_at(value, "ports.2.verdict"), "refuse");
-	assert_string_equal(string_at(value, "ports.2.rule"), "default-deny");
-	assert_true(json_real_value(at(value, "ports.2.score")) == 1.0);
-	assert_int_equal(json_array_size(at(value, "notes")), 1);
-	json_decref(value);
-
-	value = say_json(*state, &compiled, "udp/10.0.0.1:53", NULL);
-	assert_string_equal(string_at(value, "destination.address"), "10.0.0.1");
-	assert_string_equal(string_at(value, "destination.protocol"), "udp");
-	assert_int_equal(json_integer_value(at(value, "destination.port")), 53);
-	json_decref(value);
-	value = say_json(*state, &compiled, "10.0.0.1", NULL);
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.id"), "block-private");
-	assert_string_equal(string_at(value, "ports.0.layers.0.winner.kind"), "class");
-	assert_true(json_is_null(at(value, "ports.0.layers.0.winner.file")));
-	assert_true(json_is_null(at(value, "ports.0.layers.0.winner.text")));
-	json_decref(value);
-	value = say_json(*state, &compiled, "127.0.0.1", NULL);
-	assert_string_equal(string_at(value, "rule"), "loopback");
-	assert_true(json_is_null(at(value, "score")));
-	assert_int_equal(json_array_size(at(value, "ports")), 0);
-	json_decref(value);
-}
-
-static void test_json_out_of_scope(void **state)
-{
-	struct compiled compiled = compile(*state, layered_base(*state, scoped));
-	json_t *value =
-		say_json(*state, &compiled, "b.example.com", &(struct explain_as){.user = "9"});
-
-	assert_true(json_is_false(at(value, "in_scope")));
-	assert_true(json_is_true(at(value, "permitted")));
-	assert_string_equal(string_at(value, "rule"), "out-of-scope");
-	json_decref(value);
-}
-
-/* --- What holds of any policies --- */
-
-/* With a port, the verdict, and for names and addresses alike the rule, are those of judge(). */
-static void test_at_random(void **state)
-{
-	struct chance chance = chance_new();
-
-	for (unsigned round = 0; round < 150; round++) {
-		const char *texts[CHANCE_LAYERS + 1];
-		const struct layers *layers = chance_layers(&chance, *state, texts);
-		struct compiled compiled = compile(*state, layers);
-
-		for (unsigned i = 0; i < 20; i++) {
-			struct chance_room room;
-			struct question question = chance_question(&chance, &room);
-			struct judgement judgement;
-			char rule[RULE_ID_MAX], text[INADDR_TEXT + NAME_TEXT], *destination;
-			json_t *value;
-
-			if (question.protocol > PROTOCOL_UDP)
-				continue;
-			if (question.name)
-				question.address = NULL;
-			judge(layers, &question, &judgement);
-			judgement_rule(layers, &judgement, rule);
-			if (question.name)
-				name_to_text(question.name, text);
-			else
-				inaddr_to_text(question.address, text);
-			destination =
-				arena_printf(*state, strchr(text, ':') ? "%s/[%s]:%u" : "%s/%s:%u",
-					question.protocol == PROTOCOL_TCP ? "tcp" : "udp", text,
-					question.port);
-			value = say_json(*state, &compiled, destination, NULL);
-			assert_int_equal(json_is_true(at(value, "permitted")),
-				judgement.verdict != VERDICT_REFUSE);
-			assert_string_equal(string_at(value, "rule"), rule);
-			assert_int_equal(json_array_size(at(value, "ports")), 1);
-			json_decref(value);
-		}
-		arena_reset(*state);
-	}
 }
 
 static void test_no_destinations(void **state)
@@ -750,7 +566,7 @@ static void test_no_destinations(void **state)
 		"*.example", "**.example", "a*.example", "-a.example", "a..example", ".",
 		"a.example\n", "0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "0x7f000001:443",
 		"2130706433", "127.1", "10.1:443"};
-	struct compiled compiled = compile(*state, layered_base(*state, example));
+	struct compiled compiled = explaining_compile(*state, layered_base(*state, example));
 	bool permitted = true;
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -788,9 +604,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_long_lists_are_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_control_characters, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_json_out_of_scope, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_at_random, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_destinations, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_international_names, setup, teardown),
 	};

@@ -161,6 +161,15 @@ static const struct {
 	{"a*.1", "its last label is a number"},
 	{"a.\uff11", "its last label is a number"},
 	{"999.999.999.999", "its last label is a number"},
+	{"2130706433", "its last label is a number"},
+	{"127.1", "its last label is a number"},
+	{"0177.0.0.1", "its last label is a number"},
+	{"0x7f000001", "its last label is a number"},
+	{"0X7F00000A", "its last label is a number"},
+	{"0x7f.0.0.0xa", "its last label is a number"},
+	{"a.0x", "its last label is a number"},
+	{"*.0xab", "its last label is a number"},
+	{"a*.0xab.", "its last label is a number"},
 	{"10.0.0.*", "several addresses are a prefix or a range under 'ip'"},
 	{"10.*.*.*", "several addresses are a prefix or a range under 'ip'"},
 	{"192.168.1*", "several addresses are a prefix or a range under 'ip'"},
@@ -246,6 +255,44 @@ static void test_bad_hosts(void **state)
 	expect_bad((struct text){text, sizeof(text)}, "is too long");
 	expect_bad((struct text){text, NAME_TEXT - 1}, "is too long");
 	expect_bad((struct text){text, NAME_TEXT}, "is too long");
+}
+
+static void test_meant_addresses(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *address; /* NULL: none */
+	} rows[] = {
+		{"0x7f000001", "127.0.0.1"},
+		{"0X7F.1", "127.0.0.1"},
+		{"127.1", "127.0.0.1"},
+		{"10.1.2", "10.1.0.2"},
+		{"2130706433", "127.0.0.1"},
+		{"0177.0.0.1", "127.0.0.1"},
+		{"4294967295", "255.255.255.255"},
+		{"4294967296", NULL},
+		{"256.1", NULL},
+		{"0189.1", NULL},
+		{"1.2.3.4.5", NULL},
+		{"127.0.0.1", NULL},
+		{"127.1 ", NULL},
+		{"127.1\n", NULL},
+		{"a.1", NULL},
+		{"", NULL},
+	};
+	struct inaddr address;
+	char text[INADDR_TEXT];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		bool meant = host_meant_address(text_of(rows[i].text), &address);
+
+		if (meant != (rows[i].address != NULL))
+			fail_msg("'%s': %d", rows[i].text, meant);
+		if (meant)
+			assert_string_equal(inaddr_to_text(&address, text), rows[i].address);
+	}
+	assert_false(host_meant_address((struct text){"1.2\0.3", 6}, &address));
 }
 
 static const struct {
@@ -613,6 +660,7 @@ int main(void)
 		cmocka_unit_test(test_good_hosts),
 		cmocka_unit_test(test_wire),
 		cmocka_unit_test(test_bad_hosts),
+		cmocka_unit_test(test_meant_addresses),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_specificity),
 		cmocka_unit_test(test_suffix),

@@ -311,14 +311,37 @@ static void test_tunnels(void **state)
  * names either. */
 static void test_odd_forms(void **state)
 {
-	static const char *const forms[] = {
-		"0177.0.0.1", "0x7f.0.0.1", "2130706433", "127.1", "0300.0250.1.1", "010.0.0.1"};
+	static const char *const forms[] = {"0177.0.0.1", "0x7f.0.0.1", "0x7f000001", "2130706433",
+		"127.1", "0300.0250.1.1", "010.0.0.1", "0x7f00000a"};
 
 	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		refuse_to_load(*state, arena_printf(*state, "allow = [{host = '%s'}]\n", forms[i]),
 			"[E020]");
 		refuse_to_load(*state, arena_printf(*state, "allow = [{ip = '%s'}]\n", forms[i]),
 			"[E021]");
+	}
+}
+
+/* Whoever asks for such a name asks for a name like any other. */
+static void test_odd_forms_as_names(void **state)
+{
+	static const char *const forms[] = {"0177.0.0.1", "0x7f000001", "2130706433", "127.1"};
+	const struct layers *strict = layered_base(*state, "allow = [{ip = '127.0.0.1'}]\n");
+	const struct layers *broad =
+		layered_base(*state, "allow = [{host = '**', broad = true}]\n");
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		struct name name;
+		struct question question = {.name = &name, .protocol = PROTOCOL_TCP, .port = 443};
+		struct judgement judgement;
+		char rule[RULE_ID_MAX];
+
+		assert_int_equal(name_from_text(text_of(forms[i]), &name), 0);
+		judge(strict, &question, &judgement);
+		assert_int_equal(judgement.verdict, VERDICT_REFUSE);
+		assert_string_equal(judgement_rule(strict, &judgement, rule), "default-deny");
+		judge(broad, &question, &judgement);
+		assert_string_equal(judgement_rule(broad, &judgement, rule), "allow-1");
 	}
 }
 
@@ -737,6 +760,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_disguised_addresses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tunnels, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_forms, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_odd_forms_as_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_which_addresses_are_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_embedded_addresses_are_believed, setup, teardown),

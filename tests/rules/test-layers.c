@@ -193,6 +193,18 @@ static void test_no_ceiling(void **state)
 	assert_false(layers->audit_allowed);
 }
 
+/* Who only observes demands no refusals. */
+static void test_observed_budget(void **state)
+{
+	static const char refuses[] = "[budget]\ndestinations = 9\non_exceed = \"refuse\"\n";
+	const char *observes = arena_printf(*state, "enforcement = \"observe\"\n%s", refuses);
+
+	assert_false(layered_two(*state, observes, "")->budget.refuse);
+	assert_false(layered_two(*state, "", observes)->budget.refuse);
+	assert_int_equal(layered_two(*state, "", observes)->budget.destinations, 9);
+	assert_true(layered_two(*state, observes, refuses)->budget.refuse);
+}
+
 /* A count close to 2^32 in a day against one in a second: nothing overflows. */
 static void test_extreme_rates(void **state)
 {
@@ -334,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_lower_ceiling_holds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_ceiling, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_observed_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extreme_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zero_never_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_audit_is_the_stronger, setup, teardown),

@@ -614,6 +614,40 @@ static void test_files_that_are_no_text(void **state)
 		":1:1: error: the file is not text in UTF-8 [E002]\n");
 }
 
+/* A policy with so many globs under one suffix in each of two entries, a line each. */
+static const char *many_globs(struct arena *arena, unsigned first, unsigned second)
+{
+	char *text = NULL;
+	const char *copy;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fputs("version = 1\n[[allow]]\nhost = [\n", out);
+	for (unsigned i = 0; i < first; i++)
+		fprintf(out, "'a%u-*.x.example', 'a-*.x%u.example', '*.x%u.example',\n", i, i, i);
+	fputs("]\n[[deny]]\nhost = [\n", out);
+	for (unsigned i = 0; i < second; i++)
+		fprintf(out, "'**.b%u-*.x.example',\n", i);
+	fputs("]\n", out);
+	fclose(out);
+	copy = arena_strndup(arena, text, size);
+	free(text);
+	return copy;
+}
+
+static void test_too_many_globs(void **state)
+{
+	const char *said;
+
+	parse_good(*state, many_globs(*state, 1000, 24));
+	said = parse_bad(*state, many_globs(*state, 1000, 27));
+	parse_expect(said, "1031:1",
+		"more than 1024 wildcards with a '*' that isn't alone in front end in 'x.example': "
+		"a name would be held against each of them [E003]\n");
+	assert_null(strstr(said, "1032:"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -639,6 +673,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_files_that_are_none, make_folder, drop_folder),
 		cmocka_unit_test_setup_teardown(
 			test_files_that_are_no_text, make_folder, drop_folder),
+		cmocka_unit_test_setup_teardown(test_too_many_globs, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,6 +160,33 @@ static void test_observed_limits(void **state)
 	ruleset_has(text, "quota name \"limit-bytes\" jump limit-bytes comment");
 }
 
+/* An override's entry limits the rules of the base whose all it permits, together. */
+static void test_limits_of_overrides(void **state)
+{
+	static const char base[] = "[[allow]]\nip = \"11.1.0.0/16\"\nbytes = \"1 KiB\"\n"
+				   "[[allow]]\nip = \"11.2.0.0/16\"\n" RULESET_BARE;
+	static const char override[] = "[[allow]]\nip = \"11.0.0.0/8\"\nbytes = \"2 KiB\"\n"
+				       "connections = \"5/second\"\nexpires = 2027-01-31\n";
+	const char *text = ruleset_two(*state, base, override);
+
+	ruleset_body(text, "map opening",
+		"\t\ttype mark : verdict\n\t\telements = {\n"
+		"\t\t\t0x% comment \"allow-1\" : jump open-%,\n"
+		"\t\t\t0x% comment \"allow-2\" : jump open-%\n\t\t}\n");
+	ruleset_has(text, "# o1:allow-1\n\tlimit connections-");
+	ruleset_has(text, "# o1:allow-1\n\tquota bytes-");
+	ruleset_has(text, " comment \"o1:allow-1\"\n\t}\n\n\t# packets of one entry\n");
+	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"o1:allow-1:connections\"");
+	ruleset_has(text, "counter goto refuse comment \"o1:allow-1:bytes\"");
+	ruleset_has(text, "counter goto refuse comment \"o1:allow-1:expired\"");
+	text = ruleset_two(
+		*state, base, arena_printf(*state, "enforcement = \"observe\"\n%s", override));
+	ruleset_has(text, "counter return comment \"o1:allow-1:connections\"");
+	ruleset_has(text, "counter return comment \"o1:allow-1:bytes\"");
+	ruleset_has(text, "counter return comment \"o1:allow-1:expired\"");
+	ruleset_has(text, "counter goto refuse comment \"allow-1:bytes\"");
+}
+
 static void test_budget(void **state)
 {
 	static const char base[] =
@@ -176,24 +203,31 @@ static void test_budget(void **state)
 		"\t\tmeta nfproto ipv6 add @destinations { jhash ip6 daddr mod 0x7fffffff seed "
 		"0x65677265 offset 1 } accept comment \"budget-destinations\"\n"
 		"\t\tgoto budget-destinations comment \"budget-destinations: no room\"\n");
-	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"budget-destinations\"");
-	ruleset_has_not(ruleset_one(*state, base), "destinations");
+	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
+	ruleset_has(text, "counter name \"budget-destinations\" ct mark set 0x0 goto refuse "
+			  "comment \"budget-destinations\"");
+	ruleset_has_not(ruleset_one(*state, RULESET_BARE), "destinations");
+	ruleset_has_not(
+		ruleset_one(*state,
+			arena_printf(*state,
+				"enforcement = \"observe\"\n%son_exceed = \"refuse\"\n", base)),
+		"goto refuse");
 }
 
-/* A budget that only reports lets everything through. */
+/* A budget that only reports counts just as well, and lets everything through. */
 static void test_flagging_budget(void **state)
 {
-	const struct layers *base = layered_base(*state,
+	const char *text = ruleset_one(*state,
 		"[[allow]]\nip = \"11.1.0.0/16\"\n" RULESET_BARE "[budget]\ndestinations = 5\n");
-	struct plan plan = *sketch_plan_of(*state, base);
-	const char *text;
 
-	plan.destinations_set = "destinations";
-	text = ruleset_of(*state, &plan, NULL);
+	ruleset_body(text, "set destinations", "\t\ttype mark\n\t\tsize 5\n\t\tflags dynamic\n");
+	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
+	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
 	ruleset_body(text, "chain budget-destinations",
 		"\t\tlimit rate 20/second burst 50 packets log prefix \"egress-default "
 		"budget-destinations \" group 5 comment \"budget-destinations\"\n"
-		"\t\tcounter accept comment \"budget-destinations\"\n");
+		"\t\tcounter name \"budget-destinations\" accept comment "
+		"\"budget-destinations\"\n");
 }
 
 /* --- Permitting --------------------------------------------------------------------------------
@@ -280,6 +314,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_the_kernel_cannot_hold, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_observed_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits_of_overrides, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flagging_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flagged_and_audited, setup, teardown),

@@ -374,11 +374,23 @@ static void test_destinations_set(void **state)
 {
 	static const char *const lines[] = {"a.example", NULL};
 	struct policy *policy = sketch_policy(*state, lines);
+	const struct plan *plan;
 
-	policy->budget.destinations = 10;
-	assert_null(sketch_plan(*state, policy)->destinations_set);
 	policy->budget.refuse = true;
-	assert_string_equal(sketch_plan(*state, policy)->destinations_set, "destinations");
+	plan = sketch_plan(*state, policy);
+	assert_null(plan->destinations_set);
+	assert_false(plan->refuses_destinations);
+	policy->budget.destinations = 10;
+	plan = sketch_plan(*state, policy);
+	assert_string_equal(plan->destinations_set, "destinations");
+	assert_true(plan->refuses_destinations);
+	policy->budget.refuse = false;
+	plan = sketch_plan(*state, policy);
+	assert_string_equal(plan->destinations_set, "destinations");
+	assert_false(plan->refuses_destinations);
+	policy->budget.refuse = true;
+	policy->observe = true;
+	assert_false(sketch_plan(*state, policy)->refuses_destinations);
 }
 
 static const char *endpoint(const struct endpoint *endpoint, char *out)
