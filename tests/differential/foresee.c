@@ -152,6 +152,26 @@ static int add_lease(
 	return setlink_commit(trial->runner->link);
 }
 
+static bool has_leases(const struct plan *plan, const char *map)
+{
+	for (size_t group = 0; group < plan->n_groups; group++)
+		for (unsigned family = 0; family < PLAN_FAMILIES; family++)
+			if (strcmp(plan->groups[group].family[family].leases, map) == 0)
+				return true;
+	return false;
+}
+
+void foresee_swept(struct trial *trial, const struct plan *plan)
+{
+	size_t n_left = 0;
+
+	for (size_t i = 0; i < trial->n_held; i++)
+		if (strcmp(trial->held[i].table, plan->table) != 0 ||
+			has_leases(plan, trial->held[i].map))
+			trial->held[n_left++] = trial->held[i];
+	trial->n_held = n_left;
+}
+
 static bool is_live(const struct plan *plan, uint32_t mark)
 {
 	for (size_t i = 0; i < plan->n_rules; i++)

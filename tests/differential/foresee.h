@@ -19,6 +19,10 @@ int foresee_lease(struct trial *trial, const struct compiled *compiled, size_t i
  * it; 0: none. */
 uint32_t foresee_held(const struct trial *trial, size_t index);
 
+/* The plan was loaded by --apply, which takes away what none of its rules leads to: leases in maps
+ * that it does not have are gone. */
+void foresee_swept(struct trial *trial, const struct plan *plan);
+
 /* What is to become of a probe under the trial's policy, whose leases for it are given. False: the
  * compiler's parts disagree about it among themselves. */
 bool foresee(struct trial *trial, size_t index);

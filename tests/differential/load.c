@@ -94,7 +94,7 @@ static void print_said(const char *path)
 	free(said);
 }
 
-static int load_applied(const struct trial *trial, const struct source *source)
+static int load_applied(struct trial *trial, const struct plan *plan, const struct source *source)
 {
 	const char *folder = trial->runner->folder;
 	const char *arguments[8 + 2 * DRILL_OVERRIDES_MAX] = {
@@ -109,7 +109,9 @@ static int load_applied(const struct trial *trial, const struct source *source)
 	}
 	snprintf(said, sizeof(said), "%s/said", folder);
 	error = child_run(arguments, said);
-	if (error < 0 && trial->say)
+	if (error == 0)
+		foresee_swept(trial, plan);
+	else if (trial->say)
 		print_said(said);
 	return error;
 }
@@ -150,7 +152,7 @@ static int load_before(struct trial *trial, size_t index)
 	if (compile(trial, &source, diag, &compiled) < 0)
 		return 0;
 	trial->tables_before[index] = compiled.plan->table;
-	error = index > 0 && trial->runner->program ? load_applied(trial, &source)
+	error = index > 0 && trial->runner->program ? load_applied(trial, compiled.plan, &source)
 						    : load_text(trial, compiled.plan);
 	return error == 0 ? lease_all(trial, &compiled, false) : error;
 }
@@ -173,7 +175,7 @@ int load_policy(struct trial *trial)
 	for (size_t i = 0; i < trial->drill->n_before && error == 0; i++)
 		error = load_before(trial, i);
 	if (error == 0)
-		error = applied ? load_applied(trial, &source)
+		error = applied ? load_applied(trial, trial->compiled.plan, &source)
 				: load_text(trial, trial->compiled.plan);
 	if (error < 0)
 		return error;
