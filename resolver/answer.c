@@ -4,6 +4,7 @@
 #include <ldns/ldns.h>
 #include <string.h>
 
+#include "resolver/svcb.h"
 #include "rules/class.h"
 
 /*
@@ -15,6 +16,11 @@
  * its name along CNAME (or DNAME) records, never to a name already passed, at most
  * ANSWER_ALIASES_MAX steps, to the addresses of the last name. An answer without an address carries
  * no alias to the client either: an alias is then nothing but a way to move data.
+ *
+ * Records of other types are written anew, field by field, as ldns has read them: names in our own
+ * form, uncompressed and in lower case, everything else byte by byte, and nothing of a record that
+ * ldns does not know. Their names are names: whoever wants the addresses asks for them, and needs
+ * an entry for that. SVCB and HTTPS records are parsed further (svcb.c).
  *
  * The SOA of a negative answer is our own: the client needs the TTL in it, and nothing else of what
  * the zone's owner may have written there.
@@ -36,13 +42,31 @@ struct answer *answer_empty(
 	struct answer *answer = (struct answer *)buffer->bytes;
 
 	*answer = (struct answer){.rcode = rcode, .ede = ede, .rule = rule};
-	buffer->leased = 0;
+	buffer->leases.count = 0;
 	return answer;
 }
 
-static void add_address(struct answer_buffer *buffer, const uint8_t *raw, bool leased)
+bool answer_is_negative(const struct answer *answer)
+{
+	return answer->n_addresses == 0 && answer->n_records == 0;
+}
+
+bool answer_add_lease(struct answer_leases *leases, const struct inaddr *address)
+{
+	for (unsigned i = 0; i < leases->count; i++)
+		if (inaddr_compare(&leases->addresses[i], address) == 0)
+			return true;
+	if (leases->count == CHANNEL_ADDRESSES_MAX)
+		return false;
+	leases->addresses[leases->count++] = *address;
+	return true;
+}
+
+static void add_address(struct answer_buffer *buffer, const struct inaddr *address, bool leased)
 {
 	struct answer *answer = (struct answer *)buffer->bytes;
+	size_t raw_size;
+	const uint8_t *raw = inaddr_raw(address, &raw_size);
 
 	for (unsigned i = 0; i < answer->n_addresses; i++) {
 		size_t at = answer->size - (size_t)(i + 1) * answer->address_size;
@@ -53,8 +77,9 @@ static void add_address(struct answer_buffer *buffer, const uint8_t *raw, bool l
 		return;
 	memcpy(answer->data + answer->size, raw, answer->address_size);
 	answer->size += answer->address_size;
-	buffer->leased |= (uint64_t)leased << answer->n_addresses;
 	answer->n_addresses++;
+	if (leased)
+		answer_add_lease(&buffer->leases, address);
 }
 
 struct answer *answer_of_addresses(struct answer_buffer *buffer, uint16_t type,
@@ -65,22 +90,40 @@ struct answer *answer_of_addresses(struct answer_buffer *buffer, uint16_t type,
 
 	answer->address_size = type == RRTYPE_A ? 4 : 16;
 	for (size_t i = 0; i < count; i++) {
-		size_t size;
-		const uint8_t *raw = inaddr_raw(&addresses[i], &size);
+		uint16_t own_type = inaddr_is_ip4(&addresses[i]) ? RRTYPE_A : RRTYPE_AAAA;
 		bool leased;
 
-		if (size == answer->address_size &&
+		if (own_type == type &&
 			judge->permits(judge->context, &addresses[i], &leased, &refused))
-			add_address(buffer, raw, leased);
+			add_address(buffer, &addresses[i], leased);
 	}
 	if (answer->n_addresses == 0 && refused)
 		answer = answer_empty(buffer, RCODE_NOERROR, EDE_FILTERED, refused);
 	return answer;
 }
 
+struct answer *answer_of_name(
+	struct answer_buffer *buffer, uint16_t type, const struct name *target)
+{
+	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
+	struct writer writer = writer_over(answer->data, ANSWER_DATA_MAX);
+
+	answer->type = type;
+	answer->n_records = 1;
+	writer_u16(&writer, target->length);
+	name_write(&writer, target);
+	answer->size = (uint16_t)writer.pos;
+	return answer;
+}
+
 size_t answer_size(const struct answer *answer)
 {
 	return sizeof(*answer) + answer->size;
+}
+
+size_t answer_told(const struct answer *answer)
+{
+	return (size_t)answer->size + sizeof(uint32_t) + 1;
 }
 
 static const uint8_t *raw_address(const struct answer *answer, unsigned index)
@@ -97,12 +140,45 @@ struct inaddr answer_address(const struct answer *answer, unsigned index)
 	return answer->address_size == 4 ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
 }
 
+static bool is_opened(
+	const struct answer_leases *leases, uint64_t opened, const struct inaddr *address)
+{
+	for (unsigned i = 0; i < leases->count; i++)
+		if (inaddr_compare(&leases->addresses[i], address) == 0)
+			return opened >> i & 1;
+	return true;
+}
+
+/* Records of other types carry their addresses within: those stay as a whole, or not at all. */
+bool answer_keep_opened(struct answer *answer, const struct answer_leases *leases, uint64_t opened)
+{
+	uint8_t *addresses = answer->data + answer->aliases_size;
+	uint64_t all = leases->count > 0 ? UINT64_MAX >> (64 - leases->count) : 0;
+	unsigned kept = 0;
+
+	if ((opened & all) == all)
+		return true;
+	if (answer->n_records > 0)
+		return false;
+	for (unsigned i = 0; i < answer->n_addresses; i++) {
+		struct inaddr address = answer_address(answer, i);
+
+		if (!is_opened(leases, opened, &address))
+			continue;
+		memmove(addresses + (size_t)kept * answer->address_size,
+			addresses + (size_t)i * answer->address_size, answer->address_size);
+		kept++;
+	}
+	answer->size -= (uint16_t)((answer->n_addresses - kept) * answer->address_size);
+	answer->n_addresses = (uint8_t)kept;
+	return kept > 0;
+}
+
 bool answer_next_alias(const struct answer *answer, size_t *at, struct name *ret_target)
 {
-	size_t end = answer->size - (size_t)answer->n_addresses * answer->address_size;
-	struct reader reader = reader_over(answer->data, end);
+	struct reader reader = reader_over(answer->data, answer->aliases_size);
 
-	if (*at >= end)
+	if (*at >= answer->aliases_size)
 		return false;
 	reader_seek(&reader, *at);
 	name_read(&reader, ret_target);
@@ -134,6 +210,21 @@ static void write_soa(struct writer *writer, uint32_t ttl)
 	writer_u32(writer, ttl);   /* minimum: RFC 2308 section 4 */
 }
 
+/* Records that are no addresses. */
+static void write_others(
+	const struct answer *answer, size_t owner, uint32_t ttl, struct writer *writer)
+{
+	struct reader reader = reader_over(answer->data, answer->size);
+
+	reader_seek(&reader, answer->aliases_size);
+	for (unsigned i = 0; i < answer->n_records; i++) {
+		uint16_t size = reader_u16(&reader);
+
+		write_record(writer, owner, answer->type, ttl, size);
+		writer_bytes(writer, reader_bytes(&reader, size), size);
+	}
+}
+
 void answer_write(const struct answer *answer, uint32_t ttl, size_t question_size,
 	struct writer *writer, uint16_t *ret_answers, uint16_t *ret_authorities)
 {
@@ -141,9 +232,9 @@ void answer_write(const struct answer *answer, uint32_t ttl, size_t question_siz
 	size_t owner = MSG_HEADER_SIZE;
 	size_t at = 0;
 
-	*ret_answers = (uint16_t)(answer->n_aliases + answer->n_addresses);
+	*ret_answers = (uint16_t)(answer->n_aliases + answer->n_addresses + answer->n_records);
 	*ret_authorities = 0;
-	if (answer->n_addresses == 0) {
+	if (answer_is_negative(answer)) {
 		if (ttl > 0 && question_size > 0) {
 			write_soa(writer, ttl);
 			*ret_authorities = 1;
@@ -159,6 +250,7 @@ void answer_write(const struct answer *answer, uint32_t ttl, size_t question_siz
 		write_record(writer, owner, address_type(answer), ttl, answer->address_size);
 		writer_bytes(writer, raw_address(answer, i), answer->address_size);
 	}
+	write_others(answer, owner, ttl, writer);
 }
 
 /* The walk from a question to its addresses. */
@@ -309,7 +401,7 @@ static void take_addresses(struct walk *walk, uint16_t type, const struct answer
 			keep_smaller(&walk->refused_ttl, ttl);
 			continue;
 		}
-		add_address(buffer, raw, leased);
+		add_address(buffer, &address, leased);
 		keep_smaller(&walk->ttl, ttl);
 	}
 }
@@ -321,6 +413,71 @@ static void put_aliases(const struct walk *walk, struct answer *answer)
 		answer->size += walk->passed[i].length;
 	}
 	answer->n_aliases = (uint8_t)walk->n_aliases;
+	answer->aliases_size = answer->size;
+}
+
+/* A record's data as ldns has it: names in our form, the other fields as they came. */
+static bool rebuild_plain(const ldns_rr *record, struct writer *writer)
+{
+	for (size_t i = 0; i < ldns_rr_rd_count(record); i++) {
+		const ldns_rdf *field = ldns_rr_rdf(record, i);
+		struct name name;
+
+		if (!field)
+			return false;
+		if (ldns_rdf_get_type(field) != LDNS_RDF_TYPE_DNAME)
+			writer_bytes(writer, ldns_rdf_data(field), ldns_rdf_size(field));
+		else if (name_of_rdf(field, &name))
+			name_write(writer, &name);
+		else
+			return false;
+	}
+	return !writer->failed;
+}
+
+/* The data of a record at the last name as a client may have it. */
+static bool rebuild(struct walk *walk, const ldns_rr *record, const struct answer_judge *judge,
+	struct answer_buffer *buffer, struct writer *writer)
+{
+	uint8_t plain[ANSWER_RECORDS_BYTES];
+	struct writer raw = writer_over(plain, sizeof(plain));
+	const ldns_rr_type type = ldns_rr_get_type(record);
+
+	if (type != LDNS_RR_TYPE_SVCB && type != LDNS_RR_TYPE_HTTPS)
+		return rebuild_plain(record, writer);
+	return rebuild_plain(record, &raw) && svcb_rebuild(plain, raw.pos, walk_at(walk), judge,
+						      writer, &buffer->leases, &walk->refused);
+}
+
+/* Adds the records of a type other than addresses that the last name has, as far as there is
+ * room. */
+static void take_others(struct walk *walk, uint16_t type, const struct answer_judge *judge,
+	struct answer_buffer *buffer)
+{
+	struct answer *answer = (struct answer *)buffer->bytes;
+
+	answer->type = type;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
+		const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
+		uint8_t data[ANSWER_RECORDS_BYTES];
+		struct writer writer = writer_over(data, sizeof(data));
+		struct writer all = {.start = answer->data,
+			.size = answer->aliases_size + ANSWER_RECORDS_BYTES,
+			.pos = answer->size};
+		uint32_t ttl;
+
+		if (answer->n_records == ANSWER_RECORDS_MAX ||
+			!record_is(record, (ldns_rr_type)type, walk_at(walk), &ttl) ||
+			!rebuild(walk, record, judge, buffer, &writer))
+			continue;
+		writer_u16(&all, (uint16_t)writer.pos);
+		writer_bytes(&all, data, writer.pos);
+		if (all.failed)
+			return;
+		answer->size = (uint16_t)all.pos;
+		answer->n_records++;
+		keep_smaller(&walk->ttl, ttl);
+	}
 }
 
 /* The smaller of the SOA's TTL and its minimum (RFC 2308 section 5); 0, so not to be kept, without
@@ -340,6 +497,12 @@ static uint32_t negative_ttl(const ldns_pkt *packet)
 	return 0;
 }
 
+/* A question for an alias is answered by it. */
+static bool follows_aliases(uint16_t type)
+{
+	return type != RRTYPE_CNAME && type != RRTYPE_DNAME;
+}
+
 static enum answer_status read_records(const ldns_pkt *packet, const struct name *name,
 	uint16_t type, const struct answer_judge *judge, struct answer_buffer *buffer,
 	struct answer **ret_answer, uint32_t *ret_ttl)
@@ -349,12 +512,15 @@ static enum answer_status read_records(const ldns_pkt *packet, const struct name
 		.refused_ttl = TTL_NEGATIVE_MAX};
 
 	walk.passed[0] = *name;
-	if (!walk_aliases(&walk))
+	if (follows_aliases(type) && !walk_aliases(&walk))
 		return ANSWER_FAILED;
 	struct answer *answer = answer_empty(buffer, RCODE_NOERROR, EDE_NONE, NULL);
 	put_aliases(&walk, answer);
-	take_addresses(&walk, type, judge, buffer);
-	if (answer->n_addresses == 0) {
+	if (type == RRTYPE_A || type == RRTYPE_AAAA)
+		take_addresses(&walk, type, judge, buffer);
+	else
+		take_others(&walk, type, judge, buffer);
+	if (answer_is_negative(answer)) {
 		enum rcode rcode = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN
 					   ? RCODE_NXDOMAIN
 					   : RCODE_NOERROR;

@@ -2,43 +2,69 @@
 #include "resolver/cache.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "resolver/answer.h"
-
 /*
  * Theory of operation
  *
- * Records are written one behind the other into a ring; a new one overwrites the oldest. The
- * position in the ring is a count of units of 16 bytes that only grows, so a record is still there
- * as long as the head has not moved a whole ring past it.
+ * Records are written one behind the other into a ring. A position in it is a count of units of 16
+ * bytes that only grows; those from `tail` to `head` are in use. Each new record looks at a few of
+ * the oldest, at the tail, until a reserve is free again: what was asked for since it was written
+ * is written anew at the head, the others are gone. So many names that are asked for once, a
+ * stranger's under a wildcard, push out each other, and names in use stay. Only when the reserve is
+ * used up, because hardly anything but names in use is left, they go in the order they came.
+ * Who asks for the same names again and again holds them, up to the heat that all names end with:
+ * each round of the ring costs a record one degree.
  *
  * The index is a table of buckets of one cache line, 8 slots each, found by the keyed hash of
- * (name, type). A slot holds 32 bits of the hash and the record's position; a slot whose record was
- * overwritten is free. A full bucket gives up its oldest record. So a look-up touches one line of
- * the index and, where the 20 bits agree, one record; nothing is ever freed or moved, and a
- * stranger who can't know the key can't choose a bucket.
+ * (name, type). A slot holds 20 bits of the hash and the record's position. A full bucket gives up
+ * its coolest record. So a look-up touches one line of the index and, where the bits agree, one
+ * record; and a stranger who can't know the key can't choose a bucket.
  *
- * Memory is mapped whole and touched only as it fills.
+ * The index begins small and grows with what it holds, so that of few records it lies in few lines
+ * and pages. Growing looks at every record once; it is done a few times in all.
+ *
+ * Memory is mapped whole and touched only as it fills. From some thousand records on it is asked
+ * for in large pages: else each look-up would wait for the tables of pages, too.
  */
 
 #define CACHE_UNIT 16
 #define BUCKET_SLOTS 8
-#define UNITS_PER_SLOT 8 /* a slot of the index for every 128 bytes of records */
+#define BUCKETS_MIN 256
+#define GROWTH 4           /* times as many buckets, when half of the slots are in use */
+#define UNITS_PER_SLOT 4   /* a slot of the index for every 64 bytes of records */
+#define LARGE_BUCKETS 4096 /* of a cache that is in large pages from then on */
+#define HEAT_MAX 3
+#define RESERVE_SHARE 16 /* one part in so many of the ring is kept free */
+#define STEPS_MAX 16     /* records looked at for a new one */
+#define RECORD_MAX (sizeof(struct record) + NAME_WIRE_MAX + MSG_TTLS_MAX * 2 + MSG_MAX + CACHE_UNIT)
+#define LINE 64
 
 struct record {
 	struct mono expires;
+	const char *rule;
+	uint32_t hash; /* of the question: its bucket */
+	uint16_t units;
 	uint16_t type;
-	uint8_t name_length;
-	/* then the name, then the answer, each at a multiple of 8 */
-	_Alignas(8) uint8_t bytes[];
+	uint16_t size; /* of the records */
+	uint16_t n_answers;
+	uint16_t n_authorities;
+	int16_t ede;
+	uint16_t stale_seconds;
+	uint8_t name_length; /* 0: nothing but the space to the ring's end */
+	uint8_t rcode;
+	uint8_t n_ttls;
+	uint8_t heat;
+	bool ask_policy;
+	bool authentic;
+	/* then the places of TTLs, the name, the records */
+	_Alignas(2) uint8_t bytes[];
 };
 
 struct slot {
-	uint64_t tag : 20; /* 0: never used */
+	uint64_t tag : 20; /* 0: free */
 	uint64_t position : 44;
 };
 
@@ -46,22 +72,27 @@ struct cache {
 	struct hash_key key;
 	uint8_t *ring;
 	struct slot (*buckets)[BUCKET_SLOTS];
-	uint32_t units; /* the ring's size, a power of two */
-	uint32_t bucket_mask;
-	uint64_t head;    /* the next record's position */
-	uint64_t written; /* units in use since the start, at most `units` */
-};
-
-struct locus {
-	struct slot *bucket;
-	uint64_t tag;
+	uint32_t units;       /* the ring's size, a power of two */
+	uint32_t n_buckets;   /* that there is room for, a power of two */
+	uint32_t bucket_mask; /* of those in use */
+	uint32_t n_used;      /* slots */
+	uint32_t reserve;     /* units kept free */
+	uint64_t head, tail;  /* positions */
+	_Alignas(struct record) uint8_t moving[RECORD_MAX];
 };
 
 static void *map(size_t size)
 {
 	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
 	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* The head of a record that says there is none may lie a little beyond the ring's end. */
+static size_t ring_bytes(const struct cache *cache)
+{
+	return (size_t)cache->units * CACHE_UNIT + sizeof(struct record);
 }
 
 int cache_new(size_t bytes, const struct hash_key *key, struct cache **ret_cache)
@@ -74,10 +105,11 @@ int cache_new(size_t bytes, const struct hash_key *key, struct cache **ret_cache
 	cache->units = 1024;
 	while (cache->units < 1u << 30 && (size_t)cache->units * 2 * CACHE_UNIT <= bytes)
 		cache->units *= 2;
-	uint32_t buckets = cache->units / UNITS_PER_SLOT / BUCKET_SLOTS;
-	cache->bucket_mask = buckets - 1;
-	cache->ring = map((size_t)cache->units * CACHE_UNIT);
-	cache->buckets = map(buckets * sizeof(*cache->buckets));
+	cache->reserve = cache->units / RESERVE_SHARE;
+	cache->n_buckets = cache->units / UNITS_PER_SLOT / BUCKET_SLOTS;
+	cache->bucket_mask = (cache->n_buckets < BUCKETS_MIN ? cache->n_buckets : BUCKETS_MIN) - 1;
+	cache->ring = map(ring_bytes(cache));
+	cache->buckets = map(cache->n_buckets * sizeof(*cache->buckets));
 	if (!cache->ring || !cache->buckets) {
 		cache_free(cache);
 		return -ENOMEM;
@@ -91,20 +123,30 @@ void cache_free(struct cache *cache)
 	if (!cache)
 		return;
 	if (cache->ring)
-		munmap(cache->ring, (size_t)cache->units * CACHE_UNIT);
+		munmap(cache->ring, ring_bytes(cache));
 	if (cache->buckets)
-		munmap(cache->buckets, (cache->bucket_mask + 1) * sizeof(*cache->buckets));
+		munmap(cache->buckets, cache->n_buckets * sizeof(*cache->buckets));
 	free(cache);
 }
 
-static struct locus locate(const struct cache *cache, const struct name *name, uint16_t type)
+void cache_clear(struct cache *cache)
 {
-	uint64_t hash = msg_hash_question(&cache->key, name, type);
+	madvise(cache->buckets, (cache->bucket_mask + 1) * sizeof(*cache->buckets), MADV_DONTNEED);
+	madvise(cache->ring, ring_bytes(cache), MADV_DONTNEED);
+	cache->head = 0;
+	cache->tail = 0;
+}
 
-	return (struct locus){
-		.bucket = cache->buckets[hash & cache->bucket_mask],
-		.tag = (hash >> 44) | 1,
-	};
+/* --- Looking up --- */
+
+static struct slot *bucket_of(const struct cache *cache, uint64_t hash)
+{
+	return cache->buckets[hash & cache->bucket_mask];
+}
+
+static uint64_t tag_of(uint64_t hash)
+{
+	return hash >> 44 | 1;
 }
 
 static struct record *record_at(const struct cache *cache, uint64_t position)
@@ -114,102 +156,261 @@ static struct record *record_at(const struct cache *cache, uint64_t position)
 	return (struct record *)(void *)(cache->ring + offset);
 }
 
-/* How many units ago the record of a slot was written; beyond `written` it is no more. */
-static uint64_t age(const struct cache *cache, const struct slot *slot)
+static const uint8_t *name_in(const struct record *record)
 {
-	return cache->head - slot->position;
+	return record->bytes + record->n_ttls * sizeof(uint16_t);
 }
 
-static bool slot_lives(const struct cache *cache, const struct slot *slot)
+struct cache_place cache_place(const struct cache *cache, const struct name *name, uint16_t type)
 {
-	return slot->tag != 0 && age(cache, slot) <= cache->written;
+	struct cache_place place = {msg_hash_question(&cache->key, name, type)};
+
+	__builtin_prefetch(bucket_of(cache, place.hash));
+	return place;
 }
 
-static size_t answer_offset(size_t name_length)
+void cache_fetch(const struct cache *cache, struct cache_place place)
 {
-	return (name_length + 7) & ~(size_t)7;
-}
+	const struct slot *bucket = bucket_of(cache, place.hash);
 
-static struct slot *find(const struct cache *cache, const struct locus *locus,
-	const struct name *name, uint16_t type)
-{
 	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-		struct slot *slot = &locus->bucket[i];
-		if (slot->tag != locus->tag || !slot_lives(cache, slot))
+		if (bucket[i].tag != tag_of(place.hash))
 			continue;
-		const struct record *record = record_at(cache, slot->position);
+		const uint8_t *record = (const uint8_t *)record_at(cache, bucket[i].position);
+		__builtin_prefetch(record);
+		__builtin_prefetch(record + LINE);
+	}
+}
+
+static struct slot *find(
+	const struct cache *cache, struct cache_place place, const struct name *name, uint16_t type)
+{
+	struct slot *bucket = bucket_of(cache, place.hash);
+
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+		if (bucket[i].tag != tag_of(place.hash))
+			continue;
+		const struct record *record = record_at(cache, bucket[i].position);
 		if (record->type == type && record->name_length == name->length &&
-			memcmp(record->bytes, name->wire, name->length) == 0)
-			return slot;
+			memcmp(name_in(record), name->wire, name->length) == 0)
+			return &bucket[i];
 	}
 	return NULL;
 }
 
-const struct answer *cache_find(struct cache *cache, const struct name *name, uint16_t type,
-	struct mono now, struct mono *ret_expires)
+bool cache_find(struct cache *cache, struct cache_place place, const struct name *name,
+	uint16_t type, struct cached *ret_cached)
 {
-	struct locus locus = locate(cache, name, type);
-	const struct slot *slot = find(cache, &locus, name, type);
+	const struct slot *slot = find(cache, place, name, type);
 
 	if (!slot)
-		return NULL;
-	const struct record *record = record_at(cache, slot->position);
-	if (!mono_before(now, record->expires))
-		return NULL;
-	*ret_expires = record->expires;
-	return (const struct answer *)(const void *)(record->bytes + answer_offset(name->length));
+		return false;
+	struct record *record = record_at(cache, slot->position);
+	if (record->heat < HEAT_MAX)
+		record->heat++;
+	*ret_cached = (struct cached){
+		.expires = record->expires,
+		.stale_seconds = record->stale_seconds,
+		.ask_policy = record->ask_policy,
+		.body = {.rule = record->rule,
+			.ede = record->ede,
+			.rcode = record->rcode,
+			.authentic = record->authentic,
+			.n_ttls = record->n_ttls,
+			.n_answers = record->n_answers,
+			.n_authorities = record->n_authorities,
+			.size = record->size,
+			.records = name_in(record) + record->name_length,
+			.ttls = (const uint16_t *)(const void *)record->bytes},
+	};
+	return true;
 }
 
-/* The slot for a new record: that of the same question, else a free one, else the oldest. */
-static struct slot *choose(const struct cache *cache, const struct locus *locus,
-	const struct name *name, uint16_t type)
-{
-	struct slot *chosen = find(cache, locus, name, type);
+/* --- Storing --- */
 
-	for (unsigned i = 0; i < BUCKET_SLOTS && !chosen; i++) {
-		if (!slot_lives(cache, &locus->bucket[i]))
-			chosen = &locus->bucket[i];
-	}
-	if (chosen)
-		return chosen;
-	chosen = &locus->bucket[0];
-	for (unsigned i = 1; i < BUCKET_SLOTS; i++) {
-		if (age(cache, &locus->bucket[i]) > age(cache, chosen))
-			chosen = &locus->bucket[i];
-	}
-	return chosen;
-}
-
-/* Takes `units` of the ring in one piece; what does not fit before its end is left empty. */
-static uint64_t claim(struct cache *cache, uint64_t units)
+/* What it takes to put so many units at the head in one piece: what does not fit before the ring's
+ * end is left empty. */
+static uint64_t units_taken(const struct cache *cache, uint64_t units)
 {
 	uint64_t left = cache->units - (cache->head & (cache->units - 1));
-	uint64_t skip = units > left ? left : 0;
-	uint64_t position = cache->head + skip;
-	uint64_t written = cache->written + skip + units;
 
+	return units > left ? left + units : units;
+}
+
+static bool has_room(const struct cache *cache, uint64_t units)
+{
+	return cache->units - (cache->head - cache->tail) >= units_taken(cache, units);
+}
+
+/* Takes the units, for which there must be room. */
+static uint64_t claim(struct cache *cache, uint64_t units)
+{
+	uint64_t empty = units_taken(cache, units) - units, position;
+
+	if (empty > 0) {
+		record_at(cache, cache->head)->units = (uint16_t)empty;
+		record_at(cache, cache->head)->name_length = 0;
+	}
+	position = cache->head + empty;
 	cache->head = position + units;
-	cache->written = written < cache->units ? written : cache->units;
 	return position;
 }
 
-void cache_store(struct cache *cache, const struct name *name, uint16_t type,
-	const struct answer *answer, struct mono now, struct mono expires)
+/* The slot of the record at the tail; NULL for one that another took the place of. */
+static struct slot *tail_slot(const struct cache *cache)
 {
-	size_t size = sizeof(struct record) + answer_offset(name->length) + answer_size(answer);
+	const struct record *record = record_at(cache, cache->tail);
+	struct slot *bucket = bucket_of(cache, record->hash);
 
-	if (!mono_before(now, expires))
+	for (unsigned i = 0; i < BUCKET_SLOTS && record->name_length > 0; i++)
+		if (bucket[i].tag != 0 && bucket[i].position == cache->tail)
+			return &bucket[i];
+	return NULL;
+}
+
+/* Frees the record at the tail, or, if it may, writes it anew at the head. */
+static void take_from_tail(struct cache *cache, bool may_move)
+{
+	struct record *record = record_at(cache, cache->tail);
+	struct slot *slot = tail_slot(cache);
+	uint16_t units = record->units;
+
+	if (slot && record->heat > 0 && may_move) {
+		record->heat--;
+		memcpy(cache->moving, record, (size_t)units * CACHE_UNIT);
+		cache->tail += units;
+		if (has_room(cache, units)) {
+			slot->position = claim(cache, units);
+			memcpy(record_at(cache, slot->position), cache->moving,
+				(size_t)units * CACHE_UNIT);
+			return;
+		}
+	} else {
+		cache->tail += units;
+	}
+	if (slot) {
+		slot->tag = 0;
+		cache->n_used--;
+	}
+}
+
+/* Spreads what is in a bucket over those that it becomes. Each of them has what was in one, so
+ * there is room. */
+static void split(struct cache *cache, uint32_t index)
+{
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
+		struct slot *slot = &cache->buckets[index][i];
+		uint32_t hash;
+
+		if (slot->tag == 0)
+			continue;
+		hash = record_at(cache, slot->position)->hash;
+		if ((hash & cache->bucket_mask) == index)
+			continue;
+		bucket_of(cache, hash)[i] = *slot;
+		slot->tag = 0;
+	}
+}
+
+static void grow(struct cache *cache)
+{
+	uint32_t n_buckets = cache->bucket_mask + 1;
+
+	if (cache->n_used < n_buckets * BUCKET_SLOTS / 4 || n_buckets == cache->n_buckets)
 		return;
-	struct locus locus = locate(cache, name, type);
-	struct slot *slot = choose(cache, &locus, name, type);
-	uint64_t position = claim(cache, (size + CACHE_UNIT - 1) / CACHE_UNIT);
-	struct record *record = record_at(cache, position);
+	cache->bucket_mask = n_buckets * GROWTH > cache->n_buckets ? cache->n_buckets - 1
+								   : n_buckets * GROWTH - 1;
+	/* A kernel without large pages does as well, only slower. */
+	if (cache->bucket_mask >= LARGE_BUCKETS) {
+		madvise(cache->ring, ring_bytes(cache), MADV_HUGEPAGE);
+		madvise(cache->buckets, cache->n_buckets * sizeof(*cache->buckets), MADV_HUGEPAGE);
+	}
+	for (uint32_t i = 0; i < n_buckets; i++)
+		split(cache, i);
+}
 
-	record->expires = expires;
-	record->type = type;
+static void make_room(struct cache *cache, uint64_t units)
+{
+	for (unsigned i = 0; i < STEPS_MAX && cache->tail < cache->head; i++) {
+		if (has_room(cache, cache->reserve + units))
+			return;
+		take_from_tail(cache, true);
+	}
+	while (!has_room(cache, units))
+		take_from_tail(cache, false);
+}
+
+/* The slot for a new record, which is found by `place`: a free one, else the coolest record's. */
+static struct slot *choose(const struct cache *cache, struct cache_place place)
+{
+	struct slot *bucket = bucket_of(cache, place.hash), *coolest = bucket;
+
+	for (unsigned i = 0; i < BUCKET_SLOTS; i++)
+		if (bucket[i].tag == 0)
+			return &bucket[i];
+	for (unsigned i = 1; i < BUCKET_SLOTS; i++)
+		if (record_at(cache, bucket[i].position)->heat <
+			record_at(cache, coolest->position)->heat)
+			coolest = &bucket[i];
+	return coolest;
+}
+
+static void fill(struct record *record, const struct name *name, const struct cached *cached)
+{
+	const struct msg_body *body = &cached->body;
+	uint8_t *at = record->bytes;
+
+	record->expires = cached->expires;
+	record->stale_seconds = cached->stale_seconds;
+	record->ask_policy = cached->ask_policy;
+	record->rule = body->rule;
+	record->ede = body->ede;
+	record->rcode = body->rcode;
+	record->authentic = body->authentic;
+	record->n_ttls = body->n_ttls;
+	record->n_answers = body->n_answers;
+	record->n_authorities = body->n_authorities;
+	record->size = body->size;
 	record->name_length = name->length;
-	memcpy(record->bytes, name->wire, name->length);
-	memcpy(record->bytes + answer_offset(name->length), answer, answer_size(answer));
-	slot->tag = locus.tag;
+	memcpy(at, body->ttls, body->n_ttls * sizeof(*body->ttls));
+	at += body->n_ttls * sizeof(*body->ttls);
+	memcpy(at, name->wire, name->length);
+	memcpy(at + name->length, body->records, body->size);
+}
+
+static size_t units_of(const struct name *name, const struct msg_body *body)
+{
+	size_t size = sizeof(struct record) + body->n_ttls * sizeof(*body->ttls) + name->length +
+		      body->size;
+
+	return (size + CACHE_UNIT - 1) / CACHE_UNIT;
+}
+
+void cache_store(
+	struct cache *cache, const struct name *name, uint16_t type, const struct cached *cached)
+{
+	struct cache_place place = cache_place(cache, name, type);
+	size_t units = units_of(name, &cached->body);
+	uint8_t heat = 0;
+
+	if (units > cache->units / 2)
+		return;
+	make_room(cache, units);
+	grow(cache);
+	struct slot *slot = find(cache, place, name, type);
+	if (slot)
+		heat = record_at(cache, slot->position)->heat;
+	else
+		slot = choose(cache, place);
+	if (slot->tag == 0)
+		cache->n_used++;
+	uint64_t position = claim(cache, units);
+	struct record *record = record_at(cache, position);
+	fill(record, name, cached);
+	record->hash = (uint32_t)place.hash;
+	record->units = (uint16_t)units;
+	record->type = type;
+	record->heat = heat;
+	slot->tag = tag_of(place.hash);
 	slot->position = position;
 }

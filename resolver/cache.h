@@ -2,32 +2,54 @@
 #ifndef EGRESS_RESOLVER_CACHE_H
 #define EGRESS_RESOLVER_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "resolver/msg.h"
 #include "src/base/clock.h"
 #include "src/base/hash.h"
 #include "src/base/name.h"
 
-struct answer;
-
-/* Answers by name and type, in memory of a fixed size. */
+/* Bodies of replies by name and type, in memory of a fixed size. */
 struct cache;
 
-/* A cache whose answers take at most `bytes`. 0 or -ENOMEM. */
+/* A cache whose bodies take at most `bytes`. 0 or -ENOMEM. */
 int cache_new(size_t bytes, const struct hash_key *key, struct cache **ret_cache);
 void cache_free(struct cache *cache);
 
-/*
- * The answer to (name, type) that is still good at `now`, or NULL; *ret_expires says until when. It
- * is valid until the next cache_store().
- */
-const struct answer *cache_find(struct cache *cache, const struct name *name, uint16_t type,
-	struct mono now, struct mono *ret_expires);
+/* Forgets everything. */
+void cache_clear(struct cache *cache);
 
-/* Keeps a copy until `expires`, in the place of an older one. When the cache is full the oldest
- * answers give way. */
-void cache_store(struct cache *cache, const struct name *name, uint16_t type,
-	const struct answer *answer, struct mono now, struct mono expires);
+/* What is kept for a question. */
+struct cached {
+	struct mono expires;
+	uint16_t stale_seconds; /* for so long after that it may still be served, if need be */
+	bool ask_policy;        /* each time: what it says of the name changes, or is to be told */
+	struct msg_body body;
+};
+
+/* Where a question is looked for. */
+struct cache_place {
+	uint64_t hash;
+};
+
+/*
+ * A look-up in three steps, so that several can wait for their memory together: cache_place() finds
+ * out where to look, cache_fetch() has what lies there fetched, cache_find() looks. All that is
+ * done between them for one question is done for the others, too.
+ */
+struct cache_place cache_place(const struct cache *cache, const struct name *name, uint16_t type);
+void cache_fetch(const struct cache *cache, struct cache_place place);
+
+/* What is kept for (name, type), expired or not; false: nothing is. It is valid until the next
+ * cache_store(). */
+bool cache_find(struct cache *cache, struct cache_place place, const struct name *name,
+	uint16_t type, struct cached *ret_cached);
+
+/* Keeps a copy, in the place of an older one. When the cache is full, what was not asked for in a
+ * long time gives way. */
+void cache_store(
+	struct cache *cache, const struct name *name, uint16_t type, const struct cached *cached);
 
 #endif

@@ -83,6 +83,32 @@ int channel_receive_requests(int keeper_end, struct channel_request *ret_request
 	return count_requests(messages, (unsigned)received);
 }
 
+int channel_send_replies(int keeper_end, const struct channel_reply *replies, size_t count)
+{
+	struct mmsghdr messages[BATCH];
+	struct iovec parts[BATCH];
+
+	while (count > 0) {
+		size_t some = count < BATCH ? count : BATCH;
+		int sent;
+
+		memset(messages, 0, some * sizeof(*messages));
+		for (size_t i = 0; i < some; i++) {
+			parts[i] =
+				(struct iovec){(void *)(uintptr_t)&replies[i], sizeof(replies[i])};
+			messages[i].msg_hdr.msg_iov = &parts[i];
+			messages[i].msg_hdr.msg_iovlen = 1;
+		}
+		sent = sendmmsg(keeper_end, messages, (unsigned)some, MSG_NOSIGNAL);
+		if (sent < 0 && errno != EINTR)
+			return -errno;
+		sent = sent < 0 ? 0 : sent;
+		replies += sent;
+		count -= (size_t)sent;
+	}
+	return 0;
+}
+
 int channel_send_reply(int keeper_end, const struct channel_reply *reply, int passed)
 {
 	struct channel_reply copy = *reply;
@@ -135,13 +161,67 @@ int channel_receive_reply(struct channel *channel, struct channel_reply *ret_rep
 	if (size == 0)
 		return -EPIPE;
 	passed = take_passed(&message);
-	if (size != sizeof(reply) || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) {
+	if (size != sizeof(reply) || message.msg_flags & MSG_TRUNC) {
 		fd_closep(&passed);
 		return -EPROTO;
 	}
-	if (channel->n_out > 0)
+	/* Without a descriptor of its own to spare this process gets none (net/core/scm.c). */
+	if (message.msg_flags & MSG_CTRUNC) {
+		fd_closep(&passed);
+		reply.status = -EMFILE;
+	}
+	if (channel->n_out > 0 && reply.op != CHANNEL_FORGET)
 		channel->n_out--;
 	*ret_reply = reply;
 	*ret_passed = passed;
 	return 0;
+}
+
+/* --- The parent and the keeper --- */
+
+static int send_message(int fd, const void *bytes, size_t size)
+{
+	ssize_t sent;
+
+	do
+		sent = send(fd, bytes, size, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+/* Descriptors that come along are closed by the kernel: there is no room for them. */
+static int receive_message(int fd, void *bytes, size_t size)
+{
+	struct iovec part = {bytes, size};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t got;
+
+	do
+		got = recvmsg(fd, &message, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	if (got == 0)
+		return -EPIPE;
+	return (size_t)got != size || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : 0;
+}
+
+int control_send_request(int parent_end, const struct control_request *request)
+{
+	return send_message(parent_end, request, sizeof(*request));
+}
+
+int control_receive_reply(int parent_end, struct control_reply *ret_reply)
+{
+	return receive_message(parent_end, ret_reply, sizeof(*ret_reply));
+}
+
+int control_receive_request(int keeper_end, struct control_request *ret_request)
+{
+	return receive_message(keeper_end, ret_request, sizeof(*ret_request));
+}
+
+int control_send_reply(int keeper_end, const struct control_reply *reply)
+{
+	return send_message(keeper_end, reply, sizeof(*reply));
 }

@@ -26,6 +26,7 @@ enum channel_op {
 	CHANNEL_LEASED = 2, /* keeper: the kernel acknowledged, or why not */
 	CHANNEL_SOCKET = 3, /* worker: a socket to an upstream, please */
 	CHANNEL_OPENED = 4, /* keeper: here it is (SCM_RIGHTS), or why not */
+	CHANNEL_FORGET = 5, /* keeper, unasked: what is remembered of earlier answers is void */
 };
 
 struct channel_request {
@@ -41,17 +42,96 @@ struct channel_request {
 		struct {
 			uint32_t upstream; /* index into the policy's list */
 			uint32_t stream;   /* 0: UDP, connected and bound to a random port; 1: TCP,
-					      not yet connected */
+					      connecting */
 		} socket;
 	};
 };
 
 struct channel_reply {
-	uint32_t op; /* CHANNEL_LEASED or CHANNEL_OPENED */
-	uint32_t ticket;
-	int32_t status;   /* 0 or -errno; -EDQUOT: [budget] destinations is spent */
+	uint32_t op;      /* CHANNEL_LEASED, CHANNEL_OPENED or CHANNEL_FORGET */
+	uint32_t ticket;  /* CHANNEL_FORGET: 0 */
+	int32_t status;   /* 0 or -errno; -EDQUOT: [budget] destinations is spent; -ENOSPC, -ENFILE:
+			     there is no room for any of the addresses */
 	uint32_t seconds; /* CHANNEL_LEASED: how long the addresses stay open from now on */
+	uint64_t opened;  /* CHANNEL_LEASED: those of the request's addresses that are open, bit
+			     1 << index; where there was no room for all of them, some */
 };
+
+/*
+ * What the parent asks of the keeper, over a channel of its own of the same kind (crew_control()):
+ * what is leased, and to take it back. Each request is answered by one reply with its ticket, in
+ * their order; CONTROL_OUT_MAX may be out at once. Nothing of it changes what the policy permits: a
+ * name that is asked for again is opened again.
+ */
+#define CONTROL_OUT_MAX 8
+
+enum control_op {
+	CONTROL_LIST = 101,   /* the leases, a page at a time */
+	CONTROL_REVOKE = 102, /* closes those of an address or a name */
+	CONTROL_FLUSH = 103,  /* closes all */
+};
+
+enum control_by {
+	CONTROL_BY_ADDRESS = 1,
+	CONTROL_BY_NAME = 2, /* those that it opened, or was the last to ask for */
+};
+
+struct control_request {
+	uint32_t op;
+	uint32_t ticket;
+	uint32_t by;     /* CONTROL_REVOKE: enum control_by; else 0 */
+	uint32_t flows;  /* CONTROL_LIST: 1 to look which have live connections, which costs a walk
+			    of conntrack's table; else 0 */
+	uint64_t cursor; /* CONTROL_LIST: 0 for the first page, then the reply's; else 0 */
+	struct inaddr address; /* CONTROL_BY_ADDRESS */
+	struct name name;      /* CONTROL_BY_NAME */
+};
+
+#define CONTROL_LEASES 16
+
+/* No rule of the policy in force has the mark: connections do not pass by this lease. */
+#define CONTROL_NO_RULE UINT32_MAX
+
+struct control_lease {
+	struct inaddr address;
+	uint32_t mark;    /* of its connections */
+	uint32_t rule;    /* index into the plan's rules, or CONTROL_NO_RULE */
+	uint32_t seconds; /* left, rounded down */
+	uint16_t group;   /* index into the plan's port groups */
+	uint8_t flagged;  /* 1: its connections are reported */
+	uint8_t flows;    /* 1: it had live connections when that was last looked for */
+	struct name name; /* length 0: not known, as of leases of a keeper before */
+};
+
+/*
+ * A page of CONTROL_LIST may hold no lease and not be the last one. The plan is the one of the
+ * crew; leases that come and go while pages are read may be missed or listed. -ESTALE: the record
+ * was rearranged, begin anew. -EOPNOTSUPP: this system does not tell connections (`flows`).
+ * CONTROL_REVOKE and CONTROL_FLUSH answer when the kernel has acknowledged: then the addresses are
+ * closed to new connections, the workers have been told to forget their answers, and `total` is how
+ * many leases there were. Connections that are established go on: end them by the rule's mark, or
+ * in conntrack. -errno: some may have been closed.
+ */
+struct control_reply {
+	uint32_t op; /* the request's */
+	uint32_t ticket;
+	int32_t status;  /* 0 or -errno */
+	uint32_t count;  /* CONTROL_LIST: of `leases` */
+	uint64_t cursor; /* CONTROL_LIST: for the next page; 0: this was the last */
+	uint64_t total;  /* CONTROL_LIST, first page: leases on record; else those closed */
+	struct control_lease leases[CONTROL_LEASES];
+};
+
+/* The parent's end. 0; -EAGAIN when the keeper is behind; or -errno. */
+int control_send_request(int parent_end, const struct control_request *request);
+
+/* 0; -EAGAIN when none waits; -EPIPE when the keeper is gone; -EPROTO for a message of another
+ * size. */
+int control_receive_reply(int parent_end, struct control_reply *ret_reply);
+
+/* The keeper's end: the same for the next request, and the reply to it. */
+int control_receive_request(int keeper_end, struct control_request *ret_request);
+int control_send_reply(int keeper_end, const struct control_reply *reply);
 
 /* A worker's end: how many of its requests the keeper hasn't answered yet. */
 struct channel {
@@ -65,14 +145,19 @@ int channel_make(int *ret_keeper_end, int *ret_worker_end);
 /* 0; -EAGAIN when CHANNEL_OUT_MAX requests are out; or -errno. */
 int channel_send_request(struct channel *channel, const struct channel_request *request);
 
-/* The next reply and the descriptor that came with it, or -1. 0; -EAGAIN when none waits; -EPIPE
- * when the keeper is gone; -EPROTO for a message of another size. */
+/* The next reply, CHANNEL_FORGET included, and the descriptor that came with it, or -1. 0; -EAGAIN
+ * when none waits; -EPIPE when the keeper is gone; -EPROTO for a message of another size. When this
+ * process may have no more descriptors the reply's status is -EMFILE. */
 int channel_receive_reply(
 	struct channel *channel, struct channel_reply *ret_reply, int *ret_passed);
 
 /* The requests that wait, at most `count` of them: how many, 0 for none; -EPIPE when the worker is
  * gone; -EPROTO when a message has another size than a request, or brings a descriptor. */
 int channel_receive_requests(int keeper_end, struct channel_request *ret_requests, size_t count);
+
+/* All of them at once, which fit as long as the worker has no more than CHANNEL_OUT_MAX out. 0 or
+ * -errno: then some may have been sent. */
+int channel_send_replies(int keeper_end, const struct channel_reply *replies, size_t count);
 
 /* With `passed`, a descriptor that stays the caller's, unless it is negative. 0 or -errno. */
 int channel_send_reply(int keeper_end, const struct channel_reply *reply, int passed);

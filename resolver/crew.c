@@ -42,6 +42,8 @@ struct crew {
 	int report_end; /* the children's */
 	int leash;      /* the end to write */
 	int leash_end;  /* the children's */
+	int control;    /* what the keeper is asked by */
+	int control_end;
 	unsigned n_ready;
 	pid_t keeper; /* 0: has ended, or never was */
 	unsigned n_workers;
@@ -110,12 +112,13 @@ static struct confine confinement(const struct crew *crew, bool keep_net_admin)
 		.gid = crew->config.gid,
 		.keep_net_admin = keep_net_admin,
 		.empty_root = true,
+		.syscalls = keep_net_admin ? SYSCALLS_KEEPER : SYSCALLS_WORKER,
 	};
 }
 
 static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 {
-	int fds[CREW_WORKERS_MAX + 2];
+	int fds[CREW_WORKERS_MAX + 3];
 	struct keeper_config config = {
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, true),
@@ -124,6 +127,7 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 		.alone = crew->config.alone,
 		.channels = crew->keeper_ends,
 		.n_channels = crew->config.workers,
+		.control = crew->control_end,
 		.ready = crew->report_end,
 		.leash = crew->leash_end,
 	};
@@ -131,7 +135,8 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 	memcpy(fds, crew->keeper_ends, config.n_channels * sizeof(*fds));
 	fds[config.n_channels] = config.ready;
 	fds[config.n_channels + 1] = config.leash;
-	start_child(crew, "keeper", fds, config.n_channels + 2);
+	fds[config.n_channels + 2] = config.control;
+	start_child(crew, "keeper", fds, config.n_channels + 3);
 	_exit(keeper_run(&config));
 }
 
@@ -143,6 +148,10 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 	struct worker_config config = {
 		.compiled = crew->config.compiled,
 		.guard = crew->config.guard,
+		.trust = crew->config.trust,
+		.anchors = crew->config.anchors,
+		.cache_bytes = crew->config.cache_bytes,
+		.cookie_key = crew->config.cookie_key,
 		.confine = confinement(crew, false),
 		.channel = crew->worker_ends[number],
 		.udp = listeners_udp(listeners, number),
@@ -189,11 +198,14 @@ static int make_crew(const struct crew_config *config, struct mono now, struct c
 	crew->config = *config;
 	crew->since = now;
 	crew->reports = crew->report_end = crew->leash = crew->leash_end = -1;
+	crew->control = crew->control_end = -1;
 	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++)
 		crew->keeper_ends[i] = crew->worker_ends[i] = -1;
 	error = make_pipe(&crew->reports, &crew->report_end);
 	if (!error)
 		error = make_pipe(&crew->leash_end, &crew->leash);
+	if (!error)
+		error = channel_make(&crew->control_end, &crew->control);
 	for (unsigned i = 0; i < config->workers && !error; i++)
 		error = channel_make(&crew->keeper_ends[i], &crew->worker_ends[i]);
 	if (error)
@@ -220,6 +232,7 @@ int crew_start(const struct crew_config *config, struct mono now, struct crew **
 		return error;
 	}
 	crew->keeper = pid;
+	fd_closep(&crew->control_end);
 	for (unsigned i = 0; i < config->workers; i++)
 		fd_closep(&crew->keeper_ends[i]);
 	*ret_crew = crew;
@@ -234,6 +247,8 @@ void crew_free(struct crew *crew)
 	fd_closep(&crew->report_end);
 	fd_closep(&crew->leash);
 	fd_closep(&crew->leash_end);
+	fd_closep(&crew->control);
+	fd_closep(&crew->control_end);
 	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
 		fd_closep(&crew->keeper_ends[i]);
 		fd_closep(&crew->worker_ends[i]);
@@ -244,6 +259,11 @@ void crew_free(struct crew *crew)
 int crew_fd(const struct crew *crew)
 {
 	return crew->reports;
+}
+
+int crew_control(const struct crew *crew)
+{
+	return crew->control;
 }
 
 enum crew_state crew_state(const struct crew *crew)
@@ -327,7 +347,7 @@ void crew_dismiss(struct crew *crew)
 {
 	crew->dismissed = true;
 	fd_closep(&crew->reports);
-	/* The keeper doesn't mind: it ends when the last worker has. */
+	/* The keeper ends when the last worker has. */
 	fd_write_all(crew->leash, "", 1);
 }
 

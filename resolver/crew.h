@@ -17,11 +17,18 @@
  * together. */
 struct crew;
 
+struct anchors;
+struct tls_trust;
+
 #define CREW_WORKERS_MAX 64
 
 struct crew_config {
 	struct compiled compiled;
 	struct guard *guard;              /* made before, so that it is shared */
+	const struct anchors *anchors;    /* see resolver/anchor.h; NULL: none are needed */
+	size_t cache_bytes;               /* of each worker; 0: as many as is usual */
+	struct hash_key cookie_key;       /* of DNS cookies */
+	struct tls_trust *trust;          /* see resolver/tls.h */
 	struct hash_key destinations_key; /* see struct sets_config */
 	const struct listeners *listeners;
 	unsigned workers;
@@ -49,6 +56,10 @@ void crew_free(struct crew *crew);
 /* To be polled for reading while it starts, and crew_advance() called then; -1 afterwards. */
 int crew_fd(const struct crew *crew);
 void crew_advance(struct crew *crew);
+
+/* The parent's end of the channel that the keeper answers struct control_request in. It never
+ * blocks; what is sent before the keeper is ready waits. */
+int crew_control(const struct crew *crew);
 
 enum crew_state crew_state(const struct crew *crew);
 

@@ -11,6 +11,8 @@
 #include "resolver/grant.h"
 #include "resolver/msg.h"
 #include "resolver/pending.h"
+#include "resolver/prove.h"
+#include "resolver/upstream.h"
 
 /*
  * Theory of operation
@@ -26,14 +28,31 @@
  * anyway need none (a denylist's, mostly): an answer of nothing else leaves in finish_open(), for
  * as long as a lease could last at most.
  *
+ * When no server answers, what expired is served as long as a lease, which outlasts the TTL by its
+ * grace, still covers it; a failure is remembered for some seconds.
+ *
+ * An answer that the policy wants validated is, before anything else is done with it (prove.c): it
+ * is read, judged, and waits with its message until it is proved. Then it goes on as others do.
+ *
  * [limits] queries is spent by every well-formed query, first thing: beyond it the reply is
  * SERVFAIL, which clients take for something that passes, with the Extended Error Other (RFC 8914
- * section 4.1: none of the codes is about rates) and the limit's name. The wildcards' budgets are
- * spent by what would be asked of an upstream, and by nothing else.
+ * section 4.1: none of the codes is about rates) and the limit's name; so is queries_per_client.
+ * The wildcards' budgets are spent by what would be asked of an upstream and by what it answers,
+ * and by nothing else.
  */
 
 #define CACHE_BYTES_DEFAULT ((size_t)16 << 20)
-#define TRIES_MAX 4
+#define FAILURE_SECONDS 5
+#define STALE_TTL 30        /* RFC 8767 section 5 */
+#define STALE_SECONDS 43200 /* at most, for answers without a lease */
+
+/* A message of a batch that is being worked on. */
+struct turn {
+	enum msg_status status;
+	enum rcode rcode;
+	struct cache_place place;
+	struct msg_query query;
+};
 
 struct engine {
 	struct compiled compiled;
@@ -43,43 +62,14 @@ struct engine {
 	struct engine_io io;
 	struct cache *cache;
 	struct pending_table *pending;
-	unsigned preferred; /* the upstream server asked first */
+	struct upstream *upstream;
+	struct prover *prover;
+	struct hash_key cookie_key;
+	struct turn turns[ENGINE_BATCH];
+	struct msg_layout layout;
+	uint8_t laid_out[MSG_MAX];
 	uint8_t reply[MSG_MAX];
 };
-
-int engine_new(const struct engine_config *config, struct engine **ret_engine)
-{
-	struct engine *engine = calloc(1, sizeof(*engine));
-
-	if (!engine)
-		return -ENOMEM;
-	engine->compiled = config->compiled;
-	engine->dns = &config->compiled.plan->policy->dns;
-	engine->guard = config->guard;
-	engine->io = config->io;
-	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
-	int error = cache_new(bytes, &config->key, &engine->cache);
-	if (!error)
-		error = pending_new(&config->key, &engine->pending);
-	if (!error)
-		error = grants_new(&config->compiled, &engine->grants);
-	if (error) {
-		engine_free(engine);
-		return error;
-	}
-	*ret_engine = engine;
-	return 0;
-}
-
-void engine_free(struct engine *engine)
-{
-	if (!engine)
-		return;
-	cache_free(engine->cache);
-	pending_free(engine->pending);
-	grants_free(engine->grants);
-	free(engine);
-}
 
 /* The time that entries expire by. */
 static int64_t time_of(const struct engine *engine)
@@ -95,12 +85,61 @@ static void send_reply(struct engine *engine, const struct client *client,
 	engine->io.reply(engine->io.context, client, engine->reply, size);
 }
 
-static void send_empty(struct engine *engine, const struct client *client,
-	const struct msg_context *context, enum rcode rcode, enum ede ede, const char *rule)
+/* Writes the reply to a message that is answered at once. */
+static void reply_now(struct engine_message *message, const struct msg_context *context,
+	const struct answer *answer)
+{
+	message->reply_size = msg_write_reply(context, answer, 0, message->reply);
+}
+
+static void reply_empty(struct engine_message *message, const struct msg_context *context,
+	enum rcode rcode, enum ede ede, const char *rule)
 {
 	struct answer_buffer buffer;
 
-	send_reply(engine, client, context, answer_empty(&buffer, rcode, ede, rule), 0);
+	reply_now(message, context, answer_empty(&buffer, rcode, ede, rule));
+}
+
+/* Whether the policy is to be asked each time the name is answered from the cache: by then entries
+ * may have expired, and what is only observed is told each time. */
+static bool asks_policy(const struct engine *engine, const struct name *name)
+{
+	struct match_result result;
+
+	if (grants_expire(engine->grants))
+		return true;
+	return grants_name(engine->grants, name, 0, &result) && filter_observes(&result);
+}
+
+/* Keeps an answer for `ttl` seconds, and for `stale` ones more in case of need. */
+static void keep_answer(struct engine *engine, const struct pending *pending,
+	const struct answer *answer, uint32_t ttl, uint16_t stale, struct mono now)
+{
+	struct cached cached = {
+		.expires = mono_add(now, duration_seconds(ttl)), .stale_seconds = stale};
+
+	if (ttl == 0 || msg_lay_out(answer, &pending->name, engine->laid_out, &engine->layout) != 0)
+		return;
+	cached.ask_policy = asks_policy(engine, &pending->name);
+	cached.body = engine->layout.body;
+	cache_store(engine->cache, &pending->name, pending->type, &cached);
+}
+
+static void keep(struct engine *engine, const struct pending *pending, uint32_t ttl, uint16_t stale,
+	struct mono now)
+{
+	keep_answer(engine, pending, pending->answer, ttl, stale, now);
+}
+
+/* That no server answered, or none with what validates: whoever asks again at once is told so
+ * (RFC 9520 section 3.2). */
+static void keep_failure(struct engine *engine, const struct pending *pending, enum ede ede,
+	const char *rule, struct mono now)
+{
+	struct answer_buffer buffer;
+
+	keep_answer(engine, pending, answer_empty(&buffer, RCODE_SERVFAIL, ede, rule),
+		FAILURE_SECONDS, 0, now);
 }
 
 /* Answers all who wait for the question, and forgets it. */
@@ -132,19 +171,59 @@ static void finish_refused(struct engine *engine, struct pending *pending, const
 
 static void finish_negative(struct engine *engine, struct pending *pending, struct mono now)
 {
-	struct mono expires = mono_add(now, duration_seconds(pending->ttl));
-
-	cache_store(engine->cache, &pending->name, pending->type, pending->answer, now, expires);
+	keep(engine, pending, pending->ttl, 0, now);
 	finish(engine, pending, pending->answer, pending->ttl);
 }
 
 /* None of the addresses needs a lease. */
 static void finish_open(struct engine *engine, struct pending *pending, struct mono now)
 {
-	struct mono expires = mono_add(now, duration_seconds(pending->ttl));
-
-	cache_store(engine->cache, &pending->name, pending->type, pending->answer, now, expires);
+	keep(engine, pending, pending->ttl, grants_expire(engine->grants) ? 0 : STALE_SECONDS, now);
 	finish(engine, pending, pending->answer, pending->ttl);
+}
+
+/* For how long a lease of so much time outlasts a TTL. */
+static uint16_t stale_seconds(int64_t left_ms, uint32_t ttl)
+{
+	int64_t seconds = (left_ms - 1) / 1000 - ttl;
+
+	return seconds < 0 ? 0 : seconds > STALE_SECONDS ? STALE_SECONDS : (uint16_t)seconds;
+}
+
+/*
+ * Answers all who wait with what expired (RFC 8767), if that is still covered by a lease, or needs
+ * none. It is not tried to do better again before the TTL ends that they are given.
+ */
+static bool finish_stale(struct engine *engine, struct pending *pending, struct mono now)
+{
+	struct cache_place place = cache_place(engine->cache, &pending->name, pending->type);
+	const struct waiter *waiter;
+	struct cached cached;
+	int64_t left;
+
+	if (!cache_find(engine->cache, place, &pending->name, pending->type, &cached))
+		return false;
+	left = mono_between(now, mono_add(cached.expires, duration_seconds(cached.stale_seconds)))
+		       .ms /
+	       1000;
+	if (cached.stale_seconds == 0 || left <= 0)
+		return false;
+	uint32_t ttl = left < STALE_TTL ? (uint32_t)left : STALE_TTL;
+	/* What is stored anew must not lie in the cache. */
+	memcpy(engine->laid_out, cached.body.records, cached.body.size);
+	memcpy(engine->layout.ttls, cached.body.ttls, cached.body.n_ttls * sizeof(uint16_t));
+	cached.body.records = engine->laid_out;
+	cached.body.ttls = engine->layout.ttls;
+	cached.body.ede = EDE_STALE;
+	cached.body.rule = NULL;
+	cached.expires = mono_add(now, duration_seconds(ttl));
+	cached.stale_seconds = (uint16_t)(left - ttl);
+	cache_store(engine->cache, &pending->name, pending->type, &cached);
+	while ((waiter = pending_pop(engine->pending, pending)))
+		engine->io.reply(engine->io.context, &waiter->client, engine->reply,
+			msg_write_body(&waiter->context, &cached.body, ttl, engine->reply));
+	pending_remove(engine->pending, pending);
+	return true;
 }
 
 /*
@@ -164,19 +243,23 @@ static void finish_leased(
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
 		return;
 	}
+	for (unsigned i = 0; i < pending->answer->n_addresses; i++) {
+		struct inaddr address = answer_address(pending->answer, i);
+
+		guard_opened(engine->guard, &address, &pending->name, until);
+	}
 	if (most > (left_ms - 1) / 1000)
 		most = (left_ms - 1) / 1000;
 	if (ttl > most)
 		ttl = most > 0 ? (uint32_t)most : 0;
-	struct mono expires = mono_add(now, duration_seconds(ttl));
-	cache_store(engine->cache, &pending->name, pending->type, pending->answer, now, expires);
+	keep(engine, pending, ttl, stale_seconds(left_ms, ttl), now);
 	finish(engine, pending, pending->answer, ttl);
 }
 
 /* Asks the keeper to open those of the answer's addresses that need it. */
 static void lease(struct engine *engine, struct pending *pending, struct mono now)
 {
-	const struct answer *answer = pending->answer;
+	const struct answer_leases *leases = &pending->buffer.leases;
 
 	pending_enter(engine->pending, pending, PENDING_LEASE, now);
 	pending->since = now;
@@ -185,9 +268,9 @@ static void lease(struct engine *engine, struct pending *pending, struct mono no
 		.ticket = pending_ticket(engine->pending, pending),
 		.lease = {.ttl = pending->ttl, .name = pending->name},
 	};
-	for (unsigned i = 0; i < answer->n_addresses; i++)
-		if (pending->buffer.leased >> i & 1)
-			request.lease.addresses[request.lease.count++] = answer_address(answer, i);
+	request.lease.count = leases->count;
+	memcpy(request.lease.addresses, leases->addresses,
+		leases->count * sizeof(leases->addresses[0]));
 	if (engine->io.lease(engine->io.context, &request) != 0)
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
@@ -197,61 +280,16 @@ static void answered(struct engine *engine, struct pending *pending, struct mono
 {
 	uint32_t longest = (uint32_t)(engine->dns->max_lease.ms / 1000);
 
-	if (pending->answer->n_addresses == 0) {
+	if (answer_is_negative(pending->answer)) {
 		finish_negative(engine, pending, now);
 		return;
 	}
 	if (pending->ttl > longest)
 		pending->ttl = longest;
-	if (pending->buffer.leased)
+	if (pending->buffer.leases.count > 0)
 		lease(engine, pending, now);
 	else
 		finish_open(engine, pending, now);
-}
-
-static unsigned next_server(const struct engine *engine, unsigned upstream)
-{
-	return (upstream + 1) % (unsigned)engine->dns->n_upstream;
-}
-
-/* Sends the question to the next server in turn; with `tries_max` questions out, or no way to send
- * one, it has failed. */
-static void ask(struct engine *engine, struct pending *pending, unsigned tries_max, struct mono now)
-{
-	uint8_t question[MSG_QUESTION_MAX + 32];
-
-	while (pending->tries < tries_max) {
-		pending->upstream = pending->tries++ ? next_server(engine, pending->upstream)
-						     : engine->preferred;
-		if (pending_draw_id(engine->pending, pending) != 0)
-			break;
-		size_t size =
-			msg_write_question(pending->id, &pending->name, pending->type, question);
-		if (engine->io.ask(engine->io.context, pending->upstream, question, size,
-			    &pending->socket) == 0) {
-			pending_enter(engine->pending, pending, PENDING_UPSTREAM, now);
-			return;
-		}
-	}
-	finish_failed(engine, pending, EDE_NO_REACHABLE_AUTHORITY, "upstream");
-}
-
-/* The server asked gave no usable answer: another one may, but none is asked twice for that. */
-static void ask_another(struct engine *engine, struct pending *pending, struct mono now)
-{
-	ask(engine, pending, (unsigned)engine->dns->n_upstream, now);
-}
-
-static void ask_stream(struct engine *engine, struct pending *pending, struct mono now)
-{
-	uint8_t question[MSG_QUESTION_MAX + 32];
-
-	size_t size = msg_write_question(pending->id, &pending->name, pending->type, question);
-	pending_enter(engine->pending, pending, PENDING_STREAM, now);
-	uint32_t ticket = pending_ticket(engine->pending, pending);
-	if (engine->io.ask_stream(engine->io.context, pending->upstream, ticket, question, size) !=
-		0)
-		ask_another(engine, pending, now);
 }
 
 /* What is to be known of a name to judge its addresses. */
@@ -278,6 +316,30 @@ static bool permits(
 	return true;
 }
 
+static bool permits_name(void *context, const struct name *name)
+{
+	const struct judging *judging = context;
+	struct match_result result;
+
+	return grants_name(judging->engine->grants, name, judging->time, &result);
+}
+
+static bool permits_port(void *context, uint16_t port)
+{
+	static const enum protocol protocols[] = {PROTOCOL_TCP, PROTOCOL_UDP};
+	const struct judging *judging = context;
+	const struct plan *plan = judging->engine->compiled.plan;
+
+	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
+		unsigned group = (unsigned)plan->n_groups;
+
+		plan_find_group(plan, protocols[i], port, &group);
+		if (judging->result.groups[group].verdict != VERDICT_REFUSE)
+			return true;
+	}
+	return false;
+}
+
 /* The rule by which a name that was permitted when it was asked for is refused after all: since
  * then its entry expired, or its answer leads to a name that is denied. NULL: it is not. */
 static const char *refused_after_all(
@@ -293,14 +355,17 @@ static const char *refused_after_all(
 }
 
 /* Reads what an upstream sent to `pending`. */
-static enum answer_status read_answer(
-	struct engine *engine, struct pending *pending, const uint8_t *bytes, size_t size)
+static enum answer_status on_read(
+	void *context, struct pending *pending, const uint8_t *bytes, size_t size, struct mono now)
 {
+	struct engine *engine = context;
 	struct judging judging = {.engine = engine, .time = time_of(engine)};
-	const struct answer_judge judge = {&judging, permits};
+	const struct answer_judge judge = {&judging, permits, permits_name, permits_port};
 	enum answer_status status;
 	const char *rule;
 
+	if (pending->of_zone)
+		return prover_read(engine->prover, pending, bytes, size, now);
 	grants_name(engine->grants, &pending->name, judging.time, &judging.result);
 	status = answer_read(bytes, size, &pending->name, pending->type, &judge, &pending->buffer,
 		&pending->answer, &pending->ttl);
@@ -311,7 +376,106 @@ static enum answer_status read_answer(
 		pending->answer = filter_refuse(engine->dns, rule, &pending->buffer);
 		pending->ttl = 0;
 	}
+	if (pending->signatures)
+		prover_keep(engine->prover, pending, bytes, size);
 	return status;
+}
+
+static void tell(
+	struct engine *engine, const struct name *name, const struct guard_finding *finding)
+{
+	if (finding->first)
+		engine->io.report(engine->io.context, ENGINE_WILDCARD, name, finding->rule);
+}
+
+static void finish_guarded(
+	struct engine *engine, struct pending *pending, const struct guard_finding *finding)
+{
+	if (finding->passing)
+		finish_failed(engine, pending, EDE_OTHER, finding->rule);
+	else
+		finish_refused(engine, pending, finding->rule);
+}
+
+/* The answer goes on, if the wildcards the name falls under have that much left. */
+static void pass(struct engine *engine, struct pending *pending, struct mono now)
+{
+	struct match_result result;
+	struct guard_finding finding;
+
+	grants_name(engine->grants, &pending->name, time_of(engine), &result);
+	finding = guard_answer(
+		engine->guard, &pending->name, &result, answer_told(pending->answer), now);
+	tell(engine, &pending->name, &finding);
+	if (finding.refused)
+		finish_guarded(engine, pending, &finding);
+	else
+		answered(engine, pending, now);
+}
+
+static void on_answered(void *context, struct pending *pending, struct mono now)
+{
+	struct engine *engine = context;
+
+	if (pending->of_zone)
+		prover_answered(engine->prover, pending, now);
+	else if (!pending->signatures)
+		pass(engine, pending, now);
+	else if (pending->proof)
+		prover_begin(engine->prover, pending, now);
+	else
+		finish_failed(engine, pending, EDE_NOT_READY, "busy");
+}
+
+/* Whether what was proved is what the answer says: both were read from one message. */
+static bool is_same(const struct pending *pending, const struct validate_verdict *verdict)
+{
+	struct name last = pending->name, target;
+	size_t at = 0;
+
+	while (answer_next_alias(pending->answer, &at, &target))
+		last = target;
+	return answer_is_negative(pending->answer) ||
+	       (!verdict->denied && name_equal(&last, &verdict->at));
+}
+
+static void on_unproved(
+	void *context, struct pending *pending, enum ede ede, const char *rule, struct mono now)
+{
+	keep_failure(context, pending, ede, rule, now);
+	finish_failed(context, pending, ede, rule);
+}
+
+static void on_proved(void *context, struct pending *pending,
+	const struct validate_verdict *verdict, struct mono now)
+{
+	struct answer *answer = pending->answer;
+
+	if (!is_same(pending, verdict)) {
+		on_unproved(context, pending, EDE_BOGUS, "dnssec", now);
+		return;
+	}
+	if (verdict->ttl < pending->ttl)
+		pending->ttl = verdict->ttl;
+	/* Service bindings are not given out as they came. */
+	answer->authentic = answer->ede == EDE_NONE && pending->type != RRTYPE_SVCB &&
+			    pending->type != RRTYPE_HTTPS;
+	pass(context, pending, now);
+}
+
+static void on_failed(
+	void *context, struct pending *pending, enum ede ede, const char *rule, struct mono now)
+{
+	struct engine *engine = context;
+
+	if (pending->of_zone) {
+		prover_failed(engine->prover, pending, now);
+		return;
+	}
+	if (finish_stale(engine, pending, now))
+		return;
+	keep_failure(engine, pending, EDE_CACHED_ERROR, rule, now);
+	finish_failed(engine, pending, ede, rule);
 }
 
 /* The policy's own addresses for a name ([dns.hosts]). */
@@ -320,7 +484,7 @@ static void answer_embedded(struct engine *engine, struct pending *pending,
 {
 	struct judging judging = {
 		.engine = engine, .host = host, .time = time_of(engine), .result = *result};
-	const struct answer_judge judge = {&judging, permits};
+	const struct answer_judge judge = {&judging, permits, permits_name, permits_port};
 
 	pending->answer = answer_of_addresses(
 		&pending->buffer, pending->type, host->addresses, host->n_addresses, &judge);
@@ -332,15 +496,14 @@ static void answer_embedded(struct engine *engine, struct pending *pending,
 static void ask_first(struct engine *engine, struct pending *pending,
 	const struct match_result *result, struct mono now)
 {
-	struct guard_finding finding = guard_name(engine->guard, &pending->name, result);
+	struct guard_finding finding = guard_name(engine->guard, &pending->name, result, now);
 
-	if (finding.first)
-		engine->io.report(
-			engine->io.context, ENGINE_WILDCARD, &pending->name, finding.rule);
+	pending->signatures = grants_dnssec(engine->grants, result);
+	tell(engine, &pending->name, &finding);
 	if (finding.refused)
-		finish_refused(engine, pending, finding.rule);
+		finish_guarded(engine, pending, &finding);
 	else
-		ask(engine, pending, TRIES_MAX, now);
+		upstream_ask(engine->upstream, pending, now);
 }
 
 static void resolve(struct engine *engine, struct pending *pending,
@@ -357,7 +520,7 @@ static void resolve(struct engine *engine, struct pending *pending,
 }
 
 /* Adds the client to those who wait for the question, and starts on it if nobody did. */
-static void wait_for_answer(struct engine *engine, const struct client *client,
+static void wait_for_answer(struct engine *engine, struct engine_message *message,
 	const struct msg_query *query, const struct match_result *result, struct mono now)
 {
 	struct pending *pending = pending_find(engine->pending, &query->name, query->type);
@@ -365,114 +528,151 @@ static void wait_for_answer(struct engine *engine, const struct client *client,
 
 	if (first)
 		pending = pending_add(engine->pending, &query->name, query->type);
-	if (!pending || !pending_wait(engine->pending, pending, client, &query->context)) {
+	if (!pending || !pending_wait(engine->pending, pending, message->client, &query->context)) {
 		if (first && pending)
 			pending_remove(engine->pending, pending);
-		send_empty(engine, client, &query->context, RCODE_SERVFAIL, EDE_NOT_READY, "busy");
+		reply_empty(message, &query->context, RCODE_SERVFAIL, EDE_NOT_READY, "busy");
 		return;
 	}
 	if (first)
 		resolve(engine, pending, result, now);
 }
 
-/* A query within the limits. */
-static void serve(struct engine *engine, const struct client *client, const struct msg_query *query,
+/* Answers from the cache, if that needs the policy to be asked only when it was. */
+static bool serve_cached(struct engine *engine, struct engine_message *message,
+	const struct turn *turn, bool policy_asked, struct mono now)
+{
+	const struct msg_query *query = &turn->query;
+	struct cached cached;
+
+	if (query->class != RRCLASS_IN ||
+		!cache_find(engine->cache, turn->place, &query->name, query->type, &cached) ||
+		!mono_before(now, cached.expires) || (cached.ask_policy && !policy_asked))
+		return false;
+	message->reply_size = msg_write_body(&query->context, &cached.body,
+		(uint32_t)(mono_between(now, cached.expires).ms / 1000), message->reply);
+	return true;
+}
+
+/* A query that the cache alone does not answer. */
+static void judge(struct engine *engine, struct engine_message *message, const struct turn *turn,
 	struct mono now)
 {
+	const struct msg_query *query = &turn->query;
 	struct match_result result;
+	const struct special_sources from = {engine->dns, engine->guard, now};
 	struct answer_buffer buffer;
 	const struct answer *answer;
-	struct mono expires;
 
-	answer =
-		filter_query(engine->grants, engine->dns, query, time_of(engine), &buffer, &result);
+	answer = filter_query(engine->grants, &from, query, time_of(engine), &buffer, &result);
 	if (answer) {
-		send_reply(engine, client, &query->context, answer, 0);
+		reply_now(message, &query->context, answer);
 		return;
 	}
 	if (filter_observes(&result))
 		engine->io.report(engine->io.context, ENGINE_OBSERVED, &query->name, result.rule);
-	answer = cache_find(engine->cache, &query->name, query->type, now, &expires);
-	if (answer)
-		send_reply(engine, client, &query->context, answer,
-			(uint32_t)(mono_between(now, expires).ms / 1000));
-	else
-		wait_for_answer(engine, client, query, &result, now);
+	if (!serve_cached(engine, message, turn, true, now))
+		wait_for_answer(engine, message, query, &result, now);
+}
+
+/* Adds the server's part to a client's cookie. */
+static void add_cookie(const struct engine *engine, const struct client *client, uint8_t *cookie)
+{
+	struct endpoint from = {.address = client->peer};
+
+	if (!client->stream)
+		endpoint_from_sockaddr(&client->address.any, &from);
+	cookie_make(
+		&engine->cookie_key, &from.address, engine->io.time(engine->io.context), cookie);
+}
+
+/* Reads a message, and sees to it that what the cache may have of it is at hand. */
+static void begin(
+	const struct engine *engine, const struct engine_message *message, struct turn *turn)
+{
+	turn->status = msg_read(
+		message->bytes, message->size, message->client->stream, &turn->query, &turn->rcode);
+	if (turn->status != MSG_IGNORE && turn->query.context.has_cookie)
+		add_cookie(engine, message->client, turn->query.context.cookie);
+	if (turn->status == MSG_QUERY)
+		turn->place = cache_place(engine->cache, &turn->query.name, turn->query.type);
+}
+
+/* [limits] queries_per_client */
+static bool is_within_share(struct engine *engine, const struct client *client, struct mono now)
+{
+	struct endpoint from = {.address = client->peer};
+
+	if (!client->stream)
+		endpoint_from_sockaddr(&client->address.any, &from);
+	return guard_client(engine->guard, &from.address, now);
+}
+
+static void serve(struct engine *engine, struct engine_message *message, const struct turn *turn,
+	struct mono now)
+{
+	const struct msg_context *context = &turn->query.context;
+
+	if (turn->status == MSG_IGNORE)
+		return;
+	if (turn->status == MSG_ERROR)
+		reply_empty(message, context, turn->rcode, EDE_NONE, NULL);
+	else if (!guard_query(engine->guard, now))
+		reply_empty(message, context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries");
+	else if (!is_within_share(engine, message->client, now))
+		reply_empty(
+			message, context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries-per-client");
+	else if (!serve_cached(engine, message, turn, false, now))
+		judge(engine, message, turn, now);
+}
+
+void engine_queries(
+	struct engine *engine, struct engine_message *messages, unsigned count, struct mono now)
+{
+	struct turn *turns = engine->turns;
+
+	for (unsigned i = 0; i < count; i++)
+		begin(engine, &messages[i], &turns[i]);
+	for (unsigned i = 0; i < count; i++)
+		if (turns[i].status == MSG_QUERY)
+			cache_fetch(engine->cache, turns[i].place);
+	for (unsigned i = 0; i < count; i++) {
+		messages[i].reply_size = 0;
+		serve(engine, &messages[i], &turns[i], now);
+	}
 }
 
 void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono now)
 {
-	struct msg_query query;
-	enum rcode rcode;
+	struct engine_message message = {client, bytes, size, engine->reply, 0};
 
-	enum msg_status status = msg_read(bytes, size, client->stream, &query, &rcode);
-	if (status == MSG_IGNORE)
-		return;
-	if (status == MSG_ERROR)
-		send_empty(engine, client, &query.context, rcode, EDE_NONE, NULL);
-	else if (!guard_query(engine->guard, now))
-		send_empty(
-			engine, client, &query.context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries");
-	else
-		serve(engine, client, &query, now);
+	engine_queries(engine, &message, 1, now);
+	if (message.reply_size > 0)
+		engine->io.reply(engine->io.context, client, engine->reply, message.reply_size);
 }
 
 void engine_reply(struct engine *engine, unsigned upstream, unsigned socket, const uint8_t *bytes,
 	size_t size, struct mono now)
 {
-	struct reader reader = reader_over(bytes, size);
-	struct pending *pending = pending_by_id(engine->pending, reader_u16(&reader));
-
-	if (!pending || pending->state != PENDING_UPSTREAM || pending->upstream != upstream ||
-		pending->socket != socket)
-		return;
-	switch (read_answer(engine, pending, bytes, size)) {
-	case ANSWER_READY:
-		answered(engine, pending, now);
-		break;
-	case ANSWER_TRUNCATED:
-		ask_stream(engine, pending, now);
-		break;
-	case ANSWER_FAILED:
-		ask_another(engine, pending, now);
-		break;
-	case ANSWER_BOGUS:
-		break;
-	}
+	upstream_reply(engine->upstream, upstream, socket, bytes, size, now);
 }
 
 void engine_unreachable(struct engine *engine, unsigned upstream, unsigned socket, struct mono now)
 {
-	struct pending *pending;
-
-	if (engine->preferred == upstream)
-		engine->preferred = next_server(engine, upstream);
-	while ((pending = pending_on_socket(engine->pending, upstream, socket)))
-		ask_another(engine, pending, now);
+	upstream_unreachable(engine->upstream, upstream, socket, now);
 }
 
-void engine_stream_reply(
-	struct engine *engine, uint32_t ticket, const uint8_t *bytes, size_t size, struct mono now)
+void engine_stream_reply(struct engine *engine, unsigned upstream, uint32_t ticket,
+	const uint8_t *bytes, size_t size, struct mono now)
 {
-	struct pending *pending = pending_by_ticket(engine->pending, ticket, PENDING_STREAM);
-	struct reader reader = reader_over(bytes, size);
-
-	if (!pending)
-		return;
-	if (reader_u16(&reader) == pending->id &&
-		read_answer(engine, pending, bytes, size) == ANSWER_READY)
-		answered(engine, pending, now);
-	else
-		ask_another(engine, pending, now);
+	upstream_stream_reply(engine->upstream, upstream, ticket, bytes, size, now);
 }
 
-void engine_stream_failed(struct engine *engine, uint32_t ticket, struct mono now)
+void engine_stream_failed(struct engine *engine, unsigned upstream, uint32_t ticket,
+	enum engine_stream_failure why, struct mono now)
 {
-	struct pending *pending = pending_by_ticket(engine->pending, ticket, PENDING_STREAM);
-
-	if (pending)
-		ask_another(engine, pending, now);
+	upstream_stream_failed(engine->upstream, upstream, ticket, why, now);
 }
 
 void engine_leased(struct engine *engine, const struct channel_reply *reply, struct mono now)
@@ -481,7 +681,8 @@ void engine_leased(struct engine *engine, const struct channel_reply *reply, str
 
 	if (!pending)
 		return;
-	if (reply->status == 0)
+	if (reply->status == 0 &&
+		answer_keep_opened(pending->answer, &pending->buffer.leases, reply->opened))
 		finish_leased(engine, pending, reply->seconds, now);
 	else if (reply->status == -EDQUOT)
 		finish_refused(engine, pending, "budget-destinations");
@@ -489,23 +690,19 @@ void engine_leased(struct engine *engine, const struct channel_reply *reply, str
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
 
+void engine_forget(struct engine *engine)
+{
+	cache_clear(engine->cache);
+}
+
 static void timed_out(struct engine *engine, struct pending *pending, struct mono now)
 {
-	switch (pending->state) {
-	case PENDING_UPSTREAM:
-		if (engine->preferred == pending->upstream)
-			engine->preferred = next_server(engine, pending->upstream);
-		ask(engine, pending, TRIES_MAX, now);
-		break;
-	case PENDING_STREAM:
-		engine->io.cancel_stream(
-			engine->io.context, pending_ticket(engine->pending, pending));
-		ask_another(engine, pending, now);
-		break;
-	default:
+	if (pending->state == PENDING_LEASE)
 		finish_failed(engine, pending, EDE_NOT_READY, "lease");
-		break;
-	}
+	else if (pending->state == PENDING_PROOF)
+		prover_timed_out(engine->prover, pending, now);
+	else
+		upstream_timed_out(engine->upstream, pending, now);
 }
 
 int engine_tick(struct engine *engine, struct mono now)
@@ -519,4 +716,53 @@ int engine_tick(struct engine *engine, struct mono now)
 		timed_out(engine, pending, now);
 	}
 	return -1;
+}
+
+/* --- Beginning and end --- */
+
+int engine_new(const struct engine_config *config, struct engine **ret_engine)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+	const struct upstream_sink sink = {engine, on_read, on_answered, on_failed};
+	const struct prover_sink prover_sink = {engine, on_proved, on_unproved};
+
+	if (!engine)
+		return -ENOMEM;
+	engine->compiled = config->compiled;
+	engine->dns = &config->compiled.plan->policy->dns;
+	engine->guard = config->guard;
+	engine->io = config->io;
+	engine->cookie_key = config->cookie_key;
+	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
+	int error = cache_new(bytes, &config->key, &engine->cache);
+	if (!error)
+		error = pending_new(&config->key, &engine->pending);
+	if (!error)
+		error = grants_new(&config->compiled, &engine->grants);
+	if (!error)
+		error = upstream_new(
+			engine->dns, &engine->io, engine->pending, &sink, &engine->upstream);
+	if (!error)
+		error = prover_new(config->anchors, &config->key, &engine->io, engine->pending,
+			&prover_sink, &engine->prover);
+	if (!error)
+		prover_ask_by(engine->prover, engine->upstream);
+	if (error) {
+		engine_free(engine);
+		return error;
+	}
+	*ret_engine = engine;
+	return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	upstream_free(engine->upstream);
+	prover_free(engine->prover);
+	cache_free(engine->cache);
+	pending_free(engine->pending);
+	grants_free(engine->grants);
+	free(engine);
 }

@@ -6,8 +6,9 @@
  * because REFUSED makes musl's resolver stop at the first suffix of its search list. What a search
  * list made is always answered that way, and with nothing that a client would report.
  *
- * Of a permitted name there are addresses and nothing else: other types carry data that no lease
- * bounds.
+ * Of a permitted name there are the types that [dns] types names, and nothing else.
+ *
+ * Special names (special.c) come first, but for those that the policy names.
  */
 
 static bool is_searched(const struct dns_policy *dns, const struct name *name)
@@ -20,12 +21,27 @@ static bool is_searched(const struct dns_policy *dns, const struct name *name)
 
 static bool is_served(const struct dns_policy *dns, uint16_t type)
 {
-	if (type != RRTYPE_A && type != RRTYPE_AAAA)
-		return false;
 	for (size_t i = 0; i < dns->n_types; i++)
 		if (dns->types[i] == type)
 			return true;
-	return dns->n_types == 0;
+	return false;
+}
+
+/* The answer to a special name, or NULL for one that is none, or that the policy is right about. */
+static const struct answer *answer_special(const struct grants *grants,
+	const struct special_sources *from, const struct msg_query *query,
+	const struct match_result *result, struct answer_buffer *buffer)
+{
+	const struct special *special = special_find(&query->name);
+	struct name top;
+
+	if (!special)
+		return NULL;
+	top = special_name(special);
+	if (special_yields(special) && result->answered &&
+		grants_mentions(grants, &query->name, result, &top))
+		return NULL;
+	return special_answer(special, from, &query->name, query->type, buffer);
 }
 
 struct answer *filter_refuse(
@@ -40,17 +56,23 @@ struct answer *filter_refuse(
 	return answer_empty(buffer, rcodes[dns->refusal], EDE_BLOCKED, rule);
 }
 
-const struct answer *filter_query(const struct grants *grants, const struct dns_policy *dns,
+const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
 	const struct msg_query *query, int64_t time, struct answer_buffer *buffer,
 	struct match_result *ret_result)
 {
+	const struct dns_policy *dns = from->dns;
+	const struct answer *answer;
+
 	if (query->class != RRCLASS_IN)
 		return answer_empty(buffer, RCODE_REFUSED, EDE_NONE, NULL);
-	if (!grants_name(grants, &query->name, time, ret_result)) {
-		if (is_searched(dns, &query->name))
-			return answer_empty(buffer, RCODE_NXDOMAIN, EDE_NONE, NULL);
+	grants_name(grants, &query->name, time, ret_result);
+	if (!ret_result->answered && is_searched(dns, &query->name))
+		return answer_empty(buffer, RCODE_NXDOMAIN, EDE_NONE, NULL);
+	answer = answer_special(grants, from, query, ret_result, buffer);
+	if (answer)
+		return answer;
+	if (!ret_result->answered)
 		return filter_refuse(dns, ret_result->rule, buffer);
-	}
 	if (!is_served(dns, query->type))
 		return answer_empty(buffer, RCODE_NOERROR, EDE_FILTERED, "type");
 	return NULL;

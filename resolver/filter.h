@@ -5,13 +5,14 @@
 #include "resolver/answer.h"
 #include "resolver/grant.h"
 #include "resolver/msg.h"
+#include "resolver/special.h"
 
 /*
  * What the policy itself answers to a query as of `time`: a refusal, or that there is nothing of
  * that type. NULL: the query is permitted, *ret_result says how, and has to be resolved. The answer
  * lies in `buffer`.
  */
-const struct answer *filter_query(const struct grants *grants, const struct dns_policy *dns,
+const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
 	const struct msg_query *query, int64_t time, struct answer_buffer *buffer,
 	struct match_result *ret_result);
 

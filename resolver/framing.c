@@ -17,15 +17,23 @@ static void compact(uint8_t *bytes, size_t *start, size_t *end)
 	*start = 0;
 }
 
+size_t inbox_space(struct inbox *inbox, uint8_t **ret_space)
+{
+	compact(inbox->bytes, &inbox->start, &inbox->end);
+	*ret_space = inbox->bytes + inbox->end;
+	return inbox->size - inbox->end;
+}
+
 int inbox_fill(struct inbox *inbox, int fd)
 {
+	uint8_t *space;
+	size_t room = inbox_space(inbox, &space);
 	ssize_t got;
 
-	compact(inbox->bytes, &inbox->start, &inbox->end);
-	if (inbox->end == inbox->size)
+	if (room == 0)
 		return -ENOBUFS;
 	do
-		got = recv(fd, inbox->bytes + inbox->end, inbox->size - inbox->end, MSG_DONTWAIT);
+		got = recv(fd, space, room, MSG_DONTWAIT);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return -errno;

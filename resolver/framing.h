@@ -42,6 +42,10 @@ static inline size_t outbox_pending(const struct outbox *outbox)
 	return outbox->end - outbox->start;
 }
 
+/* Makes room behind what came in: how many bytes, and where. What is put there has to be added to
+ * `end`. */
+size_t inbox_space(struct inbox *inbox, uint8_t **ret_space);
+
 /* Reads once. How many bytes came; 0 at the end of the stream; -EAGAIN; -ENOBUFS when there is no
  * room; or -errno. */
 int inbox_fill(struct inbox *inbox, int fd);

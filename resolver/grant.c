@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "rules/class.h"
+#include "rules/host.h"
 
 struct grants {
 	struct compiled compiled;
@@ -193,6 +194,58 @@ bool grants_name(const struct grants *grants, const struct name *name, int64_t t
 		ret_result->rule = rule ? rule : ret_result->rule;
 	}
 	return ret_result->answered;
+}
+
+/* Whether the entry has a wildcard at or below `above` that the name is below. */
+static bool has_wildcard_below(
+	const struct entry *entry, const struct name *name, const struct name *above)
+{
+	for (size_t i = 0; i < entry->n_hosts; i++) {
+		const struct host *host = &entry->hosts[i];
+		struct name suffix = host_suffix(host->kind, host->wire, host->length);
+
+		if (name_is_below(&suffix, above) &&
+			host_matches(host->kind, host->wire, host->length, name))
+			return true;
+	}
+	return false;
+}
+
+bool grants_mentions(const struct grants *grants, const struct name *name,
+	const struct match_result *result, const struct name *above)
+{
+	for (unsigned i = 0; i <= result->n_groups; i++) {
+		const struct match_ports *ports = &result->groups[i];
+
+		for (size_t j = 0; j < grants->layers->n_layers; j++) {
+			const struct layer *layer = &grants->layers->layers[j];
+			uint32_t winner = ports->winner[j];
+
+			if (ports->verdict == VERDICT_REFUSE || winner == MATCH_NONE)
+				continue;
+			if (!(ports->wild & 1u << j) ||
+				has_wildcard_below(layer->entries[winner].entry, name, above))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool grants_dnssec(const struct grants *grants, const struct match_result *result)
+{
+	const struct layers *layers = grants->layers;
+
+	if (layers->layers[0].policy->dns.dnssec)
+		return true;
+	for (unsigned i = 0; i <= result->n_groups; i++) {
+		for (size_t j = 0; j < layers->n_layers; j++) {
+			uint32_t winner = result->groups[i].winner[j];
+
+			if (winner != MATCH_NONE && layers->layers[j].entries[winner].entry->dnssec)
+				return true;
+		}
+	}
+	return false;
 }
 
 /* --- Addresses --- */

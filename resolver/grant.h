@@ -29,6 +29,15 @@ bool grants_expire(const struct grants *grants);
 bool grants_name(const struct grants *grants, const struct name *name, int64_t time,
 	struct match_result *ret_result);
 
+/* Whether an entry that permits the name, which `result` is of, says that name, or has it by a
+ * wildcard at or below `above`. */
+bool grants_mentions(const struct grants *grants, const struct name *name,
+	const struct match_result *result, const struct name *above);
+
+/* Whether answers for the name that `result` is of must validate: the policy says so of all names,
+ * or an entry that has the name does, in whatever layer. */
+bool grants_dnssec(const struct grants *grants, const struct match_result *result);
+
 /* What an address gets. */
 struct grant {
 	int64_t expires;   /* the first of the entries behind it; INT64_MAX: none does */

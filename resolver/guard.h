@@ -8,9 +8,11 @@
 #include "src/base/clock.h"
 
 /*
- * What bounds how much can leave in questions: [limits] queries, and how many different names are
- * asked under each entry's wildcards. It lies in memory that the processes forked later share, so
- * all workers of a policy spend from one account; which lasts until the policy is read again.
+ * What bounds how much can leave in questions, and come back in answers: [limits] queries; and
+ * under each entry's wildcards how many different names are asked, how many bytes of names and of
+ * answers each domain may have, and what the names look like. It lies in memory that the processes
+ * forked later share, so all workers of a policy spend from one account; which lasts until the
+ * policy is read again.
  */
 struct guard;
 
@@ -21,17 +23,36 @@ void guard_free(struct guard *guard);
 /* Whether one more query may be served. */
 bool guard_query(struct guard *guard, struct mono now);
 
-/* What becomes of a name that is about to be asked of an upstream. */
+/* Whether one more query of the client may be served; all clients of this host are one. */
+bool guard_client(struct guard *guard, const struct inaddr *client, struct mono now);
+
+/* An answer opened the address for the name until then; and by which name an address is open. They
+ * bound nothing, but all workers have to know. */
+void guard_opened(struct guard *guard, const struct inaddr *address, const struct name *name,
+	struct mono until);
+bool guard_opener(const struct guard *guard, const struct inaddr *address, struct mono now,
+	struct name *ret_name);
+
+/* What becomes of a name that is about to be asked of an upstream, or of the answer. */
 struct guard_finding {
-	const char *rule; /* the entry whose ceiling is reached: "allow-1 wildcard_names"; NULL:
-			     none is. As long as the guard */
-	bool refused;     /* not to be asked; else only to be told of */
+	const char *rule; /* what it is too much for: "allow-1 wildcard_names"; NULL: nothing. As
+			     long as the guard */
+	bool refused;     /* not to be asked, or given out; else only to be told of */
+	bool passing;     /* there will be room again: a failure, and no refusal */
 	bool first;       /* nobody was told so before */
 };
 
-/* Counts the name under each entry that decides it by a wildcard, a pattern or a list's wildcard. A
- * name that was counted before costs nothing. */
-struct guard_finding guard_name(
-	struct guard *guard, const struct name *name, const struct match_result *result);
+/*
+ * Judges and counts the name under each entry that decides it by a wildcard, a pattern or a list's
+ * wildcard. Of [budget] wildcard_names a name that was counted before takes nothing; of the budget
+ * of bytes each question takes what it can tell: all of the name below its domain, or two bytes if
+ * the name was asked in the same minute.
+ */
+struct guard_finding guard_name(struct guard *guard, const struct name *name,
+	const struct match_result *result, struct mono now);
+
+/* Counts `size` bytes of an answer to such a name that came from an upstream. */
+struct guard_finding guard_answer(struct guard *guard, const struct name *name,
+	const struct match_result *result, size_t size, struct mono now);
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "resolver/channel.h"
 #include "resolver/grant.h"
+#include "resolver/oversee.h"
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "src/base/fd.h"
@@ -25,16 +26,22 @@
  * does not grant the name it opens for nobody. After a message that no worker of ours sends it
  * ends.
  *
- * All requests that wait are served by one transaction. When the kernel refuses that, each is tried
- * on its own, so that one which can't be had doesn't take the others along. A name that is one too
- * many for [budget] destinations is seen then: the kernel has no room for it in the set of them.
+ * All requests that wait are served by one transaction. It is tried again, a few times, after what
+ * passes: somebody else changed a ruleset meanwhile, or the kernel had no memory. When the kernel
+ * refuses it, each request is tried on its own, so that one which can't be had doesn't take the
+ * others along. A name that is one too many for [budget] destinations is seen then: the kernel has
+ * no room for it in the set of them. Of a request for which a map, or the record, has no room as a
+ * whole, what fits is opened, address by address; leases that stand never give way.
  *
- * When the ruleset was removed under the running resolver none of the answers that the workers
- * remember may be given any more, since their addresses are closed: the keeper ends, and the parent
- * starts all processes anew. A keeper that starts without a ruleset refuses leases until one comes.
+ * What the workers remember of earlier answers is only as good as their leases. When these are gone
+ * (an administrator took some back, or sets.c could not open again what others have closed) the
+ * workers are told to forget it, before anything else is said to them.
  */
 
-enum { BATCH = CHANNEL_OUT_MAX }; /* requests in one transaction */
+enum {
+	BATCH = CHANNEL_OUT_MAX, /* requests in one transaction */
+	TRIES = 5,               /* of a transaction, after what passes */
+};
 
 enum { OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX };
 
@@ -49,6 +56,8 @@ struct job {
 	bool leases; /* asks for a lease and may have it */
 	bool counts; /* the transaction counts its name as a new destination */
 	int status;
+	uint32_t name;        /* its number */
+	uint64_t opened;      /* addresses, bit 1 << index */
 	size_t first_opening; /* index into the keeper's */
 	size_t n_openings;
 	struct mono most;  /* when the first of the entries behind it expires */
@@ -63,13 +72,17 @@ struct keeper {
 	struct sets *sets;
 	uint32_t mark;
 	bool over_budget; /* names are more than [budget] destinations, which was logged */
+	bool was_full;    /* there was no room for a lease, which was logged */
 
-	struct pollfd *channels; /* fd -1: closed; the one behind the last is the leash */
+	struct pollfd *channels; /* fd -1: closed; behind the last are the leash and the parent */
+	bool *owes_forget;       /* to the worker of each */
 	size_t n_channels;
 	size_t n_open;
+	int lost;     /* why the sets can't be filled any more */
 	size_t first; /* the channel to begin with, in turn */
 
 	struct channel_request requests[BATCH];
+	struct channel_reply replies[BATCH];
 	struct job jobs[BATCH];
 	size_t n_jobs;
 	size_t n_openings;
@@ -166,32 +179,35 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 
 static int open_socket(const struct keeper *keeper, const struct channel_request *request)
 {
-	const struct endpoint *upstream = &keeper->policy->dns.upstream[request->socket.upstream];
+	const struct dns_server *server = &keeper->policy->dns.upstream[request->socket.upstream];
 	int type = request->socket.stream ? SOCK_STREAM : SOCK_DGRAM;
 	CLEANUP_FD int fd = -1;
 	struct sockaddr_storage address;
-	socklen_t size = endpoint_to_sockaddr(upstream, &address);
+	socklen_t size = endpoint_to_sockaddr(&server->at, &address);
 
 	fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &keeper->mark, sizeof(keeper->mark)) < 0)
 		return -errno;
 	/* Without bind(2) the kernel draws the port by chance (net/ipv4/udp.c:
 	 * udp_lib_get_port). */
-	if (type == SOCK_DGRAM && connect(fd, (struct sockaddr *)&address, size) < 0)
+	if (connect(fd, (struct sockaddr *)&address, size) < 0 && errno != EINPROGRESS)
 		return -errno;
 	return fd_steal(&fd);
 }
 
-static int reply(struct keeper *keeper, size_t channel, const struct channel_reply *answer, int fd)
+/* 0, also when the worker is gone; or -errno. */
+static int note_sent(size_t channel, int error)
 {
-	struct pollfd *at = &keeper->channels[channel];
-	int error = channel_send_reply(at->fd, answer, fd);
-
 	if (error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED)
 		return 0; /* reading will find that out */
 	if (error)
 		log_error("worker %zu takes no answers: %s", channel, strerror(-error));
 	return error;
+}
+
+static int reply(struct keeper *keeper, size_t channel, const struct channel_reply *answer, int fd)
+{
+	return note_sent(channel, channel_send_reply(keeper->channels[channel].fd, answer, fd));
 }
 
 /* 0; -EPROTO for what no worker of ours sends; -errno when the answer can't be sent. */
@@ -224,37 +240,128 @@ static struct duration lease_time(const struct keeper *keeper, uint32_t ttl)
 	return time;
 }
 
-/* Opens what the request is granted, and counts its name. 0, or -errno: then some may be open. */
-static int open_job(struct keeper *keeper, size_t index, struct mono now)
+/* Opens one address of the request in each group that it gets; *at is its first opening, and then
+ * the next one's. 0, -ENOSPC or -errno: then it may be open in some. */
+static int open_address(struct keeper *keeper, struct job *job, uint32_t address, size_t *at,
+	struct mono wanted, struct mono now)
 {
-	const struct channel_request *request = &keeper->requests[index];
-	struct job *job = &keeper->jobs[index];
+	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
+	size_t end = job->first_opening + job->n_openings;
+	struct mono first = job->most;
+	int error = 0;
+
+	for (; *at < end && keeper->openings[*at].address == address; ++*at) {
+		struct mono until = wanted;
+
+		if (!error)
+			error = sets_open_address(keeper->sets, &keeper->openings[*at].lease,
+				&request->lease.addresses[address], job->name, now, &until);
+		if (mono_before(until, first))
+			first = until;
+	}
+	if (!error && mono_before(first, job->until))
+		job->until = first;
+	return error;
+}
+
+/* What to try to open: of some jobs, those of their addresses. */
+struct attempt {
+	size_t job;
+	size_t n_jobs;
+	uint64_t addresses; /* bit 1 << index */
+};
+
+/* Opens what the request is granted of the addresses, and counts its name. 0; -ENOSPC when there is
+ * room for none of them; or -errno: then some may be open. */
+static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, struct mono now)
+{
+	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
 	struct mono wanted = mono_add(now, lease_time(keeper, request->lease.ttl));
+	size_t at = job->first_opening;
 	int error = sets_count_name(keeper->sets, &request->lease.name, now, &job->counts);
 
 	if (mono_before(job->most, wanted))
 		wanted = job->most;
+	job->name = sets_name(keeper->sets, &request->lease.name);
 	job->until = job->n_openings > 0 ? job->most : wanted;
-	for (size_t i = 0; i < job->n_openings && !error; i++) {
-		const struct opening *opening = &keeper->openings[job->first_opening + i];
-		struct mono until = wanted;
+	job->opened = 0;
+	for (uint32_t i = 0; i < request->lease.count && !error; i++) {
+		if (!(addresses >> i & 1)) {
+			while (at < job->first_opening + job->n_openings &&
+				keeper->openings[at].address == i)
+				at++;
+			continue;
+		}
+		error = open_address(keeper, job, i, &at, wanted, now);
+		if (!error)
+			job->opened |= UINT64_C(1) << i;
+		if (error == -ENOSPC)
+			error = 0;
+	}
+	return error || job->opened ? error : -ENOSPC;
+}
 
-		error = sets_open_address(keeper->sets, &opening->lease,
-			&request->lease.addresses[opening->address], now, &until);
-		if (mono_before(until, job->until))
-			job->until = until;
+/* One transaction. 0 with each job's status, or what the kernel refused it with. */
+static int try_once(struct keeper *keeper, const struct attempt *attempt, struct mono now)
+{
+	sets_begin(keeper->sets, now);
+	for (size_t i = attempt->job; i < attempt->job + attempt->n_jobs; i++) {
+		struct job *job = &keeper->jobs[i];
+
+		if (!job->leases)
+			continue;
+		job->status = open_job(keeper, job, attempt->addresses, now);
+		if (job->status && job->status != -ENOSPC)
+			return job->status;
+	}
+	return sets_commit(keeper->sets);
+}
+
+/* The same, tried again after what passes. */
+static int try_for_long(struct keeper *keeper, const struct attempt *attempt, struct mono now)
+{
+	int error = -ERESTART;
+
+	for (unsigned i = 0; i < TRIES && sets_is_passing(error) && !keeper->lost; i++) {
+		error = try_once(keeper, attempt, now);
+		if (sets_is_passing(error))
+			keeper->lost = sets_recover(keeper->sets, error, now);
 	}
 	return error;
 }
 
-static int try_alone(struct keeper *keeper, size_t index, struct mono now)
+static void log_full(struct keeper *keeper)
 {
-	int error, refused;
+	if (!keeper->was_full)
+		log_error("no room for more leases: some addresses are not opened");
+	keeper->was_full = true;
+}
 
-	sets_begin(keeper->sets, now);
-	error = open_job(keeper, index, now);
-	refused = sets_commit(keeper->sets);
-	return error ? error : refused;
+/* Each address of the job in a transaction of its own. 0, or -ENOSPC when there was room for none,
+ * or -errno. */
+static int open_each(struct keeper *keeper, size_t index, struct mono now)
+{
+	struct job *job = &keeper->jobs[index];
+	uint64_t opened = 0;
+	struct mono until = job->most;
+
+	for (uint32_t i = 0; i < keeper->requests[index].lease.count; i++) {
+		const struct attempt attempt = {index, 1, UINT64_C(1) << i};
+		int error = try_for_long(keeper, &attempt, now);
+
+		if (!error)
+			error = job->status;
+		if (error && error != -ENFILE && error != -ENOSPC)
+			return error;
+		if (error)
+			continue;
+		opened |= attempt.addresses;
+		if (mono_before(job->until, until))
+			until = job->until;
+	}
+	job->opened = opened;
+	job->until = until;
+	return opened ? 0 : -ENOSPC;
 }
 
 static void note_over_budget(struct keeper *keeper, const struct name *name)
@@ -271,49 +378,47 @@ static void note_over_budget(struct keeper *keeper, const struct name *name)
 	keeper->over_budget = true;
 }
 
+/* Whether the name is one destination too many: there is no room for it alone. */
+static bool is_over_budget(struct keeper *keeper, const struct job *job, struct mono now)
+{
+	const struct attempt nothing = {(size_t)(job - keeper->jobs), 1, 0};
+
+	return job->counts && try_for_long(keeper, &nothing, now) == -ENFILE;
+}
+
 /* In a transaction of its own. 0; -EDQUOT when the name is one destination too many and that is
  * refused; or -errno. */
 static int open_alone(struct keeper *keeper, size_t index, struct mono now)
 {
-	int error = try_alone(keeper, index, now);
+	const struct attempt attempt = {index, 1, UINT64_MAX};
+	struct job *job = &keeper->jobs[index];
+	int error = try_for_long(keeper, &attempt, now);
 
-	if (error != -ENFILE || !keeper->jobs[index].counts)
-		return error;
-	note_over_budget(keeper, &keeper->requests[index].lease.name);
-	if (keeper->plan->refuses_destinations)
-		return -EDQUOT;
-	sets_stop_counting(keeper->sets);
-	return try_alone(keeper, index, now);
-}
-
-/* All jobs in one transaction. 0 with each one's status, or what the kernel refused it with. */
-static int open_together(struct keeper *keeper, struct mono now)
-{
-	sets_begin(keeper->sets, now);
-	for (size_t i = 0; i < keeper->n_jobs; i++) {
-		if (!keeper->jobs[i].leases)
-			continue;
-		keeper->jobs[i].status = open_job(keeper, i, now);
-		if (keeper->jobs[i].status && keeper->jobs[i].status != -ENOSPC)
-			return keeper->jobs[i].status;
+	if (error == -ENFILE && is_over_budget(keeper, job, now)) {
+		note_over_budget(keeper, &keeper->requests[index].lease.name);
+		if (keeper->plan->refuses_destinations)
+			return -EDQUOT;
+		sets_stop_counting(keeper->sets);
+		error = try_for_long(keeper, &attempt, now);
 	}
-	return sets_commit(keeper->sets);
+	if (error == -ENFILE)
+		return open_each(keeper, index, now);
+	return error ? error : job->status;
 }
 
 /* 0 with each job's status; -errno when the keeper can't go on. */
 static int open_leases(struct keeper *keeper, struct mono now)
 {
-	int error = open_together(keeper, now);
+	const struct attempt attempt = {0, keeper->n_jobs, UINT64_MAX};
+	int error = try_for_long(keeper, &attempt, now);
 
-	if (!error)
-		return 0;
-	error = sets_recover(keeper->sets, error, now);
-	if (error)
-		return error;
-	for (size_t i = 0; i < keeper->n_jobs; i++)
+	if (!error || keeper->lost)
+		return keeper->lost;
+	keeper->lost = sets_recover(keeper->sets, error, now);
+	for (size_t i = 0; i < keeper->n_jobs && !keeper->lost; i++)
 		if (keeper->jobs[i].leases)
 			keeper->jobs[i].status = open_alone(keeper, i, now);
-	return 0;
+	return keeper->lost;
 }
 
 static void log_lease(const struct channel_request *request, const struct channel_reply *answer)
@@ -330,27 +435,54 @@ static void log_lease(const struct channel_request *request, const struct channe
 			answer->seconds);
 }
 
+static uint64_t all_addresses(const struct channel_request *request)
+{
+	return UINT64_MAX >> (64 - request->lease.count);
+}
+
+/* Whether some of the addresses found no room. */
+static bool is_full(const struct job *job, const struct channel_request *request)
+{
+	if (job->status == 0)
+		return job->opened != all_addresses(request);
+	return job->status == -ENOSPC || job->status == -ENFILE;
+}
+
+static struct channel_reply make_reply(struct keeper *keeper, size_t index, struct mono now)
+{
+	const struct channel_request *request = &keeper->requests[index];
+	const struct job *job = &keeper->jobs[index];
+	struct channel_reply answer = {
+		.op = CHANNEL_LEASED,
+		.ticket = request->ticket,
+		.status = job->status,
+	};
+
+	if (job->status == 0) {
+		answer.seconds = (uint32_t)(mono_between(now, job->until).ms / 1000);
+		answer.opened = job->opened;
+	}
+	if (job->leases && is_full(job, request))
+		log_full(keeper);
+	log_lease(request, &answer);
+	return answer;
+}
+
+/* Answers of one worker's follow each other: those go out together. */
 static int reply_leases(struct keeper *keeper, struct mono now)
 {
-	for (size_t i = 0; i < keeper->n_jobs; i++) {
-		const struct job *job = &keeper->jobs[i];
-		struct channel_reply answer = {
-			.op = CHANNEL_LEASED,
-			.ticket = keeper->requests[i].ticket,
-			.status = job->status,
-		};
-		int error;
+	int error = 0;
 
-		if (keeper->requests[i].op != CHANNEL_LEASE)
-			continue;
-		if (job->status == 0)
-			answer.seconds = (uint32_t)(mono_between(now, job->until).ms / 1000);
-		log_lease(&keeper->requests[i], &answer);
-		error = reply(keeper, job->channel, &answer, -1);
-		if (error)
-			return error;
+	for (size_t i = 0; i < keeper->n_jobs && !error;) {
+		size_t channel = keeper->jobs[i].channel, count = 0;
+
+		for (; i < keeper->n_jobs && keeper->jobs[i].channel == channel; i++)
+			if (keeper->requests[i].op == CHANNEL_LEASE)
+				keeper->replies[count++] = make_reply(keeper, i, now);
+		error = note_sent(channel,
+			channel_send_replies(keeper->channels[channel].fd, keeper->replies, count));
 	}
-	return 0;
+	return error;
 }
 
 /* --- The process --- */
@@ -420,6 +552,45 @@ static int judge(struct keeper *keeper, size_t index, struct mono now)
 	return error;
 }
 
+/* Tells the workers if they have to forget what they know. One whose channel is full now is told at
+ * the next turn, before anything else. */
+static void tell_workers(struct keeper *keeper)
+{
+	const struct channel_reply message = {.op = CHANNEL_FORGET};
+	bool forget = sets_take_forget(keeper->sets);
+
+	for (size_t i = 0; i < keeper->n_channels; i++) {
+		int error;
+
+		keeper->owes_forget[i] |= forget;
+		if (!keeper->owes_forget[i] || keeper->channels[i].fd < 0)
+			continue;
+		error = channel_send_reply(keeper->channels[i].fd, &message, -1);
+		keeper->owes_forget[i] = error == -EAGAIN;
+	}
+}
+
+static void oversee_all(struct keeper *keeper, struct mono now)
+{
+	struct pollfd *parent = &keeper->channels[keeper->n_channels + 1];
+
+	for (unsigned i = 0; i < CONTROL_OUT_MAX && parent->fd >= 0 && parent->revents; i++) {
+		struct control_reply answer;
+		int error = oversee(keeper->sets, parent->fd, now, &answer);
+
+		if (error == -EAGAIN)
+			return;
+		tell_workers(keeper);
+		if (!error)
+			error = control_send_reply(parent->fd, &answer);
+		if (!error)
+			continue;
+		if (error != -EPIPE)
+			log_error("what the parent asks is not served: %s", strerror(-error));
+		fd_closep(&parent->fd);
+	}
+}
+
 static int serve(struct keeper *keeper)
 {
 	struct mono now;
@@ -430,23 +601,57 @@ static int serve(struct keeper *keeper)
 		error = judge(keeper, i, now);
 	if (error)
 		return error;
-	error = open_leases(keeper, now);
+	if (keeper->n_jobs > 0)
+		error = open_leases(keeper, now);
+	tell_workers(keeper);
 	if (!error)
 		error = reply_leases(keeper, now);
-	return error ? error : sets_look(keeper->sets, now);
+	oversee_all(keeper, now);
+	return error;
+}
+
+/* What is due though nobody asks for it. */
+static int look_after(struct keeper *keeper)
+{
+	struct mono now = clock_now();
+	int error = sets_look(keeper->sets, now);
+
+	if (!error)
+		error = sets_renew(keeper->sets, now);
+	tell_workers(keeper);
+	return error;
+}
+
+/* What the other end of the leash says. False: end at once. */
+static bool heed_leash(struct keeper *keeper)
+{
+	struct pollfd *leash = &keeper->channels[keeper->n_channels];
+
+	if (leash->revents & (POLLHUP | POLLERR))
+		return false;
+	/* The byte stays for the other processes. There is another crew by now. */
+	if (leash->revents & POLLIN) {
+		leash->events = 0;
+		sets_retire(keeper->sets);
+	}
+	return true;
 }
 
 static int run(struct keeper *keeper)
 {
 	while (keeper->n_open > 0) {
-		int error;
+		int wait = sets_wait(keeper->sets, clock_now());
+		int count = poll(keeper->channels, keeper->n_channels + 2, wait);
+		int error = 0;
 
-		if (poll(keeper->channels, keeper->n_channels + 1, SETS_LOOK_MS) < 0 &&
-			errno != EINTR)
+		if (count < 0 && errno != EINTR)
 			return -errno;
-		if (keeper->channels[keeper->n_channels].revents & (POLLHUP | POLLERR))
+		if (count > 0 && !heed_leash(keeper))
 			return 0;
-		error = serve(keeper);
+		if (count > 0)
+			error = serve(keeper);
+		if (!error)
+			error = look_after(keeper);
 		if (error)
 			return error;
 	}
@@ -461,6 +666,8 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 		.uid = config->confine.uid,
 		.alone = config->alone,
 		.destinations_key = config->destinations_key,
+		.leases_max = config->leases_max,
+		.never_in_place = config->never_in_place,
 	};
 	int error = grants_new(&config->compiled, &keeper->grants);
 
@@ -470,12 +677,14 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 	keeper->policy = keeper->plan->policy;
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
-	keeper->channels = calloc(config->n_channels + 1, sizeof(*keeper->channels));
-	if (!keeper->channels)
+	keeper->channels = calloc(config->n_channels + 2, sizeof(*keeper->channels));
+	keeper->owes_forget = calloc(config->n_channels, sizeof(*keeper->owes_forget));
+	if (!keeper->channels || !keeper->owes_forget)
 		return -ENOMEM;
 	for (size_t i = 0; i < config->n_channels; i++)
 		keeper->channels[i] = (struct pollfd){config->channels[i], POLLIN, 0};
-	keeper->channels[config->n_channels] = (struct pollfd){config->leash, 0, 0};
+	keeper->channels[config->n_channels] = (struct pollfd){config->leash, POLLIN, 0};
+	keeper->channels[config->n_channels + 1] = (struct pollfd){config->control, POLLIN, 0};
 	keeper->n_channels = config->n_channels;
 	keeper->n_open = config->n_channels;
 	return sets_open(&sets, &keeper->sets);
@@ -486,6 +695,7 @@ static void keeper_free(struct keeper *keeper)
 	sets_close(keeper->sets);
 	grants_free(keeper->grants);
 	free(keeper->channels);
+	free(keeper->owes_forget);
 	free(keeper);
 }
 

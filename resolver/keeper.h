@@ -18,8 +18,11 @@ struct keeper_config {
 	bool alone;                       /* no other keeper of this table is still at work */
 	const int *channels;              /* the keeper's ends */
 	size_t n_channels;
-	int ready; /* gets one byte once leases are served */
-	int leash; /* the end of a pipe that hangs up when it has to end at once */
+	int control;         /* the keeper's end of the parent's channel; -1: there is none */
+	size_t leases_max;   /* see struct sets_config */
+	bool never_in_place; /* the same */
+	int ready;           /* gets one byte once leases are served */
+	int leash;           /* the end of a pipe that hangs up when it has to end at once */
 };
 
 /* The keeper process, from its confinement to its end: when the last channel has closed or the

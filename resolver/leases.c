@@ -20,14 +20,15 @@
 
 #define BUCKET 16
 #define BUCKETS_MIN 2048 /* half of it, and LEASES_STEP, leave a quarter free */
-#define BUCKETS_MAX (LEASES_MAX / BUCKET)
-#define SPARE 4 /* places for each lease in a new table */
+#define SPARE 4          /* places for each lease in a new table */
 
 struct leases {
 	struct hash_key key;
 	struct lease (*buckets)[BUCKET];
 	size_t n_buckets;
+	size_t n_buckets_max;
 	size_t n_used; /* places that ever held a lease */
+	uint32_t epoch;
 };
 
 static int make_buckets(struct leases *leases, size_t n_buckets)
@@ -40,7 +41,21 @@ static int make_buckets(struct leases *leases, size_t n_buckets)
 	leases->buckets = buckets;
 	leases->n_buckets = n_buckets;
 	leases->n_used = 0;
+	leases->epoch++;
+	leases->epoch += leases->epoch == 0;
 	return 0;
+}
+
+static size_t buckets_min(const struct leases *leases)
+{
+	return leases->n_buckets_max < BUCKETS_MIN ? leases->n_buckets_max : BUCKETS_MIN;
+}
+
+/* An empty one that may take the place of `leases`. */
+static struct leases successor(const struct leases *leases)
+{
+	return (struct leases){
+		.key = leases->key, .n_buckets_max = leases->n_buckets_max, .epoch = leases->epoch};
 }
 
 static void free_buckets(struct leases *leases)
@@ -49,14 +64,15 @@ static void free_buckets(struct leases *leases)
 		munmap(leases->buckets, leases->n_buckets * sizeof(leases->buckets[0]));
 }
 
-int leases_new(const struct hash_key *key, struct leases **ret_leases)
+int leases_new(const struct hash_key *key, size_t most, struct leases **ret_leases)
 {
 	struct leases *leases = calloc(1, sizeof(*leases));
 
 	if (!leases)
 		return -ENOMEM;
 	leases->key = *key;
-	if (make_buckets(leases, BUCKETS_MIN) != 0) {
+	leases->n_buckets_max = most < BUCKET ? 1 : most / BUCKET;
+	if (make_buckets(leases, buckets_min(leases)) != 0) {
 		free(leases);
 		return -ENOMEM;
 	}
@@ -74,9 +90,9 @@ void leases_free(struct leases *leases)
 
 void leases_clear(struct leases *leases)
 {
-	struct leases fresh = {.key = leases->key};
+	struct leases fresh = successor(leases);
 
-	if (make_buckets(&fresh, BUCKETS_MIN) != 0) {
+	if (make_buckets(&fresh, buckets_min(leases)) != 0) {
 		memset(leases->buckets, 0, leases->n_buckets * sizeof(leases->buckets[0]));
 		leases->n_used = 0;
 		return;
@@ -115,19 +131,40 @@ static struct lease *find_free(struct lease *bucket, struct mono now, unsigned *
 	return place;
 }
 
-struct lease *leases_take(
-	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
+/* The two buckets where the lease of the address can be. */
+static void choose_buckets(const struct leases *leases, uint16_t map, const struct inaddr *address,
+	struct lease *ret_buckets[2])
 {
 	uint8_t bytes[sizeof(*address) + sizeof(map)];
-	struct lease *buckets[2], *place[2], *lease;
-	unsigned n_free[2];
 	uint64_t hash;
 
 	memcpy(bytes, address, sizeof(*address));
 	memcpy(bytes + sizeof(*address), &map, sizeof(map));
 	hash = hash_bytes(&leases->key, bytes, sizeof(bytes));
+	for (unsigned i = 0; i < 2; i++)
+		ret_buckets[i] = leases->buckets[(uint32_t)(hash >> 32 * i) % leases->n_buckets];
+}
+
+struct lease *leases_find(
+	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
+{
+	struct lease *buckets[2], *lease;
+
+	choose_buckets(leases, map, address, buckets);
+	lease = find(buckets[0], map, address, now);
+	if (!lease)
+		lease = find(buckets[1], map, address, now);
+	return lease && mono_before(now, lease->expires) ? lease : NULL;
+}
+
+struct lease *leases_take(
+	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
+{
+	struct lease *buckets[2], *place[2], *lease;
+	unsigned n_free[2];
+
+	choose_buckets(leases, map, address, buckets);
 	for (unsigned i = 0; i < 2; i++) {
-		buckets[i] = leases->buckets[(uint32_t)(hash >> 32 * i) % leases->n_buckets];
 		lease = find(buckets[i], map, address, now);
 		if (lease)
 			return lease;
@@ -142,6 +179,34 @@ struct lease *leases_take(
 	return lease;
 }
 
+size_t leases_places(const struct leases *leases)
+{
+	return leases->n_buckets * BUCKET;
+}
+
+size_t leases_most(const struct leases *leases)
+{
+	return leases->n_used;
+}
+
+uint32_t leases_epoch(const struct leases *leases)
+{
+	return leases->epoch;
+}
+
+struct lease *leases_walk(struct leases *leases, size_t *at, size_t places, struct mono now)
+{
+	struct lease *all = leases->buckets[0];
+
+	for (; places > 0 && *at < leases_places(leases); places--) {
+		struct lease *lease = &all[(*at)++];
+
+		if (lease->known && mono_before(now, lease->expires))
+			return lease;
+	}
+	return NULL;
+}
+
 static size_t count_standing(const struct leases *leases, struct mono now)
 {
 	const struct lease *places = leases->buckets[0];
@@ -154,15 +219,18 @@ static size_t count_standing(const struct leases *leases, struct mono now)
 
 void leases_settle(struct leases *leases, struct mono now)
 {
-	struct leases fresh = {.key = leases->key};
+	struct leases fresh = successor(leases);
 	const struct lease *places = leases->buckets[0];
-	size_t n_buckets = BUCKETS_MIN, wanted;
+	size_t n_buckets = buckets_min(leases), wanted;
 
-	if (leases->n_buckets == BUCKETS_MAX || leases->n_used <= leases->n_buckets * BUCKET / 2)
+	if (leases->n_buckets == leases->n_buckets_max ||
+		leases->n_used <= leases->n_buckets * BUCKET / 2)
 		return;
 	wanted = count_standing(leases, now) * SPARE / BUCKET;
-	while (n_buckets < wanted && n_buckets < BUCKETS_MAX)
+	while (n_buckets < wanted && n_buckets < leases->n_buckets_max)
 		n_buckets *= 2;
+	if (n_buckets > leases->n_buckets_max)
+		n_buckets = leases->n_buckets_max;
 	if (make_buckets(&fresh, n_buckets) != 0)
 		return;
 	for (size_t i = 0; i < leases->n_buckets * BUCKET; i++) {

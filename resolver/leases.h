@@ -22,12 +22,15 @@ struct lease {
 	struct inaddr address;
 	uint16_t map;
 	bool known;          /* the kernel has it, or may still have it */
+	uint8_t seen;        /* the reading of the kernel's maps that found it last */
 	uint32_t mark;       /* that it has it with */
 	struct mono expires; /* until then at least; 0 in a place never used */
+	uint32_t name;       /* whose it is (struct namering); 0: not known */
+	bool flows;          /* there was one to it when that was last looked for */
 };
 
-/* 0 or -ENOMEM. */
-int leases_new(const struct hash_key *key, struct leases **ret_leases);
+/* For at most `most` leases, LEASES_MAX or fewer. 0 or -ENOMEM. */
+int leases_new(const struct hash_key *key, size_t most, struct leases **ret_leases);
 void leases_free(struct leases *leases);
 
 /* Forgets all of them. */
@@ -46,5 +49,21 @@ void leases_settle(struct leases *leases, struct mono now);
  */
 struct lease *leases_take(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
+
+/* The lease of `address` in map number `map` that stands at `now`, or NULL. */
+struct lease *leases_find(
+	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
+
+/*
+ * The first lease from place *at on that stands at `now`; *at is then the place behind it. NULL
+ * with *at at the end of `places` more, or of the table, which leases_places() is. Taking a lease
+ * meanwhile is allowed. Places are others when leases_epoch() is, which is never 0.
+ */
+struct lease *leases_walk(struct leases *leases, size_t *at, size_t places, struct mono now);
+size_t leases_places(const struct leases *leases);
+
+/* As many leases as there are, or more: ended ones count for a while. */
+size_t leases_most(const struct leases *leases);
+uint32_t leases_epoch(const struct leases *leases);
 
 #endif

@@ -8,6 +8,7 @@
 #include "src/base/clock.h"
 
 struct client;
+struct engine_message;
 
 /* What the parts of the worker's event loop share. */
 
@@ -49,8 +50,14 @@ int wait_until(struct mono now, struct mono then);
 /* Where clients' messages go. */
 struct query_sink {
 	void *context;
+
+	/* One, whose reply comes by a call of its own. */
 	void (*query)(void *context, const struct client *client, const uint8_t *bytes, size_t size,
 		struct mono now);
+
+	/* Several, up to ENGINE_BATCH, with room for their replies: engine_queries(). */
+	void (*queries)(
+		void *context, struct engine_message *messages, unsigned count, struct mono now);
 };
 
 #endif

@@ -2,6 +2,7 @@
 #include "resolver/main.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,12 +16,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/anchor.h"
 #include "resolver/crew.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "resolver/preflight.h"
+#include "resolver/resolvconf.h"
 #include "resolver/sets.h"
+#include "resolver/tls.h"
 #include "rules/compile.h"
+#include "rules/dns-server.h"
 #include "src/base/arena.h"
 #include "src/base/clock.h"
 #include "src/base/fd.h"
@@ -69,6 +74,8 @@ struct setting {
 	struct arena *arena;
 	struct compiled compiled;
 	struct guard *guard;
+	struct tls_trust *trust;
+	struct anchors *anchors;
 	struct listeners *listeners;
 };
 
@@ -85,6 +92,7 @@ struct supervisor {
 	gid_t gid;
 	uint32_t mark;
 	struct hash_key destinations_key;
+	struct hash_key cookie_key; /* of DNS cookies, which outlive workers */
 	int signals;
 	bool stopping;
 	bool reload_wanted;
@@ -112,13 +120,34 @@ static void setting_free(struct setting *setting)
 		return;
 	listeners_close(setting->listeners);
 	guard_free(setting->guard);
+	tls_trust_free(setting->trust);
+	anchors_free(setting->anchors);
 	arena_free(setting->arena);
 	free(setting);
 }
 
+/* Says whom a policy without [dns] upstream has asked. */
+static void announce_servers(const struct dns_policy *dns, int error)
+{
+	char text[DNS_SERVER_TEXT];
+
+	if (error)
+		log_warning(RESOLVCONF_PATH ": %s", strerror(-error));
+	if (dns->n_upstream == 0)
+		log_warning("there is no [dns] upstream, and no server in " RESOLVCONF_PATH
+			    ": only names of [dns.hosts] have addresses");
+	for (size_t i = 0; i < dns->n_upstream; i++)
+		log_info("upstream %s, the system's", dns_server_to_text(&dns->upstream[i], text));
+}
+
 static enum resolver_status compile(const struct resolver_options *from, struct setting *setting)
 {
+	struct dns_server servers[DNS_SERVERS_MAX];
+	size_t n_servers = 0;
+	int unread = resolvconf_read(RESOLVCONF_PATH, RESOLVCONF_BEHIND_PATH, servers, &n_servers);
 	const struct compile_options options = {
+		.system_servers = servers,
+		.n_system_servers = n_servers,
 		.policy = from->policy,
 		.overrides = from->overrides,
 		.n_overrides = from->n_overrides,
@@ -138,7 +167,44 @@ static enum resolver_status compile(const struct resolver_options *from, struct 
 		diag_print(diag, stderr);
 	if (error && error != -EINVAL)
 		log_error("%s: %s", from->policy, strerror(-error));
+	if (!error && !setting->compiled.plan->policy->dns.has_upstream)
+		announce_servers(&setting->compiled.plan->policy->dns, unread);
 	return error ? RESOLVER_POLICY : RESOLVER_OK;
+}
+
+/* Reads whom to trust now: workers have no files. */
+static enum resolver_status make_trust(struct setting *setting)
+{
+	const struct dns_policy *dns = &setting->compiled.plan->policy->dns;
+	const char *problem;
+	int error = tls_trust_new(dns, &setting->trust, &problem);
+
+	if (error)
+		log_error("DNS over TLS %s", problem);
+	return error ? RESOLVER_KERNEL : RESOLVER_OK;
+}
+
+/* Reads the trust anchors, if answers have to be validated: the same holds for them, and for
+ * what OpenSSL reads. */
+static enum resolver_status make_anchors(struct setting *setting)
+{
+	const char *path = setting->compiled.plan->policy->dns.trust_anchor;
+	unsigned line;
+	int error;
+
+	if (!layers_want_dnssec(setting->compiled.layers))
+		return RESOLVER_OK;
+	if (!path)
+		path = ANCHORS_PATH;
+	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
+	error = anchors_read(path, &setting->anchors, &line);
+	if (error == -EINVAL && line > 0)
+		log_error("%s:%u: not a DS or DNSKEY record", path, line);
+	else if (error == -EINVAL)
+		log_error("%s: no trust anchor of a kind that is known", path);
+	else if (error)
+		log_error("no DNSSEC trust anchors in %s: %s", path, strerror(-error));
+	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
 static enum resolver_status make_guard(struct setting *setting)
@@ -181,6 +247,10 @@ static enum resolver_status make_setting(const struct supervisor *supervisor,
 	status = compile(supervisor->options, setting);
 	if (!status)
 		status = make_guard(setting);
+	if (!status)
+		status = make_trust(setting);
+	if (!status)
+		status = make_anchors(setting);
 	if (!status && preflight_ruleset(setting->compiled.plan) != 0)
 		status = RESOLVER_KERNEL;
 	if (!status)
@@ -220,9 +290,13 @@ static struct crew *start_crew(
 	const struct crew_config config = {
 		.compiled = setting->compiled,
 		.guard = setting->guard,
+		.trust = setting->trust,
+		.anchors = setting->anchors,
 		.destinations_key = supervisor->destinations_key,
 		.listeners = setting->listeners,
 		.workers = supervisor->options->workers,
+		.cache_bytes = supervisor->options->cache_bytes,
+		.cookie_key = supervisor->cookie_key,
 		.uid = supervisor->uid,
 		.gid = supervisor->gid,
 		.mark = supervisor->mark,
@@ -516,6 +590,7 @@ static int prepare(struct supervisor *supervisor)
 {
 	struct rlimit files;
 	sigset_t set;
+	int error;
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
@@ -536,7 +611,8 @@ static int prepare(struct supervisor *supervisor)
 			sizeof(supervisor->mark))
 			return -EIO;
 	} while (supervisor->mark == 0);
-	return hash_key_draw(&supervisor->destinations_key);
+	error = hash_key_draw(&supervisor->cookie_key);
+	return error ? error : hash_key_draw(&supervisor->destinations_key);
 }
 
 static enum resolver_status start_session(const struct plan *plan)
@@ -583,6 +659,8 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 
 	if (preflight_user(options->user, &supervisor.uid, &supervisor.gid) != 0)
 		return RESOLVER_USAGE;
+	if (preflight_supervise() != 0)
+		return RESOLVER_KERNEL;
 	error = prepare(&supervisor);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));

@@ -22,8 +22,9 @@ struct resolver_options {
 	size_t n_overrides;
 	const char *const *profile_dirs; /* looked in before the installed profiles */
 	size_t n_profile_dirs;
-	const char *user; /* whom the children become */
-	unsigned workers; /* 1 to RESOLVER_WORKERS_MAX */
+	const char *user;   /* whom the children become */
+	unsigned workers;   /* 1 to RESOLVER_WORKERS_MAX */
+	size_t cache_bytes; /* of each worker; 0: as many as is usual */
 	bool verbose;
 };
 

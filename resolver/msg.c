@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "resolver/msg.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "resolver/answer.h"
@@ -9,31 +10,131 @@
 #define FLAG_TC 0x0200
 #define FLAG_RD 0x0100
 #define FLAG_RA 0x0080
+#define FLAG_AD 0x0020
 #define FLAG_CD 0x0010
 #define OPCODE(flags) (((flags) >> 11) & 0xf)
 
-#define OPTION_EDE 15    /* RFC 8914 section 2 */
+#define FLAG_DO 0x8000 /* of an OPT record's flags */
+
+#define OPTION_COOKIE 10    /* RFC 7873 section 4 */
+#define OPTION_KEEPALIVE 11 /* RFC 7828 section 3.1 */
+#define OPTION_EDE 15       /* RFC 8914 section 2 */
+#define OPTION_HEAD 4
 #define OPT_FIXED 11     /* root, type, size, extended rcode and flags, length */
 #define EDE_TEXT_MAX 120 /* bytes of a rule id, and what it is about, that travel */
 #define RECORDS_MAX 16   /* additional records of a query that are looked at */
 
+static uint16_t get_u16(const uint8_t *at)
+{
+	return (uint16_t)(at[0] << 8 | at[1]);
+}
+
+static void put_u16(uint8_t *at, unsigned value)
+{
+	at[0] = (uint8_t)(value >> 8);
+	at[1] = (uint8_t)value;
+}
+
+static void put_u32(uint8_t *at, uint32_t value)
+{
+	put_u16(at, value >> 16);
+	put_u16(at + 2, value & 0xffff);
+}
+
+/* 8 bytes with A to Z in lower case. The bytes of lengths in a name, below 64, stay as they are. */
+static uint64_t lower_word(uint64_t word)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), low = word & 0x7f * ones;
+	uint64_t from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x7f - 'Z') * ones;
+
+	return word | ((from_a & ~beyond_z & ~word & 0x80 * ones) >> 2);
+}
+
+static void copy_lower(uint8_t *out, const uint8_t *bytes, size_t size)
+{
+	uint64_t word;
+	size_t at = 0;
+
+	for (; at + sizeof(word) <= size; at += sizeof(word)) {
+		memcpy(&word, bytes + at, sizeof(word));
+		word = lower_word(word);
+		memcpy(out + at, &word, sizeof(word));
+	}
+	for (; at < size; at++)
+		out[at] = (uint8_t)text_lower((char)bytes[at]);
+}
+
+/* Bytes of the name at the reader's position, which moves behind it; it fails on one that is no
+ * name, or is compressed: that can't be repeated byte by byte, and nobody sends one here. */
+static size_t read_plain_name(struct reader *reader)
+{
+	size_t left = reader_left(reader), at = 0;
+	const uint8_t *bytes = reader->start + reader->pos;
+
+	while (at < left && bytes[at] != 0 && bytes[at] < 64)
+		at += bytes[at] + 1u;
+	if (at >= left || bytes[at] != 0 || at >= NAME_WIRE_MAX)
+		reader->failed = true;
+	else
+		reader->pos += at + 1;
+	return reader->failed ? 0 : at + 1;
+}
+
 static void read_question(struct reader *reader, struct msg_query *query)
 {
 	struct msg_context *context = &query->context;
-	struct reader raw = *reader;
+	const uint8_t *start = reader->start + reader->pos;
+	size_t size = read_plain_name(reader);
+	const uint8_t *behind = reader_bytes(reader, 4);
 
-	name_read(reader, &query->name);
-	query->type = reader_u16(reader);
-	query->class = reader_u16(reader);
-
-	/* A name that was compressed can't be repeated byte by byte; nobody sends one here. */
-	size_t size = reader->pos - raw.pos;
-	if (reader->failed || size != (size_t)query->name.length + 4) {
-		reader->failed = true;
+	if (!behind)
 		return;
+	query->type = get_u16(behind);
+	query->class = get_u16(behind + 2);
+	copy_lower(query->name.wire, start, size);
+	query->name.length = (uint8_t)size;
+	context->question = start;
+	context->question_size = (uint16_t)(size + 4);
+}
+
+/* RFC 7873 section 5.2: the client's part alone, or with one of a server, which isn't looked at. */
+static bool take_cookie(const uint8_t *data, size_t size, struct msg_context *context)
+{
+	if (size != COOKIE_CLIENT_SIZE && (size < 16 || size > 40))
+		return false;
+	memcpy(context->cookie, data, COOKIE_CLIENT_SIZE);
+	context->has_cookie = true;
+	return true;
+}
+
+/* RFC 7828 section 3.2.1: over UDP it is ignored. */
+static bool take_keepalive(const uint8_t *data, size_t size, struct msg_context *context)
+{
+	(void)data;
+	context->keepalive = context->limit == MSG_MAX;
+	return size == 0 || !context->keepalive;
+}
+
+static const struct option {
+	uint16_t code;
+	bool (*take)(const uint8_t *data, size_t size, struct msg_context *context);
+} options[] = {
+	{OPTION_COOKIE, take_cookie},
+	{OPTION_KEEPALIVE, take_keepalive},
+};
+
+/* The options of an OPT record; those that are unknown are passed over (RFC 6891 section 6.1.2). */
+static bool read_options(struct reader reader, struct msg_context *context)
+{
+	while (reader_left(&reader) > 0) {
+		uint16_t code = reader_u16(&reader), size = reader_u16(&reader);
+		const uint8_t *data = reader_bytes(&reader, size);
+
+		for (unsigned i = 0; data && i < sizeof(options) / sizeof(options[0]); i++)
+			if (options[i].code == code && !options[i].take(data, size, context))
+				return false;
 	}
-	memcpy(context->question, reader_bytes(&raw, size), size);
-	context->question_size = (uint16_t)size;
+	return !reader.failed;
 }
 
 /* The OPT record's owner and type have been read (RFC 6891 section 6.1.2). */
@@ -42,10 +143,15 @@ static void read_opt(struct reader *reader, struct msg_context *context, unsigne
 	uint16_t payload = reader_u16(reader);
 	uint32_t extended = reader_u32(reader);
 
-	reader_bytes(reader, reader_u16(reader));
+	uint16_t size = reader_u16(reader);
+	const uint8_t *data = reader_bytes(reader, size);
+
 	if (context->edns) /* section 6.1.1: more than one is a format error */
 		reader->failed = true;
+	if (data && !read_options(reader_over(data, size), context))
+		reader->failed = true;
 	context->edns = true;
+	context->dnssec_ok = extended & FLAG_DO;
 	*ret_version = (extended >> 16) & 0xff;
 	if (context->limit != MSG_MAX) {
 		if (payload > MSG_UDP_EDNS)
@@ -80,30 +186,34 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
 {
 	struct reader reader = reader_over(bytes, size);
 	struct msg_context *context = &ret_query->context;
+	const uint8_t *head = reader_bytes(&reader, MSG_HEADER_SIZE);
 	unsigned version = 0;
 
-	uint16_t id = reader_u16(&reader);
-	uint16_t flags = reader_u16(&reader);
-	uint16_t questions = reader_u16(&reader);
-	uint32_t records = reader_u16(&reader);
-	records += reader_u16(&reader);
-	uint16_t additional = reader_u16(&reader);
-	if (reader.failed || flags & FLAG_QR)
+	if (!head || head[2] & FLAG_QR >> 8)
 		return MSG_IGNORE;
+	uint16_t flags = get_u16(head + 2);
+	uint16_t questions = get_u16(head + 4);
+	uint32_t records = (uint32_t)get_u16(head + 6) + get_u16(head + 8);
+	uint16_t additional = get_u16(head + 10);
 
-	context->id = id;
+	context->id = get_u16(head);
 	context->opcode = OPCODE(flags);
 	context->recursion_desired = flags & FLAG_RD;
 	context->checking_disabled = flags & FLAG_CD;
+	context->wants_ad = flags & FLAG_AD;
 	context->edns = false;
+	context->dnssec_ok = false;
+	context->has_cookie = false;
+	context->keepalive = false;
 	context->limit = stream ? MSG_MAX : MSG_UDP_PLAIN;
+	context->question = NULL;
 	context->question_size = 0;
 
 	*ret_rcode = RCODE_NOTIMP;
 	if (context->opcode != 0)
 		return MSG_ERROR;
 	*ret_rcode = RCODE_FORMERR;
-	if (questions != 1 || records != 0 || flags & FLAG_TC)
+	if (questions != 1 || records != 0)
 		return MSG_ERROR;
 	read_question(&reader, ret_query);
 	read_additional(&reader, additional, context, &version);
@@ -113,100 +223,182 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
 	return version == 0 ? MSG_QUERY : MSG_ERROR;
 }
 
-static size_t ede_text_size(const struct answer *answer)
+/* --- Replies --- */
+
+static size_t ede_text_size(const struct msg_body *body)
 {
-	return answer->rule ? strnlen(answer->rule, EDE_TEXT_MAX) : 0;
+	return body->rule ? strnlen(body->rule, EDE_TEXT_MAX) : 0;
 }
 
-static size_t opt_size(const struct msg_context *context, const struct answer *answer)
+static size_t opt_size(const struct msg_context *context, const struct msg_body *body)
 {
 	if (!context->edns)
 		return 0;
-	return OPT_FIXED + (answer->ede == EDE_NONE ? 0 : 6 + ede_text_size(answer));
+	return OPT_FIXED + (context->has_cookie ? OPTION_HEAD + COOKIE_SIZE : 0) +
+	       (context->keepalive ? OPTION_HEAD + 2 : 0) +
+	       (body->ede == EDE_NONE ? 0 : OPTION_HEAD + 2 + ede_text_size(body));
+}
+
+static void write_option_head(struct writer *writer, uint16_t code, size_t size)
+{
+	writer_u16(writer, code);
+	writer_u16(writer, (uint16_t)size);
 }
 
 static void write_opt(
-	const struct msg_context *context, const struct answer *answer, struct writer *writer)
+	const struct msg_context *context, const struct msg_body *body, struct writer *writer)
 {
-	size_t size = opt_size(context, answer);
+	size_t size = opt_size(context, body);
 
 	if (size == 0)
 		return;
 	writer_u8(writer, 0);
 	writer_u16(writer, RRTYPE_OPT);
 	writer_u16(writer, MSG_UDP_EDNS);
-	writer_u32(writer, (uint32_t)(answer->rcode >> 4) << 24);
+	writer_u32(writer, (uint32_t)(body->rcode >> 4) << 24 | (context->dnssec_ok ? FLAG_DO : 0));
 	writer_u16(writer, (uint16_t)(size - OPT_FIXED));
-	if (answer->ede == EDE_NONE)
+	if (context->has_cookie) {
+		write_option_head(writer, OPTION_COOKIE, COOKIE_SIZE);
+		writer_bytes(writer, context->cookie, COOKIE_SIZE);
+	}
+	if (context->keepalive) {
+		write_option_head(writer, OPTION_KEEPALIVE, 2);
+		writer_u16(writer, MSG_KEEPALIVE_MS / 100);
+	}
+	if (body->ede == EDE_NONE)
 		return;
-	writer_u16(writer, OPTION_EDE);
-	writer_u16(writer, (uint16_t)(2 + ede_text_size(answer)));
-	writer_u16(writer, (uint16_t)answer->ede);
-	writer_bytes(writer, answer->rule, ede_text_size(answer));
+	write_option_head(writer, OPTION_EDE, 2 + ede_text_size(body));
+	writer_u16(writer, (uint16_t)body->ede);
+	writer_bytes(writer, body->rule, ede_text_size(body));
 }
 
-static uint16_t reply_flags(const struct msg_context *context, const struct answer *answer)
+/* RFC 6840 sections 5.7 and 5.8 */
+static bool is_told_authentic(const struct msg_context *context, const struct msg_body *body)
 {
-	return (uint16_t)(FLAG_QR | FLAG_RA | context->opcode << 11 |
-			  (context->recursion_desired ? FLAG_RD : 0) |
-			  (context->checking_disabled ? FLAG_CD : 0) | (answer->rcode & 0xf));
+	return body->authentic && (context->wants_ad || context->dnssec_ok);
+}
+
+/* Everything but the records, which are there: `size` bytes behind the question, or that do not
+ * fit. Returns the reply's size. */
+static size_t finish_reply(
+	const struct msg_context *context, const struct msg_body *body, bool fits, uint8_t *out)
+{
+	size_t records = MSG_HEADER_SIZE + (size_t)context->question_size;
+	struct writer writer = writer_over(out, context->limit);
+
+	if (context->question_size > 0 && context->question != out + MSG_HEADER_SIZE)
+		memmove(out + MSG_HEADER_SIZE, context->question, context->question_size);
+	put_u16(out, context->id);
+	put_u16(out + 2,
+		(unsigned)(FLAG_QR | FLAG_RA | context->opcode << 11 | (fits ? 0 : FLAG_TC) |
+			   (context->recursion_desired ? FLAG_RD : 0) |
+			   (context->checking_disabled ? FLAG_CD : 0) |
+			   (is_told_authentic(context, body) ? FLAG_AD : 0) | (body->rcode & 0xf)));
+	put_u16(out + 4, context->question_size > 0);
+	put_u16(out + 6, fits ? body->n_answers : 0);
+	put_u16(out + 8, fits ? body->n_authorities : 0);
+	put_u16(out + 10, context->edns);
+	writer.pos = records + (fits ? body->size : 0);
+	write_opt(context, body, &writer);
+	return writer.pos;
+}
+
+size_t msg_write_body(
+	const struct msg_context *context, const struct msg_body *body, uint32_t ttl, uint8_t *out)
+{
+	size_t start = MSG_HEADER_SIZE + (size_t)context->question_size;
+	bool fits = start + body->size + opt_size(context, body) <= context->limit;
+
+	if (fits) {
+		/* The question may lie in `out` in front of them. */
+		memcpy(out + start, body->records, body->size);
+		for (unsigned i = 0; i < body->n_ttls; i++)
+			put_u32(out + start + body->ttls[i], ttl);
+	}
+	return finish_reply(context, body, fits, out);
+}
+
+static struct msg_body body_of(const struct answer *answer)
+{
+	return (struct msg_body){.rule = answer->rule,
+		.ede = answer->ede,
+		.rcode = answer->rcode,
+		.authentic = answer->authentic};
 }
 
 size_t msg_write_reply(
 	const struct msg_context *context, const struct answer *answer, uint32_t ttl, uint8_t *out)
 {
-	size_t reserved = opt_size(context, answer);
-	struct writer writer = writer_over(out, context->limit - reserved);
-	uint16_t flags = reply_flags(context, answer);
-	uint16_t answers = 0;
-	uint16_t authorities = 0;
+	struct msg_body body = body_of(answer);
+	size_t start = MSG_HEADER_SIZE + (size_t)context->question_size;
+	struct writer writer = writer_over(out, context->limit - opt_size(context, &body));
 
-	writer_u16(&writer, context->id);
-	writer_u16(&writer, flags);
-	writer_u16(&writer, context->question_size ? 1 : 0);
-	writer_u16(&writer, 0);
-	writer_u16(&writer, 0);
-	writer_u16(&writer, reserved ? 1 : 0);
-	writer_bytes(&writer, context->question, context->question_size);
-
-	size_t records = writer.pos;
-	answer_write(answer, ttl, context->question_size, &writer, &answers, &authorities);
-	if (writer.failed) {
-		writer = (struct writer){.start = out, .size = context->limit, .pos = records};
-		writer_u16_at(&writer, 2, flags | FLAG_TC);
-	} else {
-		writer_u16_at(&writer, 6, answers);
-		writer_u16_at(&writer, 8, authorities);
-	}
-	writer.size = context->limit;
-	write_opt(context, answer, &writer);
-	return writer.pos;
+	/* A refusal: with all that may go with it, it fits the shortest limit. */
+	if (ttl == 0 && answer_is_negative(answer))
+		return finish_reply(context, &body, true, out);
+	writer.pos = start;
+	answer_write(
+		answer, ttl, context->question_size, &writer, &body.n_answers, &body.n_authorities);
+	body.size = (uint16_t)(writer.pos - start);
+	return finish_reply(context, &body, !writer.failed, out);
 }
+
+/* Where the TTLs of the records are that were written from `start` on; the SOA record of a negative
+ * answer has a second one, its minimum. */
+static int find_ttls(struct reader *reader, size_t start, struct msg_layout *layout)
+{
+	struct msg_body *body = &layout->body;
+	struct name owner;
+
+	for (unsigned i = 0; i < (unsigned)body->n_answers + body->n_authorities; i++) {
+		uint16_t type;
+
+		name_read(reader, &owner);
+		type = reader_u16(reader);
+		reader_u16(reader);
+		if (body->n_ttls > MSG_TTLS_MAX - 2)
+			return -E2BIG;
+		layout->ttls[body->n_ttls++] = (uint16_t)(reader->pos - start);
+		reader_u32(reader);
+		reader_bytes(reader, reader_u16(reader));
+		if (type == RRTYPE_SOA && i >= body->n_answers)
+			layout->ttls[body->n_ttls++] = (uint16_t)(reader->pos - start - 4);
+	}
+	return reader->failed ? -E2BIG : 0;
+}
+
+int msg_lay_out(const struct answer *answer, const struct name *name, uint8_t *room,
+	struct msg_layout *ret_layout)
+{
+	size_t start = MSG_HEADER_SIZE + (size_t)name->length + 4;
+	struct writer writer = writer_over(room, MSG_MAX);
+	struct msg_body *body = &ret_layout->body;
+	struct reader reader;
+
+	/* The records point to the question's name, which the reader follows. */
+	memset(room, 0, MSG_HEADER_SIZE);
+	writer.pos = MSG_HEADER_SIZE;
+	name_write(&writer, name);
+	writer_u32(&writer, 0);
+	*body = body_of(answer);
+	/* A failure has no SOA record. */
+	answer_write(answer, answer->rcode != RCODE_SERVFAIL, start - MSG_HEADER_SIZE, &writer,
+		&body->n_answers, &body->n_authorities);
+	if (writer.failed)
+		return -E2BIG;
+	body->size = (uint16_t)(writer.pos - start);
+	body->records = room + start;
+	body->ttls = ret_layout->ttls;
+	reader = reader_over(room, writer.pos);
+	reader_seek(&reader, start);
+	return find_ttls(&reader, start, ret_layout);
+}
+
+/* --- Questions --- */
 
 uint64_t msg_hash_question(const struct hash_key *key, const struct name *name, uint16_t type)
 {
 	struct hash_key of_type = {{key->k[0] ^ type, key->k[1]}};
 
 	return hash_bytes(&of_type, name->wire, name->length);
-}
-
-size_t msg_write_question(uint16_t id, const struct name *name, uint16_t type, uint8_t *out)
-{
-	struct writer writer = writer_over(out, MSG_QUESTION_MAX + 32);
-
-	writer_u16(&writer, id);
-	writer_u16(&writer, FLAG_RD);
-	writer_u16(&writer, 1);
-	writer_u16(&writer, 0);
-	writer_u16(&writer, 0);
-	writer_u16(&writer, 1);
-	name_write(&writer, name);
-	writer_u16(&writer, type);
-	writer_u16(&writer, RRCLASS_IN);
-	writer_u8(&writer, 0);
-	writer_u16(&writer, RRTYPE_OPT);
-	writer_u16(&writer, MSG_UDP_EDNS);
-	writer_u32(&writer, 0);
-	writer_u16(&writer, 0);
-	return writer.pos;
 }

@@ -48,6 +48,7 @@ struct slot {
 	struct socket retired;
 	bool asked;    /* the keeper, for a new one */
 	bool answered; /* by the keeper, once */
+	bool unused;
 	struct mono retry_at;
 };
 
@@ -81,6 +82,9 @@ int outgoing_new(int epoll, struct channel *channel, const struct dns_policy *dn
 	outgoing->key = *key;
 	outgoing->n_slots = n_slots;
 	for (size_t i = 0; i < n_slots; i++) {
+		/* A server that is asked by TLS needs none. */
+		outgoing->slots[i].answered = dns->upstream[i / SOCKETS].tls;
+		outgoing->slots[i].unused = dns->upstream[i / SOCKETS].tls;
 		outgoing->slots[i].active.fd = -1;
 		outgoing->slots[i].retired.fd = -1;
 	}
@@ -199,7 +203,7 @@ static void complain(const struct outgoing *outgoing, const struct slot *slot, i
 	/* Once for all sockets of the server. */
 	if (slot == &outgoing->slots[upstream * SOCKETS] && !slot->answered)
 		log_warning("upstream %s: no socket: %s",
-			endpoint_to_text(&outgoing->dns->upstream[upstream], text),
+			endpoint_to_text(&outgoing->dns->upstream[upstream].at, text),
 			strerror(-error));
 }
 
@@ -277,7 +281,7 @@ static struct mono see_to(struct outgoing *outgoing, struct slot *slot, struct m
 
 	if (slot->retired.fd >= 0 && !mono_before(now, retired_until))
 		fd_closep(&slot->retired.fd);
-	if (slot->asked)
+	if (slot->asked || slot->unused)
 		return mono_add(now, (struct duration){AGE_MS});
 	if (needs && slot->retired.fd >= 0)
 		return retired_until;

@@ -14,19 +14,20 @@
  * its ticket when the keeper or a TCP connection completes. A ticket is the place in the table and
  * a count that grows with every change of state, so a completion that comes too late finds nothing.
  *
- * All waits of one kind are equally long, so a queue for each kind is in the order of deadlines by
- * itself, and the next deadline is the least of three heads.
+ * All waits in one queue are equally long, so it is in the order of deadlines by itself, and the
+ * next deadline is the least of the queues' heads. Leases have one queue, and proofs; answers of
+ * servers, which are waited for as long as the server usually takes, have one for each of a few
+ * lengths.
  */
 
 #define PENDING_MAX 4096 /* a power of two: the ticket's low bits */
 #define WAITERS_MAX 16384
 #define IDS_DRAWN 128
 
-static const int64_t wait_ms[PENDING_STATES] = {
-	[PENDING_UPSTREAM] = 700,
-	[PENDING_STREAM] = 2000,
-	[PENDING_LEASE] = 2000,
-};
+enum { QUEUE_LEASE, QUEUE_PROOF, QUEUE_UPSTREAM, QUEUES = 19 };
+
+static const int64_t wait_ms[QUEUES] = {2000, 5000, 25, 50, 100, 150, 200, 250, 300, 400, 600, 800,
+	1000, 1250, 1500, 2000, 2500, 3000, 4000};
 
 struct queue {
 	struct pending *first, *last;
@@ -42,7 +43,7 @@ struct pending_table {
 	uint32_t waiters_used;
 	struct pending *by_hash[PENDING_MAX];
 	struct pending *by_id[UINT16_MAX + 1];
-	struct queue queues[PENDING_STATES];
+	struct queue queues[QUEUES];
 	uint16_t ids[IDS_DRAWN];
 	unsigned ids_left;
 };
@@ -71,13 +72,26 @@ static struct pending **chain_of(
 	return &table->by_hash[msg_hash_question(&table->key, name, type) % PENDING_MAX];
 }
 
-struct pending *pending_find(struct pending_table *table, const struct name *name, uint16_t type)
+static struct pending *find(
+	struct pending_table *table, const struct name *name, uint16_t type, bool of_zone)
 {
 	struct pending *pending = *chain_of(table, name, type);
 
-	while (pending && (pending->type != type || !name_equal(&pending->name, name)))
+	while (pending && (pending->type != type || pending->of_zone != of_zone ||
+				  !name_equal(&pending->name, name)))
 		pending = pending->same_hash;
 	return pending;
+}
+
+struct pending *pending_find(struct pending_table *table, const struct name *name, uint16_t type)
+{
+	return find(table, name, type, false);
+}
+
+struct pending *pending_find_zone(
+	struct pending_table *table, const struct name *name, uint16_t type)
+{
+	return find(table, name, type, true);
 }
 
 static struct pending *take_entry(struct pending_table *table)
@@ -104,7 +118,13 @@ struct pending *pending_add(struct pending_table *table, const struct name *name
 	pending->name = *name;
 	pending->type = type;
 	pending->state = PENDING_STATES;
+	pending->signatures = false;
+	pending->of_zone = false;
+	pending->ede = EDE_NONE;
+	pending->proof = NULL;
 	pending->tries = 0;
+	pending->useless = 0;
+	pending->n_attempts = 0;
 	pending->id = 0;
 	pending->answer = NULL;
 	pending->waiters = NULL;
@@ -117,7 +137,7 @@ static void leave_queue(struct pending_table *table, struct pending *pending)
 {
 	if (pending->state == PENDING_STATES)
 		return;
-	struct queue *queue = &table->queues[pending->state];
+	struct queue *queue = &table->queues[pending->queue];
 
 	*(pending->earlier ? &pending->earlier->later : &queue->first) = pending->later;
 	*(pending->later ? &pending->later->earlier : &queue->last) = pending->earlier;
@@ -167,6 +187,8 @@ bool pending_wait(struct pending_table *table, struct pending *pending, const st
 		return false;
 	waiter->client = *client;
 	waiter->context = *context;
+	waiter->context.question = waiter->question;
+	memcpy(waiter->question, context->question, context->question_size);
 	waiter->next = pending->waiters;
 	pending->waiters = waiter;
 	return true;
@@ -184,28 +206,46 @@ const struct waiter *pending_pop(struct pending_table *table, struct pending *pe
 	return waiter;
 }
 
-void pending_enter(struct pending_table *table, struct pending *pending, enum pending_state state,
-	struct mono now)
+static void enter_queue(
+	struct pending_table *table, struct pending *pending, unsigned number, struct mono now)
 {
-	struct queue *queue = &table->queues[state];
+	struct queue *queue = &table->queues[number];
 
-	leave_queue(table, pending);
-	if (state == PENDING_LEASE)
-		release_id(table, pending);
-	pending->state = state;
-	pending->generation++;
-	pending->deadline = mono_add(now, (struct duration){.ms = wait_ms[state]});
+	pending->queue = (uint8_t)number;
+	pending->deadline = mono_add(now, (struct duration){.ms = wait_ms[number]});
 	pending->earlier = queue->last;
 	pending->later = NULL;
 	*(queue->last ? &queue->last->later : &queue->first) = pending;
 	queue->last = pending;
 }
 
+void pending_enter(struct pending_table *table, struct pending *pending, enum pending_state state,
+	struct mono now)
+{
+	leave_queue(table, pending);
+	release_id(table, pending);
+	pending->state = state;
+	pending->generation++;
+	enter_queue(table, pending, state == PENDING_PROOF ? QUEUE_PROOF : QUEUE_LEASE, now);
+}
+
+void pending_wait_upstream(
+	struct pending_table *table, struct pending *pending, struct duration span, struct mono now)
+{
+	unsigned queue = QUEUE_UPSTREAM;
+
+	while (queue + 1 < QUEUES && wait_ms[queue] < span.ms)
+		queue++;
+	leave_queue(table, pending);
+	pending->state = PENDING_UPSTREAM;
+	enter_queue(table, pending, queue, now);
+}
+
 struct pending *pending_first(struct pending_table *table)
 {
 	struct pending *first = NULL;
 
-	for (unsigned i = 0; i < PENDING_STATES; i++) {
+	for (unsigned i = 0; i < QUEUES; i++) {
 		struct pending *head = table->queues[i].first;
 		if (head && (!first || mono_before(head->deadline, first->deadline)))
 			first = head;
@@ -213,13 +253,31 @@ struct pending *pending_first(struct pending_table *table)
 	return first;
 }
 
-struct pending *pending_on_socket(struct pending_table *table, unsigned upstream, unsigned socket)
+static struct attempt *find_attempt(struct pending *pending, unsigned server, uint32_t socket)
 {
-	struct pending *pending = table->queues[PENDING_UPSTREAM].first;
+	for (unsigned i = 0; i < pending->n_attempts; i++) {
+		struct attempt *attempt = &pending->attempts[i];
 
-	while (pending && (pending->upstream != upstream || pending->socket != socket))
-		pending = pending->later;
-	return pending;
+		if (!attempt->stream && !attempt->over && attempt->server == server &&
+			attempt->socket == socket)
+			return attempt;
+	}
+	return NULL;
+}
+
+struct pending *pending_on_socket(
+	struct pending_table *table, unsigned server, uint32_t socket, struct attempt **ret_attempt)
+{
+	for (unsigned i = QUEUE_UPSTREAM; i < QUEUES; i++) {
+		struct pending *pending = table->queues[i].first;
+
+		for (; pending; pending = pending->later) {
+			*ret_attempt = find_attempt(pending, server, socket);
+			if (*ret_attempt)
+				return pending;
+		}
+	}
+	return NULL;
 }
 
 /* The next random number of a stock that one system call fills. */
@@ -245,6 +303,14 @@ int pending_draw_id(struct pending_table *table, struct pending *pending)
 		if (error)
 			return error;
 	} while (id == 0 || table->by_id[id]);
+	for (unsigned i = 0; i < 4; i++) {
+		uint16_t letters = 0;
+		int error = draw(table, &letters);
+
+		if (error)
+			return error;
+		pending->letters = pending->letters << 16 | letters;
+	}
 	pending->id = id;
 	table->by_id[id] = pending;
 	return 0;

@@ -17,9 +17,9 @@
 
 /* What a question waits for; each kind has a time-out of its own. */
 enum pending_state {
-	PENDING_UPSTREAM, /* a datagram from an upstream server */
-	PENDING_STREAM,   /* its answer over TCP */
+	PENDING_UPSTREAM, /* an upstream server's answer */
 	PENDING_LEASE,    /* the keeper's acknowledgement */
+	PENDING_PROOF,    /* the keys that its answer is validated with */
 	PENDING_STATES,
 };
 
@@ -27,18 +27,46 @@ struct waiter {
 	struct waiter *next;
 	struct client client;
 	struct msg_context context;
+	uint8_t question[MSG_QUESTION_MAX]; /* the context's */
 };
+
+/* A question sent to an upstream server. */
+struct attempt {
+	uint8_t server;
+	bool stream; /* over a connection; else a datagram */
+	bool edns;
+	bool cased;      /* with the capitals of `letters` */
+	bool over;       /* the server gave an unusable answer, or none can come */
+	bool blamed;     /* the server's silence has been noted */
+	bool repeat;     /* asked again because of an answer, not for the lack of one */
+	uint32_t socket; /* datagrams: where the answer must come in */
+	struct mono at;
+};
+
+#define ATTEMPTS_MAX 12
+
+struct proof;
 
 struct pending {
 	struct name name;
 	uint16_t type;
+	bool signatures; /* they are asked for, and the answer is validated */
+	bool of_zone;    /* it is for a zone's keys, no client's: see resolver/prove.c */
+	int16_t ede;     /* of_zone: what was wrong with the last answer */
+	struct proof *proof;
 
 	enum pending_state state;
+	uint8_t queue;
 	struct mono deadline;
-	unsigned upstream; /* the server asked */
-	unsigned socket;   /* PENDING_UPSTREAM: where the answer must come in */
-	unsigned tries;    /* questions sent so far */
-	uint16_t id;       /* of the question that is out; 0: none is */
+
+	/* PENDING_UPSTREAM, see resolver/upstream.c */
+	uint16_t id;       /* of the questions that are out; 0: none is */
+	uint64_t letters;  /* which of theirs are capitals */
+	struct mono until; /* no answer is waited for any longer */
+	uint8_t tries;     /* servers chosen */
+	uint8_t useless;   /* servers that are not asked again: bit 1 << server */
+	uint8_t n_attempts;
+	struct attempt attempts[ATTEMPTS_MAX];
 
 	/* PENDING_LEASE: the answer that the lease is for */
 	struct answer *answer;
@@ -60,6 +88,10 @@ void pending_free(struct pending_table *table);
 /* The question already on its way, or NULL. */
 struct pending *pending_find(struct pending_table *table, const struct name *name, uint16_t type);
 
+/* The same of those for zones' keys. */
+struct pending *pending_find_zone(
+	struct pending_table *table, const struct name *name, uint16_t type);
+
 /* A new one, in no state yet; NULL when the table is full. */
 struct pending *pending_add(struct pending_table *table, const struct name *name, uint16_t type);
 
@@ -78,13 +110,19 @@ const struct waiter *pending_pop(struct pending_table *table, struct pending *pe
 void pending_enter(struct pending_table *table, struct pending *pending, enum pending_state state,
 	struct mono now);
 
+/* Enters PENDING_UPSTREAM, or waits on in it, from `now` for `span`, which may be rounded up. The
+ * ticket stays. */
+void pending_wait_upstream(struct pending_table *table, struct pending *pending,
+	struct duration span, struct mono now);
+
 /* The one whose deadline comes first, or NULL. */
 struct pending *pending_first(struct pending_table *table);
 
-/* A question that waits for a datagram on that socket, or NULL. */
-struct pending *pending_on_socket(struct pending_table *table, unsigned upstream, unsigned socket);
+/* A question that waits for a datagram on that socket, or NULL; *ret_attempt is the attempt. */
+struct pending *pending_on_socket(struct pending_table *table, unsigned server, uint32_t socket,
+	struct attempt **ret_attempt);
 
-/* Draws an ID that no other question has, for the one about to be sent. 0 or -errno. */
+/* Draws an ID that no other question has, and letters. 0 or -errno. */
 int pending_draw_id(struct pending_table *table, struct pending *pending);
 
 /* The question with that ID, or NULL. */

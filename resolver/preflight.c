@@ -2,6 +2,7 @@
 #include "resolver/preflight.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -114,6 +115,10 @@ static int find_sets(struct setlink *link, const struct plan *plan, const char *
 		set = plan->destinations_set;
 		error = setlink_find(link, plan->table, set);
 	}
+	for (size_t i = 0; i < PLAN_FAMILIES && !plan->policy->dns.has_upstream && !error; i++) {
+		set = plan->family[i].upstream_set;
+		error = setlink_find(link, plan->table, set);
+	}
 	for (size_t i = 0; i < plan->n_groups * PLAN_FAMILIES && !error; i++) {
 		set = plan->groups[i / PLAN_FAMILIES].family[i % PLAN_FAMILIES].leases;
 		error = setlink_find(link, plan->table, set);
@@ -194,13 +199,41 @@ int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 	return 0;
 }
 
-int preflight_become(const struct confine *confine)
+/* --- Confinement --- */
+
+int preflight_supervise(void)
 {
-	int error = confine_self(confine);
+	int error = confine_supervisor();
 
 	if (error)
+		log_error("cannot give up privileges: %s", strerror(-error));
+	/* Here, since all children have them then. */
+	syscalls_load_names();
+	return error;
+}
+
+/* Runs in the place of the call, amid whatever the C library was doing: log_line() takes none of
+ * its locks and none of its memory. */
+static void end_at_call(int signal, siginfo_t *info, void *context)
+{
+	(void)signal;
+	(void)context;
+	log_error("system call %s (%d) is not permitted here: this process ends",
+		syscalls_name(info->si_syscall), info->si_syscall);
+	_exit(1);
+}
+
+int preflight_become(const struct confine *confine)
+{
+	struct sigaction action = {.sa_sigaction = end_at_call, .sa_flags = SA_SIGINFO};
+	int error;
+
+	if (sigaction(SIGSYS, &action, NULL) < 0)
+		return -errno;
+	error = confine_self(confine);
+	if (error)
 		log_error("cannot become uid %u without files: %s; starting takes CAP_SETUID, "
-			  "CAP_SETGID and CAP_SYS_CHROOT",
+			  "CAP_SETGID and, unless the kernel has Landlock, CAP_SYS_CHROOT",
 			confine->uid, strerror(-error));
 	return error;
 }

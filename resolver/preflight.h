@@ -17,7 +17,11 @@ int preflight_ruleset(const struct plan *plan);
 /* Whether the children can become the user of that name. 0, or -errno. */
 int preflight_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 
-/* A crew's child gives up what it may not keep, see confine_self(). 0 or -errno. */
+/* The parent gives up what neither it nor a crew needs, see confine_supervisor(). 0 or -errno. */
+int preflight_supervise(void);
+
+/* A crew's child gives up what it may not keep, see confine_self(). A system call that isn't its
+ * to make is logged from then on, and ends it. 0 or -errno. */
 int preflight_become(const struct confine *confine);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "resolver/channel.h"
 #include "rules/match.h"
 #include "src/base/clock.h"
 #include "src/base/hash.h"
@@ -23,6 +24,8 @@ struct sets_config {
 	/* What names are counted by: the same for all keepers that count into one set, and nobody
 	 * else's to know. */
 	struct hash_key destinations_key;
+	size_t leases_max;   /* at most so many leases; 0: LEASES_MAX */
+	bool never_in_place; /* refresh leases as on a kernel before 6.12 */
 };
 
 /* 0 or -errno. */
@@ -41,27 +44,45 @@ int sets_forget_marks(const struct plan *plan);
  * session. 0 or -errno. */
 int sets_forget_destinations(const struct plan *plan);
 
-/* Between two looks. */
-#define SETS_LOOK_MS 5000
+/* Between two looks whether anybody else has changed a ruleset. */
+#define SETS_LOOK_MS 1000
 
 /*
- * Looks whether the table is still the one that was filled, if that is due at `now`. 0; -ESTALE
- * when it was taken away or loaded anew, so that what was opened is closed; or -errno. A table that
- * was missing is started with once it is there.
+ * Looks whether somebody else changed the table, if that is due at `now`, and opens again what
+ * should be open: maps that were emptied, or a table that was taken away and loaded anew. 0;
+ * -ESTALE when the table is gone for good, so that what was opened is closed; or -errno. A table
+ * that was missing is started with once it is there.
  */
 int sets_look(struct sets *sets, struct mono now);
+
+/* Lets leases live on that end soon while conntrack has an answered flow to their address with
+ * their mark, if that is due at `now`. 0 or -errno. */
+int sets_renew(struct sets *sets, struct mono now);
+
+/* How long, in milliseconds, nothing of that will be due. */
+int sets_wait(const struct sets *sets, struct mono now);
+
+/* Whether something is not open any more that was said to be, since it was asked last: all answers
+ * of before are void. */
+bool sets_take_forget(struct sets *sets);
+
+/* Another keeper has taken over: what it takes away isn't put back. */
+void sets_retire(struct sets *sets);
 
 /* Starts a transaction; what was opened in one that wasn't committed is forgotten. */
 void sets_begin(struct sets *sets, struct mono now);
 
+/* A number for the name that addresses are opened for. */
+uint32_t sets_name(struct sets *sets, const struct name *name);
+
 /*
- * Opens `address` as `wanted` says until *until, or for as long as it is open already, to which
- * *until is then set. One that is open keeps its mark while that is in force, and does not expire
- * before the new one. 0; -ENOSPC when there is no room; or what the kernel refused an earlier part
- * of the transaction with.
+ * Opens `address` for the name as `wanted` says until *until, or for as long as it is open already,
+ * to which *until is then set. One that is open keeps its mark while that is in force, and does not
+ * expire before the new one. 0; -ENOSPC when there is no room; or what the kernel refused an
+ * earlier part of the transaction with.
  */
 int sets_open_address(struct sets *sets, const struct match_lease *wanted,
-	const struct inaddr *address, struct mono now, struct mono *until);
+	const struct inaddr *address, uint32_t name, struct mono now, struct mono *until);
 
 /* Counts the name as a destination, if the plan has a set of them; *ret_new: that it was not
  * counted before. When the set is full the transaction fails with -ENFILE. 0, or as
@@ -73,12 +94,31 @@ int sets_count_name(struct sets *sets, const struct name *name, struct mono now,
 void sets_stop_counting(struct sets *sets);
 
 /* The kernel acknowledges all of it, or nothing (of what it wasn't sent earlier for its length)
- * has happened: 0 or -errno. */
+ * has happened: 0; -ERESTART when somebody else changed a ruleset; or -errno. */
 int sets_commit(struct sets *sets);
 
-/* After a transaction failed with `error`: reads the sets again if that says that they aren't as
- * they were thought to be. 0; -ESTALE as sets_look(); or -errno. */
+/* Whether the same transaction may succeed when it is tried again, after sets_recover(). */
+bool sets_is_passing(int error);
+
+/* After a transaction failed with `error`: reads the sets again if that says that they may not be
+ * as they were thought to be. 0; -ESTALE as sets_look(); or -errno. */
 int sets_recover(struct sets *sets, int error, struct mono now);
+
+/*
+ * A page of leases from *cursor on, 0 for the first: as contract of struct control_reply, which is
+ * filled in but for op and ticket. 0; -ESTALE when the record was rearranged since the page before.
+ * With `flows` it is looked first which have live flows: -EOPNOTSUPP or -errno when that fails.
+ */
+int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
+	struct control_reply *ret_page);
+
+/* Close leases, all those of an address, of a name, or altogether; *ret_count: how many there were.
+ * 0, or -errno: then some may be closed. */
+int sets_revoke_address(
+	struct sets *sets, const struct inaddr *address, struct mono now, uint64_t *ret_count);
+int sets_revoke_name(
+	struct sets *sets, const struct name *name, struct mono now, uint64_t *ret_count);
+int sets_flush(struct sets *sets, struct mono now, uint64_t *ret_count);
 
 #define SETS_COMMAND 1024
 

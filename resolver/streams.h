@@ -9,24 +9,27 @@
 #include "resolver/engine.h"
 #include "resolver/loop.h"
 
-/* Questions to upstream servers over TCP, a connection each, which the keeper opens. */
-struct streams;
+struct tls_trust;
 
-#define STREAMS_MAX 64
+/* Questions to upstream servers over TCP and TLS: a connection to each at most, which the keeper
+ * opens, for many questions at once and one after the other. */
+struct streams;
 
 /* Set in the tickets of all its requests to the keeper. */
 #define STREAMS_TICKET (UINT32_C(1) << 31)
 
-/* 0 or -ENOMEM. */
+/* Questions that may be out on a connection. */
+#define STREAMS_QUESTIONS_MAX 256
+
+/* `trust` is for the servers that are asked by TLS. 0 or -ENOMEM. */
 int streams_new(int epoll, struct channel *channel, const struct dns_policy *dns,
-	struct streams **ret_streams);
+	struct tls_trust *trust, struct streams **ret_streams);
 void streams_free(struct streams *streams);
 
-/* Asks a server. The engine is told the end under `ticket`, unless it cancels. 0; -EAGAIN when
- * STREAMS_MAX questions are out; or -errno. */
+/* Asks a server; streams_tick() sends it. The engine is told the end under `ticket`. 0; -EAGAIN
+ * when too much is out to it; or -errno. */
 int streams_ask(struct streams *streams, unsigned upstream, uint32_t ticket, const uint8_t *bytes,
 	size_t size);
-void streams_cancel(struct streams *streams, uint32_t ticket);
 
 /* The keeper's answer to a request for a socket; takes `fd`. */
 void streams_opened(struct streams *streams, const struct channel_reply *reply, int fd,
@@ -35,5 +38,9 @@ void streams_opened(struct streams *streams, const struct channel_reply *reply, 
 /* An event of WATCH_STREAM. */
 void streams_event(
 	struct streams *streams, struct watch watch, struct engine *engine, struct mono now);
+
+/* Sends what there is to send, and ends connections that are idle or silent. Returns in how many
+ * milliseconds it wants to be called again, or -1. */
+int streams_tick(struct streams *streams, struct engine *engine, struct mono now);
 
 #endif

@@ -49,6 +49,7 @@ struct connection {
 	bool broken; /* to be closed at the next flush */
 	uint32_t events;
 	uint32_t generation;
+	struct inaddr peer;
 	unsigned in_flight;
 	struct mono since;        /* its last whole query or reply */
 	uint16_t longer, shorter; /* idle */
@@ -204,6 +205,18 @@ static struct watch watch_of(const struct tcp *tcp, const struct connection *con
 		WATCH_CLIENT, (uint32_t)(connection - tcp->connections), connection->generation};
 }
 
+/* Who is at the other end; nobody in particular where that cannot be said. */
+static struct inaddr peer_of(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof(address);
+	struct endpoint endpoint = {.port = 0};
+
+	if (getpeername(fd, (struct sockaddr *)&address, &size) == 0)
+		endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint);
+	return endpoint.address;
+}
+
 int tcp_adopt(struct tcp *tcp, int fd, struct mono now)
 {
 	struct connection *connection = &tcp->connections[tcp->free];
@@ -226,6 +239,7 @@ int tcp_adopt(struct tcp *tcp, int fd, struct mono now)
 		.open = true,
 		.events = EPOLLIN,
 		.generation = connection->generation,
+		.peer = peer_of(fd),
 		.inbox = {.bytes = buffers->inbox, .size = sizeof(buffers->inbox)},
 		.outbox = {.bytes = buffers->outbox, .size = sizeof(buffers->outbox)},
 	};
@@ -285,6 +299,7 @@ static bool take_queries(struct tcp *tcp, struct connection *connection, struct 
 		.stream = true,
 		.socket = (uint32_t)(connection - tcp->connections),
 		.generation = connection->generation,
+		.peer = connection->peer,
 	};
 	bool taken = false;
 

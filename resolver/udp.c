@@ -13,10 +13,12 @@
 /*
  * Theory of operation
  *
- * One recvmmsg(2) takes what waits at a listener, up to a batch, and one sendmmsg(2) per listener
- * sends the replies at the end of the loop's turn. All buffers are made at the start: the heads of
- * the messages point into them for good, and only lengths change. Queries lie a little more than
- * their longest apart, so that their beginnings don't fall into the same few lines of the cache.
+ * One recvmmsg(2) takes what waits at a listener, up to a batch. What can be answered at once is,
+ * in the place of the query, and leaves with one sendmmsg(2) by the same heads: neither addresses
+ * nor messages are copied. Replies that come later are copied and sent at the end of the loop's
+ * turn. All buffers are made at the start: the heads of the messages point into them for good, and
+ * only lengths change. Queries lie a little more than their longest apart, so that their
+ * beginnings don't fall into the same few lines of the cache.
  *
  * A listener on all addresses answers from the address that it was asked at: the reply's source
  * would else be the kernel's choice, and the client, or the address translation that sent the
@@ -24,8 +26,8 @@
  */
 
 enum {
-	BATCH = 64,
-	QUERY_STRIDE = 1344, /* MSG_UDP_EDNS and more, a multiple of a cache line */
+	BATCH = ENGINE_BATCH,
+	QUERY_STRIDE = 1344, /* MSG_UDP_EDNS, of query or reply, and more; whole cache lines */
 	OUT_BYTES = 1 << 17, /* of replies kept; more than MSG_MAX */
 };
 
@@ -58,7 +60,9 @@ struct udp {
 	struct query_sink sink;
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
+	struct mmsghdr answers[BATCH]; /* heads of replies, where not all have one */
 	struct client clients[BATCH];
+	struct engine_message queue[BATCH]; /* for the sink */
 	union packet_info infos[BATCH];
 	uint8_t queries[BATCH][QUERY_STRIDE];
 	size_t n_listeners;
@@ -92,6 +96,21 @@ static int check_address(int fd, bool *ret_on_all)
 	return 0;
 }
 
+/* No fragments, and nobody's word for it that a path is narrower than it is (RFC 9715 section 3.1).
+ * A kernel that knows no such option sends as it did. */
+static void forbid_fragments(int fd)
+{
+	int family, probe4 = IP_PMTUDISC_PROBE, probe6 = IPV6_PMTUDISC_PROBE;
+	socklen_t size = sizeof(family);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+		return;
+	if (family == AF_INET)
+		setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe4, sizeof(probe4));
+	else
+		setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe6, sizeof(probe6));
+}
+
 static void point(struct msghdr *message, struct iovec *part, union address *address)
 {
 	message->msg_iov = part;
@@ -102,6 +121,7 @@ static void point(struct msghdr *message, struct iovec *part, union address *add
 static int prepare_listener(struct listener *listener, int fd)
 {
 	listener->fd = fd;
+	forbid_fragments(fd);
 	for (unsigned i = 0; i < BATCH; i++)
 		point(&listener->messages[i].msg_hdr, &listener->parts[i], &listener->addresses[i]);
 	return check_address(fd, &listener->on_all);
@@ -191,20 +211,20 @@ static void reset_heads(struct udp *udp, bool on_all)
 	for (unsigned i = 0; i < BATCH; i++) {
 		struct msghdr *message = &udp->messages[i].msg_hdr;
 
+		udp->parts[i].iov_len = MSG_UDP_EDNS;
 		message->msg_namelen = sizeof(udp->clients[i].address);
 		message->msg_control = on_all ? &udp->infos[i] : NULL;
 		message->msg_controllen = on_all ? sizeof(udp->infos[i]) : 0;
 	}
 }
 
-void udp_receive(struct udp *udp, uint32_t listener, struct mono now)
+/* What was received, for the sink. Returns how many queries that makes. */
+static unsigned gather(struct udp *udp, uint32_t listener, unsigned n_received)
 {
-	struct listener *at = &udp->listeners[listener];
-	int count;
+	bool on_all = udp->listeners[listener].on_all;
+	unsigned count = 0;
 
-	reset_heads(udp, at->on_all);
-	count = recvmmsg(at->fd, udp->messages, BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < count; i++) {
+	for (unsigned i = 0; i < n_received; i++) {
 		struct msghdr *message = &udp->messages[i].msg_hdr;
 		struct client *client = &udp->clients[i];
 
@@ -212,26 +232,85 @@ void udp_receive(struct udp *udp, uint32_t listener, struct mono now)
 			continue;
 		client->socket = listener;
 		client->size = message->msg_namelen;
-		if (at->on_all)
+		if (on_all)
 			read_info(message, &client->local);
-		udp->sink.query(
-			udp->sink.context, client, udp->queries[i], udp->messages[i].msg_len, now);
+		udp->queue[count++] = (struct engine_message){
+			.client = client,
+			.bytes = udp->queries[i],
+			.size = udp->messages[i].msg_len,
+			.reply = udp->queries[i],
+		};
 	}
+	return count;
 }
 
 /* Each message the kernel refuses is passed over; the ones behind it may still go. */
-static void flush(struct listener *listener)
+static void send_all(int fd, struct mmsghdr *messages, unsigned count)
 {
 	unsigned done = 0;
 
-	while (done < listener->n_replies) {
-		int sent = sendmmsg(listener->fd, listener->messages + done,
-			listener->n_replies - done, MSG_DONTWAIT);
+	while (done < count) {
+		int sent = sendmmsg(fd, messages + done, count - done, MSG_DONTWAIT);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
 		done += sent > 0 ? (unsigned)sent : 1;
 	}
+}
+
+/* Makes the head of a query's reply from the query's own. */
+static void turn_head(struct udp *udp, size_t index, bool on_all)
+{
+	struct msghdr *head = &udp->messages[index].msg_hdr;
+
+	head->msg_control = NULL;
+	head->msg_controllen = 0;
+	if (on_all)
+		write_info(&udp->infos[index], &udp->clients[index], head);
+}
+
+/* Sends the replies that lie where their queries did. */
+static void answer(struct udp *udp, const struct listener *listener, unsigned count)
+{
+	unsigned n_answers = 0, n_in_place = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		const struct engine_message *query = &udp->queue[i];
+		size_t index = (size_t)(query->client - udp->clients);
+
+		if (query->reply_size == 0)
+			continue;
+		turn_head(udp, index, listener->on_all);
+		udp->parts[index].iov_len = query->reply_size;
+		/* As long as all have an answer, their heads are in a row as they are. */
+		if (index == n_in_place && n_answers == 0)
+			n_in_place++;
+		else
+			udp->answers[n_answers++] = udp->messages[index];
+	}
+	send_all(listener->fd, udp->messages, n_in_place);
+	send_all(listener->fd, udp->answers, n_answers);
+}
+
+bool udp_receive(struct udp *udp, uint32_t listener, struct mono now)
+{
+	struct listener *at = &udp->listeners[listener];
+	unsigned n_queries;
+	int count;
+
+	reset_heads(udp, at->on_all);
+	count = recvmmsg(at->fd, udp->messages, BATCH, MSG_DONTWAIT, NULL);
+	if (count <= 0)
+		return false;
+	n_queries = gather(udp, listener, (unsigned)count);
+	udp->sink.queries(udp->sink.context, udp->queue, n_queries, now);
+	answer(udp, at, n_queries);
+	return count == BATCH;
+}
+
+static void flush(struct listener *listener)
+{
+	send_all(listener->fd, listener->messages, listener->n_replies);
 	listener->n_replies = 0;
 	listener->used = 0;
 }

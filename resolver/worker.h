@@ -6,11 +6,19 @@
 
 #include "resolver/guard.h"
 #include "rules/compile.h"
+#include "src/base/hash.h"
 #include "src/kernel/confine.h"
+
+struct anchors;
+struct tls_trust;
 
 struct worker_config {
 	struct compiled compiled;
-	struct guard *guard; /* all workers' */
+	struct guard *guard;           /* all workers' */
+	struct tls_trust *trust;       /* for [dns] upstream, see resolver/tls.h */
+	const struct anchors *anchors; /* engine.h */
+	size_t cache_bytes;            /* the same */
+	struct hash_key cookie_key;    /* all workers' */
 	struct confine confine;
 	int channel;    /* the worker's end */
 	const int *udp; /* listening sockets */

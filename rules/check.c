@@ -111,6 +111,18 @@ static bool is_exact(const struct entry *entry, const struct toml_node *table)
 	return entry->n_hosts > 0 || !walk_find(table, "host");
 }
 
+static const char *const wildcard_keys[] = {
+	"wildcard_names",
+	"wildcard_bytes",
+	"wildcard_answer_bytes",
+};
+
+static void check_no_host(struct load *load, const struct toml_node *table)
+{
+	check_effect(load, table, "addresses", "no host");
+	check_effect(load, table, "dnssec", "no host");
+}
+
 void check_entry(struct load *load, const struct entry *entry, const struct toml_node *table)
 {
 	check_subject(load, entry, table);
@@ -118,9 +130,10 @@ void check_entry(struct load *load, const struct entry *entry, const struct toml
 		check_wildcards(load, entry);
 	if (!walk_find(table, "host") && !walk_find(table, "host_pattern") &&
 		!walk_find(table, "list"))
-		check_effect(load, table, "addresses", "no host");
+		check_no_host(load, table);
 	if (is_exact(entry, table))
-		check_effect(load, table, "wildcard_names", "no wildcard");
+		for (size_t i = 0; i < sizeof(wildcard_keys) / sizeof(wildcard_keys[0]); i++)
+			check_effect(load, table, wildcard_keys[i], "no wildcard");
 }
 
 /* A host or a range of a deny entry. */

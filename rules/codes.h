@@ -59,6 +59,7 @@ enum code {
 	CODE_LINT_EVERYTHING = 71, /* 0.0.0.0/0 or ::/0 */
 	CODE_LINT_PATTERN = 72,    /* a pattern without an anchor */
 	CODE_LINT_NO_EFFECT = 73,  /* a part of an override that takes nothing away */
+	CODE_LINT_TYPE = 74,       /* a record type that carries any data */
 };
 
 struct code_row {

@@ -32,6 +32,36 @@ static int load_all(struct arena *arena, const struct compile_options *options, 
 	return worst == 0 && !found ? -EINVAL : worst;
 }
 
+static bool listens_on(const struct dns_policy *dns, const struct endpoint *at)
+{
+	for (size_t i = 0; i < dns->n_listen; i++)
+		if (dns->listen[i].port == at->port &&
+			inaddr_compare(&dns->listen[i].address, &at->address) == 0)
+			return true;
+	return false;
+}
+
+/* Lets a base that names no servers have the system's. */
+static int add_servers(
+	struct arena *arena, const struct compile_options *options, const struct policy **base)
+{
+	struct policy *copy = arena_alloc(arena, sizeof(*copy));
+	struct dns_server *servers =
+		arena_array(arena, options->n_system_servers, sizeof(*servers));
+	size_t count = 0;
+
+	if (!copy || !servers)
+		return -ENOMEM;
+	for (size_t i = 0; i < options->n_system_servers && count < DNS_SERVERS_MAX; i++)
+		if (!listens_on(&(*base)->dns, &options->system_servers[i].at))
+			servers[count++] = options->system_servers[i];
+	*copy = **base;
+	copy->dns.upstream = servers;
+	copy->dns.n_upstream = count;
+	*base = copy;
+	return 0;
+}
+
 int compile_layers(struct arena *arena, const struct compile_options *options, struct diag *diag,
 	const struct layers **ret_layers)
 {
@@ -39,6 +69,8 @@ int compile_layers(struct arena *arena, const struct compile_options *options, s
 	const struct policy **policies = arena_array(arena, n_policies, sizeof(struct policy *));
 	int error = policies ? load_all(arena, options, diag, policies) : -ENOMEM;
 
+	if (error == 0 && !policies[0]->dns.has_upstream)
+		error = add_servers(arena, options, &policies[0]);
 	if (error < 0)
 		return error;
 	return layers_make(arena, policies, n_policies,

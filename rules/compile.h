@@ -24,6 +24,10 @@ struct compile_options {
 	size_t n_overrides;
 	const char *const *profile_dirs; /* looked in before the installed profiles */
 	size_t n_profile_dirs;
+	/* Those to ask where the base names no [dns] upstream; they must stay. What the base
+	 * listens on itself is left out. */
+	const struct dns_server *system_servers;
+	size_t n_system_servers;
 	int64_t now;    /* seconds since 1970; 0: the clock's */
 	bool plan_only; /* for those who look nothing up: ret_compiled->match stays NULL */
 };

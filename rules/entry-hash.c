@@ -100,6 +100,8 @@ uint64_t entry_hash(const struct entry *entry)
 		sum += entry_hash_pattern(entry->patterns[i]);
 	for (size_t i = 0; i < entry->n_lists; i++)
 		sum += entry_hash_list(entry->lists[i]);
+	if (entry->dnssec)
+		sum += hash_item('v', "", 0);
 	if (entry->expires != INT64_MAX)
 		sum += hash_item('x', &entry->expires, sizeof(entry->expires));
 	return sum;

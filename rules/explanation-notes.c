@@ -165,13 +165,15 @@ static void note_source(struct work *work)
 	if (host)
 		explanation_note(work, "%s, from [dns.hosts] (%s): %s", how,
 			explanation_place(work, host->place), say_embedded(work, host));
-	else if (work->base->dns.n_upstream > 0)
-		explanation_note(work, "%s: the addresses that [dns] upstream answers, %s", how,
+	else if (work->base->dns.n_upstream > 0 || !work->base->dns.has_upstream)
+		explanation_note(work, "%s: the addresses that %s, %s", how,
+			work->base->dns.has_upstream ? "[dns] upstream answers"
+						     : "the system's DNS servers answer",
 			say_believed(work));
 	else
 		explanation_note(work,
-			"but it has no addresses: there is neither [dns] upstream nor "
-			"[dns.hosts] for it");
+			"but it has no addresses: [dns] upstream is empty, and [dns.hosts] does "
+			"not have it");
 }
 
 static void note_refused_name(struct work *work)
@@ -241,7 +243,9 @@ static bool may_permit(const struct layer *layer, const struct question *questio
 
 static bool may_be_answered(const struct work *work)
 {
-	for (size_t i = 0; i < work->n_parts && work->base->dns.n_upstream > 0; i++) {
+	const struct dns_policy *dns = &work->base->dns;
+
+	for (size_t i = 0; i < work->n_parts && (dns->n_upstream > 0 || !dns->has_upstream); i++) {
 		const struct part *part = &work->parts[i];
 		bool may = part->asked;
 

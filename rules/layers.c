@@ -138,6 +138,11 @@ static void merge_ceilings(struct layers *layers, const struct policy *policy)
 	least->connections_per_destination =
 		lower_rate(least->connections_per_destination, limits->connections_per_destination);
 	least->queries = lower_rate(least->queries, limits->queries);
+	least->queries_per_client =
+		lower_rate(least->queries_per_client, limits->queries_per_client);
+	least->wildcard_bytes = lower_rate(least->wildcard_bytes, limits->wildcard_bytes);
+	least->wildcard_answer_bytes =
+		lower_rate(least->wildcard_answer_bytes, limits->wildcard_answer_bytes);
 	least->bytes = lower(least->bytes, limits->bytes);
 	layers->budget.destinations =
 		(uint32_t)lower(layers->budget.destinations, budget->destinations);
@@ -153,6 +158,51 @@ bool entry_has_names(const struct entry *entry)
 		if (entry->lists[i]->n_names > 0)
 			return true;
 	return entry->n_hosts > 0 || entry->n_patterns > 0;
+}
+
+bool entry_has_wildcards(const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->n_hosts; i++)
+		if (entry->hosts[i].kind != HOST_EXACT)
+			return true;
+	return entry->n_patterns > 0 || entry->n_lists > 0;
+}
+
+/* The lower of an entry's own rate and [limits]. An entry of the base without one, where the base
+ * has none in [limits], has the usual one. */
+static struct rate wildcard_rate(
+	struct rate own, struct rate of_base, struct rate limit, bool is_base, uint32_t usual)
+{
+	if (own.count == 0 && of_base.count == 0 && is_base)
+		own = (struct rate){.count = usual, .seconds = 60};
+	return lower_rate(own, limit);
+}
+
+/* Those of an entry of the layer with these limits of its own. */
+static void set_rates(
+	const struct layers *layers, size_t layer, struct rate *bytes, struct rate *answer_bytes)
+{
+	const struct limits *base = &layers->layers[0].policy->limits, *all = &layers->limits;
+
+	*bytes = wildcard_rate(*bytes, base->wildcard_bytes, all->wildcard_bytes, layer == 0,
+		LAYERS_WILDCARD_BYTES);
+	*answer_bytes = wildcard_rate(*answer_bytes, base->wildcard_answer_bytes,
+		all->wildcard_answer_bytes, layer == 0, LAYERS_WILDCARD_ANSWER_BYTES);
+}
+
+static void set_wildcard_rates(struct layers *layers, size_t index)
+{
+	struct layer *layer = &layers->layers[index];
+
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		struct layer_entry *it = &layer->entries[i];
+
+		if (!entry_has_wildcards(it->entry))
+			continue;
+		it->wildcard_bytes = it->entry->wildcard_bytes;
+		it->wildcard_answer_bytes = it->entry->wildcard_answer_bytes;
+		set_rates(layers, index, &it->wildcard_bytes, &it->wildcard_answer_bytes);
+	}
 }
 
 enum verdict layers_unknown(const struct layers *layers)
@@ -217,6 +267,17 @@ static void check_enforceable(const struct layers *layers, struct diag *diag)
 	}
 }
 
+bool layers_want_dnssec(const struct layers *layers)
+{
+	if (layers->layers[0].policy->dns.dnssec)
+		return true;
+	for (size_t i = 0; i < layers->n_layers; i++)
+		for (size_t j = 0; j < layers->layers[i].n_entries; j++)
+			if (layers->layers[i].entries[j].entry->dnssec)
+				return true;
+	return false;
+}
+
 int layers_make(struct arena *arena, const struct policy *const *policies, size_t n_policies,
 	int64_t now, struct diag *diag, const struct layers **ret_layers)
 {
@@ -240,6 +301,9 @@ int layers_make(struct arena *arena, const struct policy *const *policies, size_
 			return error;
 		merge_ceilings(layers, policies[i]);
 	}
+	for (size_t i = 0; i < n_policies; i++)
+		set_wildcard_rates(layers, i);
+	set_rates(layers, 0, &layers->unknown_bytes, &layers->unknown_answer_bytes);
 	check_enforceable(layers, diag);
 	if (diag_failed(diag))
 		return -EINVAL;

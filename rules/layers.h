@@ -28,6 +28,10 @@ struct layer_entry {
 	const struct entry *entry;
 	const char *id; /* of its own among all layers: "allow-3", "npm:allow-1", "o1:deny-2" */
 	enum verdict verdict;
+	/* What its wildcards may spend in each domain, all limits considered; count 0: any, or
+	 * there are no wildcards. */
+	struct rate wildcard_bytes;
+	struct rate wildcard_answer_bytes;
 };
 
 struct layer {
@@ -48,10 +52,19 @@ struct layers {
 	struct limits limits; /* of all layers: the smaller of those present */
 	struct budget budget;
 	bool audit_allowed;
+	/* What names that no entry of the base matches may spend in each domain, where it permits
+	 * them. */
+	struct rate unknown_bytes;
+	struct rate unknown_answer_bytes;
 };
 
 /* The score of a deny entry, and of a blocked class. */
 #define LAYERS_DENY_SCORE 4.0
+
+/* What wildcards of the base may spend if neither the entry nor [limits] says otherwise: bytes of
+ * names asked, and of answers, each minute. */
+#define LAYERS_WILDCARD_BYTES 2000
+#define LAYERS_WILDCARD_ANSWER_BYTES 16000
 
 enum verdict layer_verdict(const struct layer *layer, double score);
 
@@ -60,6 +73,12 @@ enum verdict layer_refusal(const struct layer *layer);
 
 /* Whether the entry has hosts, patterns, or names in its lists. */
 bool entry_has_names(const struct entry *entry);
+
+/* Whether names that the policy does not list may be the entry's. */
+bool entry_has_wildcards(const struct entry *entry);
+
+/* Whether answers for some name must validate. */
+bool layers_want_dnssec(const struct layers *layers);
 
 /* The strictest verdict on what no layer mentions. */
 enum verdict layers_unknown(const struct layers *layers);

@@ -21,20 +21,21 @@
  * A row for each thing to look at: hosts, ranges, patterns, entries and layers each have theirs.
  * Lists are judged as a whole, not line by line: they come from elsewhere.
  *
- * How much could leave through a wildcard: a name that nobody asked for before tells whoever runs
- * the zone as much as the choice of the name does, log2 of how many names the wildcard has. Bytes
- * of a label are anything but capitals (which are lowered), so at most log2(230) bits each. How
- * many new names an hour is bounded by what the resolver enforces: the rate of queries, and the
- * number of distinct names under the wildcard. The order in which known names are asked, and when,
- * is not in the figure.
+ * How much could leave through a wildcard in an hour is what the resolver's guard lets through
+ * (resolver/guard.c): of names asked the rate of bytes, and a full bucket of them, 8 bits each. A
+ * question takes no fewer bytes than it can tell, repeated ones included, so nothing of what is
+ * asked is left out: which names, which types, in which order. When each is asked is, and what the
+ * cache answers tells nobody. The rate of queries is another bound, each of which tells as much as
+ * the longest name under the wildcard; and so is a ceiling of different names that refuses: what is
+ * not the first question for a name tells one of these, and a type. What answers bring back is
+ * bounded by their bytes alone.
  */
-
-#define BITS_PER_1000_BYTES 7846 /* 1000 * log2(230) */
 
 enum {
 	NAME_BYTES = 253, /* of a name as text */
 	LABEL_BYTES = 63,
-	SHORT_IP4 = 16, /* a prefix shorter than this is what whole providers have */
+	AGAIN_BYTES = 2, /* of a name that was asked in the same minute: resolver/guard.c */
+	SHORT_IP4 = 16,  /* a prefix shorter than this is what whole providers have */
 	SHORT_IP6 = 32,
 	DOH_SHOWN = 3, /* findings for one entry */
 };
@@ -150,52 +151,79 @@ static unsigned free_bytes(const struct host *host)
 	return most < NAME_BYTES - length ? most : NAME_BYTES - length;
 }
 
-/* How many names nobody asked for before the resolver lets through in an hour; 0: any number. */
-static uint64_t names_an_hour(const struct layers *layers, const struct entry *entry)
+/* The most that a rate lets through in an hour, which begins with a full bucket; 0: any number. */
+static uint64_t in_an_hour(const struct rate *rate)
 {
-	const struct rate *queries = &layers->limits.queries;
-	uint64_t ceiling = layers->budget.refuse ? layers->budget.wildcard_names : 0;
-	uint64_t rate = (uint64_t)queries->count * 3600;
+	uint64_t hour = (uint64_t)rate->count * 3600;
 
-	if (layers->budget.refuse && entry->wildcard_names > 0 &&
-		(ceiling == 0 || entry->wildcard_names < ceiling))
-		ceiling = entry->wildcard_names;
-	if (queries->count == 0)
-		return ceiling;
-	rate = rate / queries->seconds + (rate % queries->seconds > 0);
-	return ceiling > 0 && ceiling < rate ? ceiling : rate;
+	if (rate->count == 0)
+		return 0;
+	return rate->count + hour / rate->seconds + (hour % rate->seconds > 0);
 }
 
-static void warn_of_room(struct linter *linter, const struct layer_entry *entry, struct place place,
-	const char *what, unsigned bytes)
+static uint64_t lower(uint64_t a, uint64_t b)
 {
-	uint64_t names = names_an_hour(linter->compiled->layers, entry->entry);
-	uint64_t bits = (uint64_t)bytes * BITS_PER_1000_BYTES / 1000;
+	if (a == 0 || b == 0)
+		return a == 0 ? b : a;
+	return a < b ? a : b;
+}
 
-	if (names == 0)
-		diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
-			"%s lets %llu bits leave with each new name, as often as one likes: "
-			"[limits] "
-			"queries, or [budget] wildcard_names with on_exceed = \"refuse\", would "
-			"bound "
-			"it",
-			what, (unsigned long long)bits);
-	else
-		diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
-			"%s lets at most %llu bits leave in an hour: %llu new names of %u bytes",
-			what, (unsigned long long)bits * names, (unsigned long long)names, bytes);
+/* Bits that tell one of so many apart. */
+static unsigned bits_of(uint64_t choices)
+{
+	unsigned bits = 0;
+
+	while (bits < 63 && UINT64_C(1) << bits < choices)
+		bits++;
+	return bits;
+}
+
+/* Bits that may leave in an hour through a wildcard which leaves `bytes` to whoever asks; 0: any
+ * number. */
+static uint64_t bits_out(
+	const struct linter *linter, const struct layer_entry *entry, unsigned bytes)
+{
+	const struct layers *layers = linter->compiled->layers;
+	uint64_t spent = in_an_hour(&entry->wildcard_bytes);
+	uint64_t queries = in_an_hour(&layers->limits.queries), question = 8 * (bytes + 1ULL);
+	uint64_t again = lower(queries, spent / AGAIN_BYTES);
+	uint64_t names = lower(entry->entry->wildcard_names, layers->budget.wildcard_names);
+	uint64_t most = lower(8 * spent, queries * question);
+
+	if (!layers->budget.refuse || names == 0 || again == 0)
+		return most;
+	return lower(
+		most, names * question +
+			      again * bits_of(names * linter->compiled->plan->policy->dns.n_types));
+}
+
+/* What is under one of the wildcards: `each` where every domain has a budget of its own. */
+static void warn_of_room(struct linter *linter, const struct layer_entry *entry, struct place place,
+	const char *what, unsigned bytes, bool each)
+{
+	uint64_t out = bits_out(linter, entry, bytes);
+	uint64_t in = 8 * in_an_hour(&entry->wildcard_answer_bytes);
+
+	if (out == 0 || in == 0) /* an override's: the base has bounds */
+		return;
+	diag_warning(linter->diag, CODE_LINT_WILDCARD, place,
+		"%s lets at most %llu bits leave in an hour, and %llu come back%s; when each "
+		"question is asked is not counted",
+		what, (unsigned long long)out, (unsigned long long)in,
+		each ? ", for each domain registered below it" : "");
 }
 
 static void check_room(
 	struct linter *linter, const struct layer_entry *entry, const struct host *host)
 {
+	struct name suffix = host_suffix(host->kind, host->wire, host->length);
 	char text[NAME_TEXT], what[NAME_TEXT + 2];
 
 	if (host->kind == HOST_EXACT || !is_permitted(entry->verdict))
 		return;
 	host_to_text(host->kind, host->wire, host->length, text);
 	snprintf(what, sizeof(what), "'%s'", text);
-	warn_of_room(linter, entry, host->place, what, free_bytes(host));
+	warn_of_room(linter, entry, host->place, what, free_bytes(host), suffix_is_public(&suffix));
 }
 
 static void (*const host_checks[])(
@@ -241,7 +269,7 @@ static void check_pattern(
 			"the pattern matches anywhere in a name: '^' in front and '$' at the end "
 			"would "
 			"hold it to the whole");
-	warn_of_room(linter, entry, place, "the pattern", NAME_BYTES);
+	warn_of_room(linter, entry, place, "the pattern", NAME_BYTES, true);
 }
 
 /* --- Entries --- */
@@ -287,7 +315,7 @@ static void check_lists(struct linter *linter, const struct layer_entry *entry)
 			warn_of_room(linter, entry, list->place,
 				arena_printf(
 					linter->arena, "each of %zu wildcards of the list", n_wild),
-				NAME_BYTES);
+				NAME_BYTES, true);
 	}
 }
 
@@ -387,9 +415,61 @@ static void check_cgroups(struct linter *linter)
 	}
 }
 
+/* Record types whose content is anybody's choice, beside names and addresses. */
+static const struct {
+	uint16_t type;
+	const char *name;
+} data_types[] = {
+	{13, "HINFO"},
+	{16, "TXT"},
+	{29, "LOC"},
+	{35, "NAPTR"},
+	{37, "CERT"},
+	{43, "DS"},
+	{44, "SSHFP"},
+	{48, "DNSKEY"},
+	{52, "TLSA"},
+	{53, "SMIMEA"},
+	{61, "OPENPGPKEY"},
+	{99, "SPF"},
+	{256, "URI"},
+	{257, "CAA"},
+};
+
+static void check_types(struct linter *linter)
+{
+	const struct dns_policy *dns = &layer_of(linter)->policy->dns;
+
+	for (size_t i = 0; i < dns->n_types; i++)
+		for (size_t j = 0; j < sizeof(data_types) / sizeof(data_types[0]); j++)
+			if (dns->types[i] == data_types[j].type)
+				diag_warning(linter->diag, CODE_LINT_TYPE,
+					layer_of(linter)->policy->dns_place,
+					"records of type %s bring any data in, of every name that "
+					"is permitted",
+					data_types[j].name);
+}
+
+/* Names that nothing matches are as those of a wildcard over everything. */
+static void check_unknown(struct linter *linter)
+{
+	static const struct entry written;
+	const struct layers *layers = linter->compiled->layers;
+	const struct layer_entry unknown = {.entry = &written,
+		.wildcard_bytes = layers->unknown_bytes,
+		.wildcard_answer_bytes = layers->unknown_answer_bytes};
+
+	if (linter->layer == 0 && layers_unknown(layers) != VERDICT_REFUSE)
+		warn_of_room(linter, &unknown,
+			(struct place){.file = layer_of(linter)->policy->file},
+			"what no entry matches", NAME_BYTES, true);
+}
+
 static void (*const layer_checks[])(struct linter *linter) = {
 	check_thresholds,
 	check_cgroups,
+	check_types,
+	check_unknown,
 };
 
 /* --- DNS over HTTPS --- */

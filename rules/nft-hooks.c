@@ -94,7 +94,7 @@ static void put_upstream_rules(const struct nft *nft, const char *verdict)
 			nft_rule(nft, "resolver",
 				"meta mark . meta skuid @%s %s . meta l4proto . th dport @%s %s",
 				plan->resolver_set, nft_families[family].daddr,
-				nft_families[family].upstream_set, verdict);
+				plan->family[family].upstream_set, verdict);
 }
 
 static void put_live(const struct nft *nft)

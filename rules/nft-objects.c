@@ -99,13 +99,14 @@ static void upstream_elements(const struct nft *nft, const struct nft_object *ob
 	size_t count = 0;
 
 	for (size_t i = 0; i < 2 * dns->n_upstream; i++) {
-		const struct endpoint *upstream = &dns->upstream[i / 2];
+		const struct dns_server *server = &dns->upstream[i / 2];
 
-		if (nft_family_of(&upstream->address) != object->family)
+		if (nft_family_of(&server->at.address) != object->family ||
+			(server->tls && i % 2 == 0))
 			continue;
 		fprintf(nft->out, "%s\t\t\t%s . %s . %u comment \"resolver\"",
-			nft_before_element(count), inaddr_to_text(&upstream->address, text),
-			protocols[i % 2], upstream->port);
+			nft_before_element(count), inaddr_to_text(&server->at.address, text),
+			protocols[i % 2], server->at.port);
 		count++;
 	}
 	nft_end_elements(nft, count);
@@ -163,10 +164,12 @@ static void denied_elements(const struct nft *nft, const struct nft_object *obje
 
 bool nft_has_upstream(const struct plan *plan, unsigned family)
 {
-	for (size_t i = 0; i < plan->policy->dns.n_upstream; i++)
-		if (nft_family_of(&plan->policy->dns.upstream[i].address) == family)
+	const struct dns_policy *dns = &plan->policy->dns;
+
+	for (size_t i = 0; i < dns->n_upstream; i++)
+		if (nft_family_of(&dns->upstream[i].at.address) == family)
 			return true;
-	return false;
+	return !dns->has_upstream;
 }
 
 const char *nft_map_name(const struct nft_options *options, const char *name, char *out)
@@ -268,6 +271,15 @@ static void visit_marks(const struct nft *nft, nft_object_visitor *visit)
 	}
 }
 
+void nft_resolver_sets(const struct plan *plan, const char *out[NFT_RESOLVER_SETS + 1])
+{
+	*out++ = plan->resolver_set;
+	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
+		if (nft_has_upstream(plan, family))
+			*out++ = plan->family[family].upstream_set;
+	*out = NULL;
+}
+
 static void visit_resolver(const struct nft *nft, nft_object_visitor *visit)
 {
 	struct nft_object resolver = {
@@ -283,10 +295,10 @@ static void visit_resolver(const struct nft *nft, nft_object_visitor *visit)
 		struct nft_object upstream = {
 			.about = "servers that the resolver asks",
 			.keyword = "set",
-			.name = nft_families[family].upstream_set,
+			.name = nft->plan->family[family].upstream_set,
 			.type = type,
 			.family = family,
-			.elements = upstream_elements,
+			.elements = nft->plan->policy->dns.has_upstream ? upstream_elements : NULL,
 		};
 
 		snprintf(type, sizeof(type), "type %s . inet_proto . inet_service",

@@ -29,7 +29,8 @@ void nft_visit_objects(const struct nft *nft, nft_object_visitor *visit);
 /* Those that are there for what is limited, counted or expires (nft-limits.c). */
 void nft_visit_limit_objects(const struct nft *nft, nft_object_visitor *visit);
 
-/* Whether the resolver asks servers of the family. */
+/* Whether the resolver may ask servers of the family. Which ones it says itself when the policy
+ * names none: they are the system's where it runs. */
 bool nft_has_upstream(const struct plan *plan, unsigned family);
 
 #endif

@@ -18,8 +18,8 @@
 enum { IP6_WORDS = 8 };
 
 const struct nft_family nft_families[PLAN_FAMILIES] = {
-	[PLAN_IP4] = {"ip daddr", "ip saddr", "ipv4", "dnat ip to", "ipv4_addr", "upstream4"},
-	[PLAN_IP6] = {"ip6 daddr", "ip6 saddr", "ipv6", "dnat ip6 to", "ipv6_addr", "upstream6"},
+	[PLAN_IP4] = {"ip daddr", "ip saddr", "ipv4", "dnat ip to", "ipv4_addr"},
+	[PLAN_IP6] = {"ip6 daddr", "ip6 saddr", "ipv6", "dnat ip6 to", "ipv6_addr"},
 };
 
 static bool is_plain(char c)

@@ -24,7 +24,6 @@ struct nft_family {
 	const char *nfproto;
 	const char *dnat;
 	const char *type; /* of an address */
-	const char *upstream_set;
 };
 
 extern const struct nft_family nft_families[PLAN_FAMILIES];

@@ -264,6 +264,8 @@ static int name_objects(struct arena *arena, struct plan *plan)
 	plan->resolver_set = "resolver";
 	if (layers->budget.destinations > 0)
 		plan->destinations_set = "destinations";
+	plan->family[PLAN_IP4].upstream_set = "upstream4";
+	plan->family[PLAN_IP6].upstream_set = "upstream6";
 	plan->refuses_destinations = layers->budget.refuse && enforces_destinations(layers);
 	plan->family[PLAN_IP4].addresses = "addresses4";
 	plan->family[PLAN_IP4].refused = "refused4";

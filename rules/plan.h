@@ -120,6 +120,9 @@ struct plan {
 	enum verdict otherwise;
 	uint32_t otherwise_index; /* as in struct plan_span */
 	struct {
+		/* set: address . protocol . port of the servers that the resolver asks; filled by
+		 * it when the policy names none */
+		const char *upstream_set;
 		/* For every port, behind the groups: all-port denies and classes. `permitted` has
 		 * spans only under scores by which an all-port deny, or a class, permits. */
 		const char *addresses; /* interval map: address -> mark */

@@ -94,10 +94,13 @@ struct entry {
 	struct range *believed_ranges;
 	size_t n_believed_ranges;
 	struct rate connections;
-	uint64_t bytes;          /* 0: no limit */
-	uint32_t wildcard_names; /* 0: no limit of its own */
-	int64_t expires;         /* seconds since 1970; INT64_MAX: never */
+	uint64_t bytes;                    /* 0: no limit */
+	uint32_t wildcard_names;           /* 0: no limit of its own */
+	struct rate wildcard_bytes;        /* the same */
+	struct rate wildcard_answer_bytes; /* the same */
+	int64_t expires;                   /* seconds since 1970; INT64_MAX: never */
 	bool broad;
+	bool dnssec;          /* only answers that validate are believed */
 	const char *category; /* NULL when absent */
 	const char *reason;   /* NULL when absent */
 	struct place place;   /* of the table's head */
@@ -112,14 +115,28 @@ struct embedded_host {
 	struct place place;
 };
 
+enum { DNS_SERVERS_MAX = 8, DNS_PINS_MAX = 4, DNS_PIN_SIZE = 32 };
+
+/* A DNS server to ask: by UDP, with TCP as its fallback, or by TLS only, and then it is the one
+ * that was meant if its certificate is for `name`, or its key is one of the pins (the SHA-256 of
+ * the SubjectPublicKeyInfo; RFC 7858 section 4.2). */
+struct dns_server {
+	struct endpoint at;
+	bool tls;
+	struct name name; /* length 0: by the pins */
+	size_t n_pins;
+	uint8_t pins[DNS_PINS_MAX][DNS_PIN_SIZE];
+};
+
 /* How a refused name is answered. */
 enum refusal { REFUSAL_NXDOMAIN, REFUSAL_REFUSED, REFUSAL_NODATA };
 
 struct dns_policy {
 	struct endpoint *listen;
 	size_t n_listen;
-	struct endpoint *upstream; /* UDP, with TCP as its fallback; may be none */
-	size_t n_upstream;
+	const struct dns_server *upstream;
+	size_t n_upstream; /* at most DNS_SERVERS_MAX; may be none */
+	bool has_upstream; /* written, if only empty; else the system's servers are asked */
 	struct embedded_host *hosts;
 	size_t n_hosts;
 	uint16_t *types; /* record types by number (RFC 1035 section 3.2.2) */
@@ -130,6 +147,8 @@ struct dns_policy {
 	struct duration min_lease;
 	struct duration max_lease;
 	struct duration grace;
+	bool dnssec;              /* every name's answers are validated */
+	const char *trust_anchor; /* a file's path; NULL: the system's */
 };
 
 /* Whose traffic; all of it when everything is empty. A packet is in scope if any part says so. */
@@ -151,6 +170,9 @@ struct limits {
 	struct rate connections;
 	struct rate connections_per_destination;
 	struct rate queries;
+	struct rate queries_per_client;
+	struct rate wildcard_bytes;        /* of names asked, under each entry's wildcards */
+	struct rate wildcard_answer_bytes; /* of the answers to them */
 	uint64_t bytes;
 };
 

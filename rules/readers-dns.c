@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rules/dns-server.h"
 #include "rules/host.h"
 #include "rules/reading.h"
 #include "rules/seen.h"
@@ -13,52 +14,65 @@
 
 /* [dns] and [dns.hosts]. */
 
-/* An array of endpoints, none of them twice. */
-static int read_endpoints(struct load *load, const struct toml_node *value,
-	int (*read)(struct text, struct endpoint *, const char **), struct endpoint **ret_endpoints,
-	size_t *ret_count)
+typedef int read_server(struct text text, struct dns_server *ret_server, const char **ret_problem);
+
+/* An array of servers, none of them twice. */
+static int read_servers(struct load *load, const struct toml_node *value, read_server *read,
+	struct dns_server **ret_servers, size_t *ret_count)
 {
 	size_t count = value->n_children, good = 0;
-	struct endpoint *endpoints = arena_array(load->arena, count, sizeof(*endpoints));
+	struct dns_server *servers = arena_array(load->arena, count, sizeof(*servers));
 	struct place *places = arena_array(load->scratch, count, sizeof(*places));
 	struct seen *seen;
-	int error = endpoints && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
+	int error = servers && places ? seen_new(load->scratch, count, &seen) : -ENOMEM;
 
 	for (size_t i = 0; i < count && error == 0; i++) {
 		const struct toml_node *item = &value->children[i];
-		struct endpoint *endpoint = &endpoints[good];
+		const struct endpoint *at = &servers[good].at;
 		const char *problem;
-		int wrong = read(item->value.string, endpoint, &problem);
 
-		if (wrong < 0) {
-			reading_reject(load,
-				wrong == -EOPNOTSUPP ? CODE_UNSUPPORTED : CODE_ENDPOINT, item,
-				problem);
+		if (read(item->value.string, &servers[good], &problem) < 0) {
+			reading_reject(load, CODE_ENDPOINT, item, problem);
 			continue;
 		}
 		places[good] = walk_place(load, item->at);
 		reading_reject_twice(load, item,
-			seen_add(seen, endpoint->port, &endpoint->address,
-				sizeof(endpoint->address), &places[good]));
+			seen_add(seen, at->port, &at->address, sizeof(at->address), &places[good]));
 		good++;
 	}
-	*ret_endpoints = endpoints;
+	*ret_servers = servers;
 	*ret_count = good;
 	return error;
+}
+
+static int read_own(struct text text, struct dns_server *ret_server, const char **ret_problem)
+{
+	return value_listen(text, &ret_server->at, ret_problem);
 }
 
 int read_dns_listen(struct load *load, const struct toml_node *value)
 {
 	struct dns_policy *dns = &load->policy->dns;
+	struct dns_server *own;
+	int error = read_servers(load, value, read_own, &own, &dns->n_listen);
 
-	return read_endpoints(load, value, value_listen, &dns->listen, &dns->n_listen);
+	if (error < 0)
+		return error;
+	dns->listen = arena_array(load->arena, dns->n_listen, sizeof(*dns->listen));
+	for (size_t i = 0; i < dns->n_listen && dns->listen; i++)
+		dns->listen[i] = own[i].at;
+	return dns->listen ? 0 : -ENOMEM;
 }
 
 int read_dns_upstream(struct load *load, const struct toml_node *value)
 {
 	struct dns_policy *dns = &load->policy->dns;
+	struct dns_server *servers;
+	int error = read_servers(load, value, dns_server_from_text, &servers, &dns->n_upstream);
 
-	return read_endpoints(load, value, value_upstream, &dns->upstream, &dns->n_upstream);
+	dns->upstream = servers;
+	dns->has_upstream = true;
+	return error;
 }
 
 /* Names and numbers of the IANA registry, "DNS parameters". */
@@ -71,17 +85,6 @@ static const struct words types = {
 		{"OPENPGPKEY", 61}, {"SVCB", 64}, {"SPF", 99}, {"URI", 256}, {"CAA", 257},
 		{NULL, 0}},
 };
-
-static const uint16_t served_types[] = {1, 28, 65};
-
-static bool is_served(uint64_t type)
-{
-	for (size_t i = 0; i < sizeof(served_types) / sizeof(served_types[0]); i++) {
-		if (served_types[i] == type)
-			return true;
-	}
-	return false;
-}
 
 int read_dns_types(struct load *load, const struct toml_node *value)
 {
@@ -100,10 +103,6 @@ int read_dns_types(struct load *load, const struct toml_node *value)
 
 		if (!reading_word(load, item, &types, &number))
 			continue;
-		if (!is_served(number)) {
-			reading_reject(load, CODE_UNSUPPORTED, item, "is not supported yet");
-			continue;
-		}
 		*type = (uint16_t)number;
 		places[i] = walk_place(load, item->at);
 		reading_reject_twice(
@@ -141,6 +140,23 @@ int read_dns_max_lease(struct load *load, const struct toml_node *value)
 int read_dns_grace(struct load *load, const struct toml_node *value)
 {
 	return text_to_duration(value->value.string, &load->policy->dns.grace);
+}
+
+/* A path is as the policy's file means it. */
+int read_dns_trust_anchor(struct load *load, const struct toml_node *value)
+{
+	struct text path = value->value.string;
+	const char *slash = strrchr(load->file, '/');
+	int folder;
+
+	if (path.length == 0 || memchr(path.start, '\0', path.length)) {
+		reading_reject(load, CODE_VALUE, value, "is not the path of a file");
+		return 0;
+	}
+	folder = slash && path.start[0] != '/' ? (int)(slash + 1 - load->file) : 0;
+	load->policy->dns.trust_anchor =
+		arena_printf(load->arena, "%.*s%.*s", folder, load->file, TEXT_ARG(path));
+	return load->policy->dns.trust_anchor ? 0 : -ENOMEM;
 }
 
 /* An exact name, that is none of those seen before: false with an error otherwise. `place` is kept

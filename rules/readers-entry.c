@@ -272,6 +272,18 @@ int read_entry_wildcard_names(struct load *load, const struct toml_node *value)
 	return 0;
 }
 
+int read_entry_wildcard_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->entry->wildcard_bytes);
+	return 0;
+}
+
+int read_entry_wildcard_answer_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->entry->wildcard_answer_bytes);
+	return 0;
+}
+
 /* A day counts to its end, in UTC. */
 int read_entry_expires(struct load *load, const struct toml_node *value)
 {
@@ -285,6 +297,30 @@ int read_entry_expires(struct load *load, const struct toml_node *value)
 int read_entry_broad(struct load *load, const struct toml_node *value)
 {
 	load->entry->broad = value->value.boolean;
+	return 0;
+}
+
+/* Of each policy's words for dnssec, in its entries and for all of it. */
+static const struct words dnssec = {
+	"a way with DNSSEC",
+	(const struct word[]){{"off", false}, {"require", true}, {NULL, 0}},
+};
+
+int read_entry_dnssec(struct load *load, const struct toml_node *value)
+{
+	uint64_t require;
+
+	if (reading_word(load, value, &dnssec, &require))
+		load->entry->dnssec = require;
+	return 0;
+}
+
+int read_dns_dnssec(struct load *load, const struct toml_node *value)
+{
+	uint64_t require;
+
+	if (reading_word(load, value, &dnssec, &require))
+		load->policy->dns.dnssec = require;
 	return 0;
 }
 

@@ -110,6 +110,24 @@ static int read_limits_queries(struct load *load, const struct toml_node *value)
 	return 0;
 }
 
+static int read_limits_queries_per_client(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->policy->limits.queries_per_client);
+	return 0;
+}
+
+static int read_limits_wildcard_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->policy->limits.wildcard_bytes);
+	return 0;
+}
+
+static int read_limits_wildcard_answer_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_rate(load, value, &load->policy->limits.wildcard_answer_bytes);
+	return 0;
+}
+
 static int read_limits_bytes(struct load *load, const struct toml_node *value)
 {
 	reading_bytes(load, value, &load->policy->limits.bytes);
@@ -219,8 +237,11 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_ENTRY_CONNECTIONS] = read_entry_connections,
 	[SCHEMA_ENTRY_BYTES] = read_entry_bytes,
 	[SCHEMA_ENTRY_WILDCARD_NAMES] = read_entry_wildcard_names,
+	[SCHEMA_ENTRY_WILDCARD_BYTES] = read_entry_wildcard_bytes,
+	[SCHEMA_ENTRY_WILDCARD_ANSWER_BYTES] = read_entry_wildcard_answer_bytes,
 	[SCHEMA_ENTRY_EXPIRES] = read_entry_expires,
 	[SCHEMA_ENTRY_BROAD] = read_entry_broad,
+	[SCHEMA_ENTRY_DNSSEC] = read_entry_dnssec,
 	[SCHEMA_NETWORK_BLOCK] = read_network_block,
 	[SCHEMA_DNS_LISTEN] = read_dns_listen,
 	[SCHEMA_DNS_UPSTREAM] = read_dns_upstream,
@@ -229,12 +250,17 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_DNS_MIN_LEASE] = read_dns_min_lease,
 	[SCHEMA_DNS_MAX_LEASE] = read_dns_max_lease,
 	[SCHEMA_DNS_GRACE] = read_dns_grace,
+	[SCHEMA_DNS_DNSSEC] = read_dns_dnssec,
+	[SCHEMA_DNS_TRUST_ANCHOR] = read_dns_trust_anchor,
 	[SCHEMA_DNS_SEARCH] = read_dns_search,
 	[SCHEMA_DNS_HOSTS] = read_dns_hosts,
 	[SCHEMA_DNS_HOSTS_NAME] = read_dns_hosts_name,
 	[SCHEMA_LIMITS_CONNECTIONS] = read_limits_connections,
 	[SCHEMA_LIMITS_CONNECTIONS_PER_DESTINATION] = read_limits_connections_per_destination,
 	[SCHEMA_LIMITS_QUERIES] = read_limits_queries,
+	[SCHEMA_LIMITS_QUERIES_PER_CLIENT] = read_limits_queries_per_client,
+	[SCHEMA_LIMITS_WILDCARD_BYTES] = read_limits_wildcard_bytes,
+	[SCHEMA_LIMITS_WILDCARD_ANSWER_BYTES] = read_limits_wildcard_answer_bytes,
 	[SCHEMA_LIMITS_BYTES] = read_limits_bytes,
 	[SCHEMA_BUDGET_DESTINATIONS] = read_budget_destinations,
 	[SCHEMA_BUDGET_WILDCARD_NAMES] = read_budget_wildcard_names,

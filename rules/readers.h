@@ -64,13 +64,14 @@ reader *reader_of(enum schema_id id);
 reader read_allow, read_deny;
 reader read_entry_host, read_entry_ip, read_entry_host_pattern, read_entry_list, read_entry_ports,
 	read_entry_category, read_entry_reason, read_entry_score, read_entry_addresses,
-	read_entry_connections, read_entry_bytes, read_entry_wildcard_names, read_entry_expires,
-	read_entry_broad;
+	read_entry_connections, read_entry_bytes, read_entry_wildcard_names,
+	read_entry_wildcard_bytes, read_entry_wildcard_answer_bytes, read_entry_expires,
+	read_entry_broad, read_entry_dnssec;
 reader read_scope, read_scope_users, read_scope_groups, read_scope_cgroups, read_scope_interfaces,
 	read_scope_sources;
 reader read_dns, read_dns_listen, read_dns_upstream, read_dns_types, read_dns_refusal,
-	read_dns_min_lease, read_dns_max_lease, read_dns_grace, read_dns_search, read_dns_hosts,
-	read_dns_hosts_name;
+	read_dns_min_lease, read_dns_max_lease, read_dns_grace, read_dns_dnssec,
+	read_dns_trust_anchor, read_dns_search, read_dns_hosts, read_dns_hosts_name;
 reader read_profiles;
 
 #endif

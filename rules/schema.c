@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rules/nearest.h"
+#include "rules/policy.h"
 
 /*
  * Theory of operation
@@ -91,8 +92,11 @@ static const struct schema_key keys[] = {
 	{"allow", "connections", SCHEMA_ENTRY_CONNECTIONS, RATE},
 	{"allow", "bytes", SCHEMA_ENTRY_BYTES, BYTES},
 	{"allow", "wildcard_names", SCHEMA_ENTRY_WILDCARD_NAMES, COUNT},
+	{"allow", "wildcard_bytes", SCHEMA_ENTRY_WILDCARD_BYTES, RATE},
+	{"allow", "wildcard_answer_bytes", SCHEMA_ENTRY_WILDCARD_ANSWER_BYTES, RATE},
 	{"allow", "expires", SCHEMA_ENTRY_EXPIRES, DAY},
 	{"allow", "broad", SCHEMA_ENTRY_BROAD, A_BOOLEAN, .fallback = "false"},
+	{"allow", "dnssec", SCHEMA_ENTRY_DNSSEC, A_STRING, .fallback = "\"off\""},
 
 	{"deny", "host", SCHEMA_ENTRY_HOST, STRING_OR_STRINGS},
 	{"deny", "ip", SCHEMA_ENTRY_IP, STRING_OR_STRINGS},
@@ -109,12 +113,14 @@ static const struct schema_key keys[] = {
 
 	{"dns", "listen", SCHEMA_DNS_LISTEN, STRINGS, .max_items = 16,
 		.fallback = "[\"127.0.0.1:5300\", \"[::1]:5300\"]"},
-	{"dns", "upstream", SCHEMA_DNS_UPSTREAM, STRINGS, .max_items = 8, .fallback = "[]"},
+	{"dns", "upstream", SCHEMA_DNS_UPSTREAM, STRINGS, .max_items = DNS_SERVERS_MAX},
 	{"dns", "types", SCHEMA_DNS_TYPES, STRINGS, .fallback = "[\"A\", \"AAAA\", \"HTTPS\"]"},
 	{"dns", "refusal", SCHEMA_DNS_REFUSAL, A_STRING, .fallback = "\"nxdomain\""},
 	{"dns", "min_lease", SCHEMA_DNS_MIN_LEASE, LEASE, .fallback = "\"60s\""},
 	{"dns", "max_lease", SCHEMA_DNS_MAX_LEASE, LEASE, .fallback = "\"1h\""},
 	{"dns", "grace", SCHEMA_DNS_GRACE, LEASE, .fallback = "\"30s\""},
+	{"dns", "dnssec", SCHEMA_DNS_DNSSEC, A_STRING, .fallback = "\"off\""},
+	{"dns", "trust_anchor", SCHEMA_DNS_TRUST_ANCHOR, A_STRING},
 	{"dns", "search", SCHEMA_DNS_SEARCH, STRINGS, .max_items = 64, .fallback = "[]"},
 	{"dns", "hosts", SCHEMA_DNS_HOSTS, A_TABLE, .fallback = "{}"},
 	{"dns.hosts", NULL, SCHEMA_DNS_HOSTS_NAME, .kinds = STRING | ARRAY | TABLE, .items = STRING,
@@ -123,6 +129,9 @@ static const struct schema_key keys[] = {
 	{"limits", "connections", SCHEMA_LIMITS_CONNECTIONS, RATE},
 	{"limits", "connections_per_destination", SCHEMA_LIMITS_CONNECTIONS_PER_DESTINATION, RATE},
 	{"limits", "queries", SCHEMA_LIMITS_QUERIES, RATE},
+	{"limits", "queries_per_client", SCHEMA_LIMITS_QUERIES_PER_CLIENT, RATE},
+	{"limits", "wildcard_bytes", SCHEMA_LIMITS_WILDCARD_BYTES, RATE},
+	{"limits", "wildcard_answer_bytes", SCHEMA_LIMITS_WILDCARD_ANSWER_BYTES, RATE},
 	{"limits", "bytes", SCHEMA_LIMITS_BYTES, BYTES},
 
 	{"budget", "destinations", SCHEMA_BUDGET_DESTINATIONS, COUNT},

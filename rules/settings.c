@@ -152,6 +152,22 @@ static void compare_scopes(
 		"traffic that was out of scope", "judged");
 }
 
+/* Absent, it is the usual one of an entry of the base. */
+static void compare_wildcard_rate(struct settings *settings, const char *key,
+	const struct rate *before, const struct rate *after, uint32_t usual)
+{
+	const struct rate absent = {.count = usual, .seconds = 60};
+
+	compare_rate(settings, key, before->count > 0 ? before : &absent,
+		after->count > 0 ? after : &absent);
+}
+
+static void compare_dnssec(struct settings *settings, const char *key, bool before, bool after)
+{
+	add_setting(settings, (int)before - (int)after, key, before ? "require" : "off",
+		after ? "require" : "off");
+}
+
 int settings_compare(
 	const struct layers *before, const struct layers *after, struct changes *changes)
 {
@@ -163,6 +179,13 @@ int settings_compare(
 	compare_rate(&settings, "limits.connections_per_destination",
 		&was->connections_per_destination, &is->connections_per_destination);
 	compare_rate(&settings, "limits.queries", &was->queries, &is->queries);
+	compare_rate(&settings, "limits.queries_per_client", &was->queries_per_client,
+		&is->queries_per_client);
+	compare_wildcard_rate(&settings, "limits.wildcard_bytes", &was->wildcard_bytes,
+		&is->wildcard_bytes, LAYERS_WILDCARD_BYTES);
+	compare_wildcard_rate(&settings, "limits.wildcard_answer_bytes",
+		&was->wildcard_answer_bytes, &is->wildcard_answer_bytes,
+		LAYERS_WILDCARD_ANSWER_BYTES);
 	compare_ceiling(&settings, "limits.bytes", was->bytes, is->bytes);
 	compare_ceiling(&settings, "budget.destinations", before->budget.destinations,
 		after->budget.destinations);
@@ -171,6 +194,8 @@ int settings_compare(
 	add_setting(&settings, -refuses, "budget.on_exceed",
 		before->budget.refuse ? "refuse" : "flag",
 		after->budget.refuse ? "refuse" : "flag");
+	compare_dnssec(&settings, "dns.dnssec", before->layers[0].policy->dns.dnssec,
+		after->layers[0].policy->dns.dnssec);
 	compare_scopes(
 		&settings, &before->layers[0].policy->scope, &after->layers[0].policy->scope);
 	return settings.error;
@@ -188,13 +213,21 @@ int settings_compare_entries(
 	const char *connections = arena_printf(changes->arena, "%s connections", id);
 	const char *bytes = arena_printf(changes->arena, "%s bytes", id);
 	const char *names = arena_printf(changes->arena, "%s wildcard_names", id);
+	const char *asked = arena_printf(changes->arena, "%s wildcard_bytes", id);
+	const char *answered = arena_printf(changes->arena, "%s wildcard_answer_bytes", id);
+	const char *dnssec = arena_printf(changes->arena, "%s dnssec", id);
 
 	if (of)
 		settings.place = of->entry->place;
-	if (!connections || !bytes || !names)
+	if (!connections || !bytes || !names || !asked || !answered || !dnssec)
 		return -ENOMEM;
+	compare_dnssec(&settings, dnssec, was->dnssec, is->dnssec);
 	compare_rate(&settings, connections, &was->connections, &is->connections);
 	compare_ceiling(&settings, bytes, was->bytes, is->bytes);
 	compare_ceiling(&settings, names, was->wildcard_names, is->wildcard_names);
+	compare_wildcard_rate(
+		&settings, asked, &was->wildcard_bytes, &is->wildcard_bytes, LAYERS_WILDCARD_BYTES);
+	compare_wildcard_rate(&settings, answered, &was->wildcard_answer_bytes,
+		&is->wildcard_answer_bytes, LAYERS_WILDCARD_ANSWER_BYTES);
 	return settings.error;
 }

@@ -2,6 +2,7 @@
 #include "rules/suffix.h"
 
 #include <libpsl.h>
+#include <string.h>
 
 /*
  * Theory of operation
@@ -113,4 +114,20 @@ struct name suffix_registered(const struct name *name)
 	while (labels > 0 && name_labels(&registered) > labels)
 		registered = name_parent(&registered);
 	return registered;
+}
+
+struct name suffix_domain(const struct name *name)
+{
+	unsigned labels = name_labels(name);
+	struct name domain = *name;
+
+	for (unsigned kept = 2; kept < labels; kept++) {
+		unsigned cut = name_label_offset(name, labels - kept);
+
+		domain.length = (uint8_t)(name->length - cut);
+		memcpy(domain.wire, name->wire + cut, domain.length);
+		if (!suffix_is_public(&domain))
+			return domain;
+	}
+	return *name;
 }

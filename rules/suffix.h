@@ -26,4 +26,9 @@ bool suffix_is_public(const struct name *name);
  * ("example.co.uk" of "a.b.example.co.uk"); the name itself if it is a suffix. */
 struct name suffix_registered(const struct name *name);
 
+/* The domain at a registry that a name is of, whatever its holder gives away below it
+ * ("github.io" of "a.b.github.io"): the least label more than a public suffix; the name itself if
+ * it is a suffix. */
+struct name suffix_domain(const struct name *name);
+
 #endif

@@ -10,7 +10,6 @@ enum {
 	REASON_MAX = 255,
 	CGROUP_MAX = 1023,
 	INTERFACE_MAX = 15, /* IFNAMSIZ less the NUL */
-	DNS_PORT = 53,
 };
 
 static int fail(const char *problem, const char **ret_problem)
@@ -149,9 +148,7 @@ static const struct range no_unicast[] = {
 			   0xff, 0xff, 0xff}}},
 };
 
-/* Whether a single host can have the address: not "this network" (0.0.0.0/8), the unspecified one,
- * multicast, or 240.0.0.0/4. */
-static bool is_unicast(const struct inaddr *address)
+bool value_is_unicast(const struct inaddr *address)
 {
 	for (size_t i = 0; i < sizeof(no_unicast) / sizeof(no_unicast[0]); i++) {
 		if (range_contains(&no_unicast[i], address))
@@ -167,28 +164,7 @@ int value_listen(struct text text, struct endpoint *ret_endpoint, const char **r
 	if (endpoint_from_text(text, 0, &endpoint) < 0)
 		return fail("is not ADDRESS:PORT, as \"127.0.0.1:5300\" or \"[::1]:5300\"",
 			ret_problem);
-	if (!is_unicast(&endpoint.address))
-		return fail("is not an address that queries can be sent to", ret_problem);
-	*ret_endpoint = endpoint;
-	return 0;
-}
-
-int value_upstream(struct text text, struct endpoint *ret_endpoint, const char **ret_problem)
-{
-	struct endpoint endpoint = {.port = DNS_PORT};
-
-	if (text_starts(text, "tls://")) {
-		*ret_problem = "is DNS over TLS, which is not supported yet";
-		return -EOPNOTSUPP;
-	}
-	take(&text, "udp://");
-	/* A bare IPv6 address needs no brackets. */
-	if (inaddr_from_text(text, &endpoint.address) < 0 &&
-		endpoint_from_text(text, DNS_PORT, &endpoint) < 0)
-		return fail("is not a server: expected \"udp://ADDRESS\", with \":PORT\" if it is "
-			    "not 53",
-			ret_problem);
-	if (!is_unicast(&endpoint.address))
+	if (!value_is_unicast(&endpoint.address))
 		return fail("is not an address that queries can be sent to", ret_problem);
 	*ret_endpoint = endpoint;
 	return 0;

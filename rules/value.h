@@ -18,8 +18,9 @@ int value_ports(struct text text, struct port_range *ret_ports, const char **ret
 /* "ADDRESS:PORT" of a socket to listen on. */
 int value_listen(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
 
-/* "udp://ADDRESS:PORT", without the port and the scheme too. -EOPNOTSUPP for "tls://". */
-int value_upstream(struct text text, struct endpoint *ret_endpoint, const char **ret_problem);
+/* Whether a single host can have the address: not "this network" (0.0.0.0/8), the unspecified one,
+ * multicast, or 240.0.0.0/4. */
+bool value_is_unicast(const struct inaddr *address);
 
 /* "192.0.2.1": what a name may be answered with. */
 int value_address(struct text text, struct inaddr *ret_address, const char **ret_problem);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/walk.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,8 +22,6 @@
 
 #define KINDS_TEXT 128   /* room for the names of all kinds */
 #define GUESSES_MAX 100u /* "did you mean": as many as a diag keeps */
-
-static_assert(SCHEMA_IDS <= 64, "which keys a table has is a mask of 64 bits");
 
 struct place walk_place(const struct load *load, struct toml_span at)
 {
@@ -235,9 +232,9 @@ static bool check_file(
 	return true;
 }
 
-/* One key of a table; sets its row's bit in *given. */
+/* One key of a table; takes note of its row in `given`. */
 static int read_key(
-	struct load *load, const char *table, const struct toml_node *value, uint64_t *given)
+	struct load *load, const char *table, const struct toml_node *value, bool given[SCHEMA_IDS])
 {
 	const struct schema_key *row = schema_find(table, value->key);
 
@@ -252,7 +249,7 @@ static int read_key(
 			"'%s' is not supported yet", row->key);
 		return 0;
 	}
-	*given |= UINT64_C(1) << row->id;
+	given[row->id] = true;
 	return read_value(load, row, value);
 }
 
@@ -278,7 +275,7 @@ static int find_default(struct load *load, const struct schema_key *row,
 }
 
 /* The keys that a table lacks. */
-static int read_defaults(struct load *load, const char *table, uint64_t given)
+static int read_defaults(struct load *load, const char *table, const bool given[SCHEMA_IDS])
 {
 	size_t count;
 	const struct schema_key *rows = schema_keys(&count);
@@ -289,7 +286,7 @@ static int read_defaults(struct load *load, const char *table, uint64_t given)
 		int error;
 
 		if (strcmp(row->table, table) != 0 || row->id == SCHEMA_LATER || !row->fallback ||
-			given & UINT64_C(1) << row->id)
+			given[row->id])
 			continue;
 		error = find_default(load, row, &load->defaults[i], &value);
 		if (error == 0)
@@ -302,10 +299,10 @@ static int read_defaults(struct load *load, const char *table, uint64_t given)
 
 int walk_table(struct load *load, const char *table, const struct toml_node *node)
 {
-	uint64_t given = 0;
+	bool given[SCHEMA_IDS] = {false};
 	int error = 0;
 
 	for (size_t i = 0; i < node->n_children && error == 0; i++)
-		error = read_key(load, table, &node->children[i], &given);
+		error = read_key(load, table, &node->children[i], given);
 	return error < 0 ? error : read_defaults(load, table, given);
 }

@@ -238,12 +238,12 @@ static int start(struct applying *applying)
 	return said(applying, error, "cannot lock table inet ", table);
 }
 
-/* The resolver's own set is for the resolver to fill, whether the rules of this policy ask it or
- * not. */
 static int sweep(struct applying *applying, unsigned *ret_next)
 {
-	return generation_sweep(
-		applying->netlink, applying->plan->table, applying->plan->resolver_set, ret_next);
+	const char *kept[NFT_RESOLVER_SETS + 1];
+
+	nft_resolver_sets(applying->plan, kept);
+	return generation_sweep(applying->netlink, applying->plan->table, kept, ret_next);
 }
 
 /* Takes away what others left, and learns which generation is the next. */

@@ -13,9 +13,12 @@
 static int take_file(void *context, const struct option_row *row, const char *argument);
 static int take_user(void *context, const struct option_row *row, const char *argument);
 static int take_workers(void *context, const struct option_row *row, const char *argument);
+static int take_cache(void *context, const struct option_row *row, const char *argument);
 static int take_verbose(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
+
+enum { CACHE_MIB_MAX = 8192 };
 
 static const struct option_row rows[] = {
 	{"override", "FILE", "a policy that narrows POLICY; any number", take_file, OVERRIDE, 0},
@@ -24,6 +27,7 @@ static const struct option_row rows[] = {
 	{"user", "USER", "whom the processes become (egress)", take_user, 0, 'u'},
 	{"workers", "N", "processes that answer queries (1); auto: one a processor", take_workers,
 		0, 'w'},
+	{"cache", "MIB", "how much each of them remembers (16)", take_cache, 0, 'c'},
 	{"verbose", NULL, "log more", take_verbose, 0, 'v'},
 };
 
@@ -87,6 +91,20 @@ static int take_workers(void *context, const struct option_row *row, const char 
 		return -EINVAL;
 	}
 	options->workers = (unsigned)number;
+	return 0;
+}
+
+static int take_cache(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+	uint64_t number;
+
+	if (text_to_number(text_of(argument), CACHE_MIB_MAX, &number) < 0 || number == 0) {
+		options_complain(&command, "--%s: expected 1 to %d, not '%s'", row->name,
+			CACHE_MIB_MAX, argument);
+		return -EINVAL;
+	}
+	options->cache_bytes = (size_t)number << 20;
 	return 0;
 }
 

@@ -5,12 +5,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "src/kernel/syscalls.h"
+
 /* Who a process becomes and what it may still do. */
 struct confine {
 	uid_t uid;
 	gid_t gid;
 	bool keep_net_admin; /* CAP_NET_ADMIN, and nothing else; false: no capability at all */
-	bool empty_root;     /* chroot into a directory that holds nothing and can't be written */
+	bool empty_root;     /* no files: a root directory that holds nothing, and Landlock */
+	enum syscalls_role syscalls;
 };
 
 /*
@@ -18,11 +21,18 @@ struct confine {
  * emptied, supplementary groups dropped, no_new_privs set, not dumpable, killed when the parent
  * dies. Works for root, in a user namespace that has but one user (who then stays the same), and
  * for a process without privileges that asks for none; the latter two may keep the bounding set,
- * which no_new_privs makes useless, and the user's own groups. 0, or -errno when any step failed
- * (-EPERM: a right it takes is missing; -ESRCH: the parent died meanwhile): then the process must
- * end.
+ * which no_new_privs makes useless, and the user's own groups. Files are out of reach by two means,
+ * of which the kernel or the process may lack one. 0, or -errno when any step failed (-EPERM: a
+ * right it takes is missing; -ESRCH: the parent died meanwhile): then the process must end.
  */
 int confine_self(const struct confine *confine);
+
+/*
+ * For the process that starts and supervises such ones, and stays who it is: of the capabilities it
+ * has it keeps those that this takes, it can't gain others, can't be traced, and can't make the
+ * calls that SYSCALLS_SUPERVISOR lacks, as nothing that it starts can. 0 or -errno.
+ */
+int confine_supervisor(void);
 
 /* The user of that name or decimal number, and its group. A number that no user has stands for
  * itself, and for the group of the same number. 0 or -ENOENT. */

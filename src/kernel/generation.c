@@ -100,7 +100,7 @@ struct name {
 /* Names of the table's objects that may have to go. */
 struct names {
 	const char *table;
-	const char *kept; /* a set that stays */
+	const char *const *kept; /* sets that stay, ended by NULL */
 	struct arena *arena;
 	struct name *first;
 };
@@ -205,14 +205,21 @@ static int note_name(struct names *names, const struct thing *thing)
 	return 0;
 }
 
+static bool is_kept(const struct names *names, const char *set)
+{
+	for (const char *const *kept = names->kept; set && *kept; kept++)
+		if (strcmp(set, *kept) == 0)
+			return true;
+	return false;
+}
+
 static int take_set(void *context, const struct nlmsghdr *reply)
 {
 	const struct names *names = context;
 	struct thing set = {.flags = 0};
 
 	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_set_part, &set);
-	if ((set.flags & NFT_SET_ANONYMOUS) != 0 ||
-		(set.name && strcmp(set.name, names->kept) == 0))
+	if ((set.flags & NFT_SET_ANONYMOUS) != 0 || is_kept(names, set.name))
 		return 0;
 	return note_name(context, &set);
 }
@@ -316,7 +323,7 @@ static int sweep(
 }
 
 int generation_sweep(
-	struct netlink *netlink, const char *table, const char *kept, unsigned *ret_free)
+	struct netlink *netlink, const char *table, const char *const *kept, unsigned *ret_free)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
 	struct names names = {.table = table, .kept = kept};

@@ -18,12 +18,13 @@
 int generation_lock(struct netlink *netlink, const char *table, struct duration patience);
 
 /*
- * Takes away what no rule leads to: sets and maps with all that they hold, but for the set `kept`,
- * chains without rules, and limits, quotas and counters with what they counted. *ret_free is the
- * least number from 1 that no set still has; 0: there is no such table. 0 or -errno.
+ * Takes away what no rule leads to: sets and maps with all that they hold, but for those in `kept`,
+ * which NULL ends; chains without rules; and limits, quotas and counters with what they counted.
+ * *ret_free is the least number from 1 that no set still has; 0: there is no such table. 0 or
+ * -errno.
  */
 int generation_sweep(
-	struct netlink *netlink, const char *table, const char *kept, unsigned *ret_free);
+	struct netlink *netlink, const char *table, const char *const *kept, unsigned *ret_free);
 
 /* Takes the table away if nothing is in it. 0, also when there is none; -EBUSY: something is; or
  * -errno. */

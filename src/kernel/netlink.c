@@ -162,6 +162,22 @@ void netlink_begin(struct netlink *netlink)
 	netlink->elements = NULL;
 }
 
+void netlink_expect(struct netlink *netlink, uint32_t generation)
+{
+	struct nlmsghdr *begin = (struct nlmsghdr *)netlink->batch;
+
+	if (!netlink->used || netlink->change || netlink->used != begin->nlmsg_len)
+		netlink_fail(netlink, -EINVAL);
+	else if (generation != 0)
+		mnl_attr_put_u32(begin, NFNL_BATCH_GENID, htobe32(generation));
+	netlink->used = begin->nlmsg_len;
+}
+
+uint32_t netlink_next_generation(uint32_t generation)
+{
+	return generation == UINT32_MAX ? 1 : generation + 1;
+}
+
 size_t netlink_room(const struct netlink *netlink)
 {
 	size_t taken = netlink->used + MESSAGE_SIZE; /* and BATCH_END */
@@ -386,4 +402,35 @@ int netlink_ask(
 	if (error)
 		return error;
 	return exchange.interrupted ? -EINTR : 0;
+}
+
+static int read_generation(const struct nlattr *attribute, void *context)
+{
+	uint32_t *generation = context;
+
+	if (mnl_attr_get_type(attribute) == NFTA_GEN_ID &&
+		mnl_attr_get_payload_len(attribute) == sizeof(*generation))
+		*generation = be32toh(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
+}
+
+static int take_generation(void *context, const struct nlmsghdr *reply)
+{
+	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWGEN))
+		mnl_attr_parse(reply, sizeof(struct nfgenmsg), read_generation, context);
+	return 0;
+}
+
+int netlink_generation(struct netlink *netlink, uint32_t *ret_generation)
+{
+	struct netlink_question bytes;
+	struct nlmsghdr *question = netlink_question(netlink, &bytes, NFT_MSG_GETGEN, NLM_F_ACK);
+	uint32_t generation = 0;
+	int error = netlink_ask(netlink, question, take_generation, &generation);
+
+	if (!error && generation == 0)
+		error = -EPROTO;
+	if (!error)
+		*ret_generation = generation;
+	return error;
 }

@@ -24,6 +24,16 @@ void netlink_closep(struct netlink **netlink);
 /* Starts a transaction; whatever was collected and not committed is forgotten. */
 void netlink_begin(struct netlink *netlink);
 
+/*
+ * The generation of the network namespace's rulesets: each transaction that changes anything in any
+ * table takes it to the next. 0 with one that isn't 0, or -errno. A transaction that was just begun
+ * can be told to expect one: if another is in force its commit changes nothing and answers
+ * -ERESTART. 0: any will do.
+ */
+int netlink_generation(struct netlink *netlink, uint32_t *ret_generation);
+void netlink_expect(struct netlink *netlink, uint32_t generation);
+uint32_t netlink_next_generation(uint32_t generation);
+
 /* How many bytes of changes still fit; 0 also when there is no transaction, or it has failed. */
 size_t netlink_room(const struct netlink *netlink);
 

@@ -82,6 +82,16 @@ void setlink_begin(struct setlink *link, const char *table)
 		netlink_fail(link->netlink, -ENAMETOOLONG);
 }
 
+void setlink_expect(struct setlink *link, uint32_t generation)
+{
+	netlink_expect(link->netlink, generation);
+}
+
+int setlink_generation(struct setlink *link, uint32_t *ret_generation)
+{
+	return netlink_generation(link->netlink, ret_generation);
+}
+
 size_t setlink_room(const struct setlink *link)
 {
 	return netlink_room(link->netlink) / CHANGE_SIZE;
@@ -267,9 +277,9 @@ static int take_elements(void *context, const struct nlmsghdr *reply)
 	return walk->stop;
 }
 
-/* Asks about a set. */
+/* Asks about a set, or, unless `wanted` is NULL, about its element. */
 static int ask(struct setlink *link, uint16_t type, uint16_t flags, const char *table,
-	const char *set, struct walk *walk)
+	const char *set, const struct setlink_element *wanted, struct walk *walk)
 {
 	struct netlink_question bytes;
 	struct nlmsghdr *question;
@@ -280,6 +290,12 @@ static int ask(struct setlink *link, uint16_t type, uint16_t flags, const char *
 	/* The same numbers as NFTA_SET_TABLE and NFTA_SET_NAME. */
 	mnl_attr_put_strz(question, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(question, NFTA_SET_ELEM_LIST_SET, set);
+	if (wanted) {
+		struct nlattr *list = mnl_attr_nest_start(question, NFTA_SET_ELEM_LIST_ELEMENTS);
+
+		put_element(question, wanted, false);
+		mnl_attr_nest_end(question, list);
+	}
 	return netlink_ask(link->netlink, question, walk ? take_elements : NULL, walk);
 }
 
@@ -288,10 +304,116 @@ int setlink_dump(struct setlink *link, const char *table, const char *set, setli
 {
 	struct walk walk = {.visit = visit, .context = context};
 
-	return ask(link, NFT_MSG_GETSETELEM, NLM_F_DUMP, table, set, &walk);
+	return ask(link, NFT_MSG_GETSETELEM, NLM_F_DUMP, table, set, NULL, &walk);
 }
 
 int setlink_find(struct setlink *link, const char *table, const char *set)
 {
-	return ask(link, NFT_MSG_GETSET, NLM_F_ACK, table, set, NULL);
+	return ask(link, NFT_MSG_GETSET, NLM_F_ACK, table, set, NULL, NULL);
+}
+
+static int note_element(void *context, const struct setlink_element *element)
+{
+	struct setlink_element *found = context;
+
+	*found = *element;
+	return 0;
+}
+
+int setlink_get(struct setlink *link, const char *table, const char *set,
+	const struct setlink_element *wanted, struct setlink_element *ret_element)
+{
+	struct setlink_element found = {.key_size = 0};
+	struct walk walk = {.visit = note_element, .context = &found};
+	int error;
+
+	if (wanted->key_size == 0 || wanted->key_size > SETLINK_KEY_MAX)
+		return -EINVAL;
+	error = ask(link, NFT_MSG_GETSETELEM, NLM_F_ACK, table, set, wanted, &walk);
+	if (error && error != -EINTR)
+		return error;
+	if (found.key_size == 0)
+		return -ENOENT;
+	*ret_element = found;
+	return 0;
+}
+
+/* --- The probe --- */
+
+#ifndef NFT_TABLE_F_OWNER
+#define NFT_TABLE_F_OWNER 0x2
+#endif
+
+enum { PROBE_SHORT_S = 100, PROBE_LONG_S = 1000 };
+
+static const char probe_set[] = "probe";
+
+static void put_probe_table(struct setlink *link, const char *name)
+{
+	struct nlmsghdr *change =
+		netlink_change(link->netlink, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL,
+			ATTRIBUTE_SIZE(NFT_NAME_MAXLEN) + ATTRIBUTE_SIZE(sizeof(uint32_t)));
+
+	if (!change)
+		return;
+	mnl_attr_put_strz(change, NFTA_TABLE_NAME, name);
+	mnl_attr_put_u32(change, NFTA_TABLE_FLAGS, htobe32(NFT_TABLE_F_OWNER));
+	netlink_changed(link->netlink);
+}
+
+static void put_probe_set(struct setlink *link, const char *table)
+{
+	struct nlmsghdr *change = netlink_change(link->netlink, NFT_MSG_NEWSET, NLM_F_CREATE,
+		2 * ATTRIBUTE_SIZE(NFT_NAME_MAXLEN) + 4 * ATTRIBUTE_SIZE(sizeof(uint32_t)));
+
+	if (!change)
+		return;
+	mnl_attr_put_strz(change, NFTA_SET_TABLE, table);
+	mnl_attr_put_strz(change, NFTA_SET_NAME, probe_set);
+	mnl_attr_put_u32(change, NFTA_SET_FLAGS, htobe32(NFT_SET_TIMEOUT));
+	mnl_attr_put_u32(change, NFTA_SET_KEY_TYPE, 0);
+	mnl_attr_put_u32(change, NFTA_SET_KEY_LEN, htobe32(sizeof(uint32_t)));
+	mnl_attr_put_u32(change, NFTA_SET_ID, htobe32(1));
+	netlink_changed(link->netlink);
+}
+
+static void remove_probe(struct setlink *link, const char *name)
+{
+	struct nlmsghdr *change;
+
+	netlink_begin(link->netlink);
+	change =
+		netlink_change(link->netlink, NFT_MSG_DELTABLE, 0, ATTRIBUTE_SIZE(NFT_NAME_MAXLEN));
+	if (change) {
+		mnl_attr_put_strz(change, NFTA_TABLE_NAME, name);
+		netlink_changed(link->netlink);
+	}
+	netlink_commit(link->netlink);
+}
+
+int setlink_probe_refresh(struct setlink *link, const char *probe, bool *ret_refreshes)
+{
+	struct setlink_element element = {.key = {1}, .key_size = sizeof(uint32_t)}, found;
+	int error;
+
+	setlink_begin(link, probe);
+	if (strlen(probe) < NFT_NAME_MAXLEN) {
+		put_probe_table(link, probe);
+		put_probe_set(link, probe);
+	}
+	element.timeout = duration_seconds(PROBE_SHORT_S);
+	setlink_add(link, probe_set, &element);
+	error = setlink_commit(link);
+	if (error)
+		return error;
+	setlink_begin(link, probe);
+	element.timeout = duration_seconds(PROBE_LONG_S);
+	setlink_add(link, probe_set, &element);
+	error = setlink_commit(link);
+	if (!error)
+		error = setlink_get(link, probe, probe_set, &element, &found);
+	if (!error)
+		*ret_refreshes = found.timeout.ms > PROBE_SHORT_S * 1000;
+	remove_probe(link, probe);
+	return error;
 }

@@ -35,6 +35,10 @@ void setlink_closep(struct setlink **link);
  * forgotten. */
 void setlink_begin(struct setlink *link, const char *table);
 
+/* The same as netlink_expect() and netlink_generation(). */
+void setlink_expect(struct setlink *link, uint32_t generation);
+int setlink_generation(struct setlink *link, uint32_t *ret_generation);
+
 /* How many more elements surely fit into this transaction (over a thousand at its start). */
 size_t setlink_room(const struct setlink *link);
 
@@ -68,6 +72,19 @@ typedef int setlink_visit(void *context, const struct setlink_element *element);
  */
 int setlink_dump(struct setlink *link, const char *table, const char *set, setlink_visit *visit,
 	void *context);
+
+/* The element of a set that has `wanted`'s key. 0, -ENOENT (no such table, set or element; one
+ * whose time is over is none) or -errno. */
+int setlink_get(struct setlink *link, const char *table, const char *set,
+	const struct setlink_element *wanted, struct setlink_element *ret_element);
+
+/*
+ * Whether an element that is added again gets its new time-out (kernels since 6.12), found out by
+ * trying, in a table `probe` that has no chains, belongs to this socket and is removed again. 0 or
+ * -errno: -EEXIST when there is such a table, -EOPNOTSUPP or -EINVAL where a table can't belong to
+ * anybody, which is before 5.12.
+ */
+int setlink_probe_refresh(struct setlink *link, const char *probe, bool *ret_refreshes);
 
 /* Whether the inet table has a set of that name. 0, -ENOENT or -errno. */
 int setlink_find(struct setlink *link, const char *table, const char *set);

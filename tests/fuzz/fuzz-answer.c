@@ -33,8 +33,9 @@ static void check_writing(const struct answer *answer, const struct name *name, 
 {
 	static uint8_t out[MSG_MAX];
 	static const uint16_t limits[] = {MSG_UDP_PLAIN, MSG_UDP_EDNS, MSG_MAX};
-	struct msg_context context = {.edns = true};
-	struct writer question = writer_over(context.question, sizeof(context.question));
+	static uint8_t bytes[MSG_QUESTION_MAX];
+	struct msg_context context = {.edns = true, .question = bytes};
+	struct writer question = writer_over(bytes, sizeof(bytes));
 
 	name_write(&question, name);
 	writer_u16(&question, type);
@@ -61,13 +62,30 @@ static bool permits(
 	return false;
 }
 
+/* Each address once as it was judged. */
 static void check_leases(const struct answer_buffer *buffer, const struct answer *answer)
 {
-	for (unsigned i = 0; i < CHANNEL_ADDRESSES_MAX; i++) {
-		bool leased = i < answer->n_addresses && answer_address(answer, i).bytes[15] & 1;
+	unsigned count = 0;
 
-		fuzz_require((buffer->leased >> i & 1) == leased, "each address as it was judged");
-	}
+	for (unsigned i = 0; i < answer->n_addresses; i++)
+		count += answer_address(answer, i).bytes[15] & 1;
+	fuzz_require(buffer->leases.count <= CHANNEL_ADDRESSES_MAX, "at most 64 leases");
+	if (answer->n_records == 0)
+		fuzz_require(buffer->leases.count == count, "each address as it was judged");
+	for (unsigned i = 0; i < buffer->leases.count; i++)
+		fuzz_require(buffer->leases.addresses[i].bytes[15] & 1, "none that needs no lease");
+}
+
+static bool permits_name(void *context, const struct name *name)
+{
+	(void)context;
+	return name->wire[name->length / 2] & 1;
+}
+
+static bool permits_port(void *context, uint16_t port)
+{
+	(void)context;
+	return port & 1;
 }
 
 static void read_as(
@@ -77,7 +95,7 @@ static void read_as(
 	struct answer *answer = NULL;
 	uint32_t ttl = 0;
 
-	const struct answer_judge judge = {&block, permits};
+	const struct answer_judge judge = {&block, permits, permits_name, permits_port};
 
 	if (answer_read(bytes, size, name, type, &judge, &buffer, &answer, &ttl) != ANSWER_READY)
 		return;
@@ -85,7 +103,9 @@ static void read_as(
 	fuzz_require(ttl <= INT32_MAX, "a TTL of 31 bits");
 	fuzz_require(answer->n_aliases <= ANSWER_ALIASES_MAX, "at most 8 aliases");
 	fuzz_require(answer->size <= ANSWER_DATA_MAX, "an answer in its buffer");
-	fuzz_require(answer->n_addresses > 0 || answer->n_aliases == 0, "no alias to nothing");
+	fuzz_require(!answer_is_negative(answer) || answer->n_aliases == 0, "no alias to nothing");
+	fuzz_require(answer->n_addresses == 0 || answer->n_records == 0, "records of one kind");
+	fuzz_require(answer->n_records <= ANSWER_RECORDS_MAX, "at most 64 records");
 	if (answer->n_addresses > 0)
 		check_addresses(answer, type, block);
 	check_leases(&buffer, answer);
@@ -94,7 +114,9 @@ static void read_as(
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const uint16_t types[] = {RRTYPE_A, RRTYPE_AAAA};
+	static const uint16_t types[] = {
+		RRTYPE_A, RRTYPE_AAAA, 65, 64, 15, 16, 33, 35, RRTYPE_CNAME, RRTYPE_SOA};
+	enum { TYPES = sizeof(types) / sizeof(types[0]) };
 	struct reader reader = reader_over(data, size);
 	struct name name = {.length = 1};
 	uint8_t *copy;
@@ -104,7 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reader_seek(&reader, MSG_HEADER_SIZE);
 	name_read(&reader, &name);
 	reader_u16(&reader);
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < TYPES; i++)
 		read_as(data, size, &name, types[i], BLOCK);
 	if (reader.failed)
 		return 0;
@@ -115,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	copy[2] = 0x81;
 	copy[3] &= 1;
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < TYPES; i++) {
 		struct writer type = {.start = copy, .size = size, .pos = size};
 
 		writer_u16_at(&type, reader.pos - 2, types[i]);

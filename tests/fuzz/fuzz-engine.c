@@ -119,7 +119,7 @@ static void give(struct world *world, const struct output *ask, const uint8_t *b
 	if (ask->kind == OUTPUT_ASK)
 		world_reply(world, ask->upstream, ask->socket, bytes, size);
 	else
-		world_stream_reply(world, ask->ticket, bytes, size);
+		world_stream_reply(world, ask->upstream, ask->ticket, bytes, size);
 }
 
 static void event_reply(struct world *world, struct reader *input)
@@ -177,7 +177,8 @@ static void event_failure(struct world *world, struct reader *input)
 	if (ask && ask->kind == OUTPUT_ASK)
 		world_unreachable(world, ask->upstream, ask->socket);
 	else if (ask)
-		world_stream_failed(world, ask->ticket);
+		world_stream_failed(world, ask->upstream, ask->ticket,
+			(enum engine_stream_failure)(reader_u8(input) % 3));
 }
 
 static void event_broken_io(struct world *world, struct reader *input)

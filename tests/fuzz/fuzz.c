@@ -96,7 +96,8 @@ size_t fuzz_reply(const uint8_t *asked, size_t size, unsigned count, uint32_t tt
 	name_read(&reader, &name);
 	uint16_t type = reader_u16(&reader);
 
-	name_write(&writer, &name);
+	/* In the letters of the question. */
+	writer_bytes(&writer, asked + MSG_HEADER_SIZE, name.length);
 	writer_u16(&writer, type);
 	writer_u16(&writer, RRCLASS_IN);
 	for (unsigned i = 0; i < count; i++) {

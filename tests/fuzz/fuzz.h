@@ -26,7 +26,7 @@ struct world *fuzz_world(void);
 void fuzz_world_end(struct world *world);
 
 /* Writes a well-formed reply with `count` addresses to the question in `asked`, as
- * msg_write_question() made it; returns its size. `out` has room for 1024 bytes, for at most 20
+ * question_write() made it; returns its size. `out` has room for 1024 bytes, for at most 20
  * addresses. */
 size_t fuzz_reply(const uint8_t *asked, size_t size, unsigned count, uint32_t ttl, uint8_t *out);
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -305,14 +306,37 @@ static void ordinary_process_asks_for_more(void)
 	confine.gid = getegid();
 	CHECK(space_child(is_not_permitted, &confine));
 	confine.keep_net_admin = false;
-	confine.empty_root = true;
-	CHECK(space_child(is_not_permitted, &confine));
-	confine.empty_root = false;
 	confine.uid = 0;
 	CHECK(space_child(is_not_permitted, &confine));
 	confine.uid = geteuid();
 	confine.gid = 0;
 	CHECK(space_child(is_not_permitted, &confine));
+}
+
+/* ---- Files, without a privilege ---- */
+
+static bool has_landlock(void)
+{
+	return syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 1;
+}
+
+static void ordinary_process_without_files(void)
+{
+	struct confine confine = {.empty_root = true};
+
+	become_ordinary();
+	confine.uid = geteuid();
+	confine.gid = getegid();
+	if (!has_landlock()) {
+		CHECK(space_child(is_not_permitted, &confine));
+		return;
+	}
+	CHECK(confine_self(&confine) == 0);
+	CHECK(open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES);
+	CHECK(open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0 && errno == EACCES);
+	CHECK(open("/tmp/egress-test", O_CREAT | O_WRONLY | O_CLOEXEC, 0600) < 0);
+	CHECK(errno == EACCES);
+	CHECK(execl("/bin/true", "true", (char *)NULL) < 0 && errno == EACCES);
 }
 
 /* ---- Later ---- */
@@ -416,6 +440,7 @@ int main(void)
 		{"impossible ids", impossible_ids, SPACE_USER},
 		{"an ordinary process", ordinary_process, SPACE_HERE},
 		{"an ordinary process asks for more", ordinary_process_asks_for_more, SPACE_HERE},
+		{"an ordinary process gives up files", ordinary_process_without_files, SPACE_HERE},
 		{"exec gains nothing", exec_gains_nothing, SPACE_USER},
 		{"dies with its parent", dies_with_its_parent, SPACE_USER},
 		{"users by name and number", users, SPACE_HERE},

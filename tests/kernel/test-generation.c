@@ -50,9 +50,10 @@ static int tear_down(void **state)
 
 static unsigned sweep(void)
 {
+	static const char *const kept[] = {"also-kept", "kept", NULL};
 	unsigned number = 99;
 
-	assert_int_equal(generation_sweep(kernel, "t", "kept", &number), 0);
+	assert_int_equal(generation_sweep(kernel, "t", kept, &number), 0);
 	return number;
 }
 

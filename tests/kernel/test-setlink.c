@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "src/kernel/netlink.h"
 #include "src/kernel/ruleset.h"
 #include "tests/kernel/space.h"
 
@@ -539,6 +540,91 @@ static void a_walk_with_changes_beneath(void **state)
 }
 
 /* The kernel keeps the end of an interval as an element of its own. */
+static void one_element_is_found_by_its_key(void **state)
+{
+	struct setlink_element wanted = lease4(2, 0, 0), found;
+
+	(void)state;
+	assert_int_equal(setlink_get(kernel, "t", "leases4", &wanted, &found), -ENOENT);
+	assert_int_equal(add_one("leases4", lease4(1, 5, 100)), 0);
+	assert_int_equal(add_one("leases4", lease4(2, 6, 200)), 0);
+	assert_int_equal(setlink_get(kernel, "t", "leases4", &wanted, &found), 0);
+	assert_int_equal(found.mark, 6);
+	assert_in_range(found.timeout.ms, 150000, 200000);
+	wanted = lease4(3, 0, 0);
+	assert_int_equal(setlink_get(kernel, "t", "leases4", &wanted, &found), -ENOENT);
+	assert_int_equal(setlink_get(kernel, "t", "nothing", &wanted, &found), -ENOENT);
+	assert_int_equal(setlink_get(kernel, "nothing", "leases4", &wanted, &found), -ENOENT);
+	wanted.key_size = 0;
+	assert_int_equal(setlink_get(kernel, "t", "leases4", &wanted, &found), -EINVAL);
+}
+
+static uint32_t generation_now(void)
+{
+	uint32_t generation = 0;
+
+	assert_int_equal(setlink_generation(kernel, &generation), 0);
+	assert_int_not_equal(generation, 0);
+	return generation;
+}
+
+static int add_expecting(uint32_t generation, uint32_t number)
+{
+	struct setlink_element element = lease4(number, 5, 100);
+
+	setlink_begin(kernel, "t");
+	setlink_expect(kernel, generation);
+	setlink_add(kernel, "leases4", &element);
+	return setlink_commit(kernel);
+}
+
+static void a_transaction_expects_a_generation(void **state)
+{
+	uint32_t generation = generation_now();
+
+	(void)state;
+	assert_int_equal(add_expecting(generation, 1), 0);
+	/* What one knows of one's own: no need to ask. */
+	assert_int_equal(generation_now(), netlink_next_generation(generation));
+	assert_int_equal(add_expecting(netlink_next_generation(generation), 2), 0);
+	generation = generation_now();
+	load("add table inet elsewhere\n");
+	assert_int_equal(add_expecting(generation, 3), -ERESTART);
+	assert_int_equal(dump("leases4").count, 2);
+	assert_int_equal(add_expecting(0, 3), 0);
+	assert_int_equal(add_expecting(generation_now(), 4), 0);
+	assert_int_equal(dump("leases4").count, 4);
+	load("delete table inet elsewhere\n");
+	assert_int_equal(netlink_next_generation(UINT32_MAX), 1);
+}
+
+static void an_expectation_comes_first(void **state)
+{
+	struct setlink_element element = lease4(1, 5, 100);
+
+	(void)state;
+	setlink_begin(kernel, "t");
+	setlink_add(kernel, "leases4", &element);
+	setlink_expect(kernel, generation_now());
+	assert_int_equal(setlink_commit(kernel), -EINVAL);
+	assert_int_equal(dump("leases4").count, 0);
+}
+
+/* The same answer as trying it on a set of the test's. */
+static void the_probe_tells_the_truth_and_leaves_nothing(void **state)
+{
+	bool refreshes = false;
+
+	(void)state;
+	assert_int_equal(add_one("leases4", lease4(1, 5, 100)), 0);
+	assert_int_equal(add_one("leases4", lease4(1, 5, 1000)), 0);
+	assert_int_equal(setlink_probe_refresh(kernel, "egress.probe", &refreshes), 0);
+	assert_int_equal(refreshes, dump("leases4").element[0].timeout.ms > 100000);
+	assert_int_equal(setlink_find(kernel, "egress.probe", "probe"), -ENOENT);
+	assert_int_equal(setlink_probe_refresh(kernel, "t", &refreshes), -EEXIST);
+	assert_int_equal(dump("leases4").count, 1);
+}
+
 static void intervals(void **state)
 {
 	struct collected got;
@@ -605,6 +691,10 @@ int main(void)
 		TEST(stale_replies_are_passed_over),
 		TEST(a_walk_that_is_ended),
 		TEST(a_walk_with_changes_beneath),
+		TEST(one_element_is_found_by_its_key),
+		TEST(a_transaction_expects_a_generation),
+		TEST(an_expectation_comes_first),
+		TEST(the_probe_tells_the_truth_and_leaves_nothing),
 		TEST(intervals),
 		TEST(no_permission),
 	};

@@ -194,6 +194,11 @@ lab_done() {
 	if grep -lE 'Sanitizer|runtime error:' ./*.log >reports; then
 		not_ok "no sanitizer has found anything"
 	fi
+	if [ -z "${breach_expected:-}" ] &&
+		grep -h 'system call .* is not permitted' ./*.log >reports; then
+		not_ok "no process has made a system call that it may not make"
+		note "$(cat reports)"
+	fi
 	echo "1..$lab_tests"
 	if [ "$lab_failures" -gt 0 ]; then
 		lab_logs

@@ -166,6 +166,11 @@ for policy in "${abs_top_srcdir:?}"/tests/policies/*.toml; do
 	sed 's/^name = .*/name = "lab"/' "$policy" >"shipped-$name.toml"
 	grep -q '^name = ' "$policy" || sed -i '/^version = /a name = "lab"' "shipped-$name.toml"
 done
+# What the table holds but for the servers that the resolver asks, which it sets itself.
+listing() {
+	lab_listing egress-lab | sed '/set upstream[46] {/s/[[:space:]]*elements = {[^}]*}//'
+}
+
 previous=lab different='' shipped=0
 for policy in shipped-*.toml; do
 	name=${policy%.toml}
@@ -173,10 +178,10 @@ for policy in shipped-*.toml; do
 	must in_client "$compiler" lab.toml --remove
 	in_client nft -f - <"$name.nft" 2>/dev/null || continue
 	shipped=$((shipped + 1))
-	fresh=$(lab_listing egress-lab)
+	fresh=$(listing)
 	must apply "$previous"
 	must apply "$name"
-	[ "$(lab_listing egress-lab)" = "$fresh" ] || different+=" $name after $previous"
+	[ "$(listing)" = "$fresh" ] || different+=" $name after $previous"
 	previous=$name
 done
 note "$shipped policies"

@@ -85,6 +85,39 @@ for ((n = 1; n <= children; n++)); do
 	check "$what: the first process is the same" kill -0 "$resolver_pid"
 done
 
+# --- Any of them, again and again, while names are asked for ---
+kills=${LAB_KILLS:-12}
+RANDOM=${LAB_SEED:-$$}
+note "LAB_SEED=${LAB_SEED:-$$}"
+ask_and_connect() {
+	local i
+
+	while [ ! -e enough ]; do
+		for i in 1 2 3; do
+			[ "$(ask t$i.fresh.lab.example)" = "NOERROR 198.18.1.$((100 + i))" ] || continue
+			[[ $(probe tcp 198.18.1.$((100 + i)) 443) = *hello ]] || echo t$i >>closed
+			echo >>answered
+		done
+	done
+}
+: >closed
+: >answered
+ask_and_connect >/dev/null 2>&1 &
+asker=$!
+for ((n = 0; n < kills; n++)); do
+	pid=$(pgrep -P "$resolver_pid" | shuf -n 1 --random-source=<(yes "$RANDOM"))
+	[ -z "$pid" ] || kill -KILL "$pid" 2>/dev/null
+	sleep 0.$((RANDOM % 9))
+done
+: >enough
+wait $asker
+note "$(wc -l <answered) answers while processes were killed"
+is "killed at random: each answer's address is open" "$(sort closed | uniq -c)" ""
+check "killed at random: all are there again" until_true 30 complete
+works "killed at random"
+denied "killed at random"
+unharmed "killed at random"
+
 # --- The first one: the others go with it ---
 family=$(resolver_processes)
 must kill -KILL "$resolver_pid"

@@ -13,6 +13,8 @@ names=${LAB_NAMES:-100000}
 lab_policy lab <<-'END'
 	[[allow]]
 	host = "*.n.example"
+	wildcard_bytes = "1000000000/second"
+	wildcard_answer_bytes = "1000000000/second"
 	ports = ["tcp/443", "udp/443"]
 END
 lab_start names

@@ -19,10 +19,19 @@ enum {
 	TYPE_SOA = 6,
 	TYPE_AAAA = 28,
 	TYPE_OPT = 41,
+	OPTION_COOKIE = 10,
+	OPTION_PADDING = 12,
+	UPSTREAM_EDNS = 1232,
+	TYPE_SVCB = 64,
+	TYPE_HTTPS = 65,
+	KEY_IPV4HINT = 4,
+	KEY_ECH = 5,
+	KEY_IPV6HINT = 6,
 };
 
 #define FLAG_QR 0x8000
 #define FLAG_TC 0x0200
+#define FLAG_RD 0x0100
 #define FLAG_RA 0x0080
 #define FLAGS_ECHOED 0x7910 /* opcode, RD, CD */
 #define FLAGS_NEVER 0x0460  /* AA, Z, AD */
@@ -314,10 +323,47 @@ static bool is_reachable_anyway(
 	return reachable;
 }
 
+/* What is answered to everybody: localhost (RFC 6761), ipv4only.arpa (RFC 8880). */
+static bool is_well_known(const struct name *name, const struct inaddr *address)
+{
+	static const struct {
+		const char *name;
+		const char *addresses[2];
+	} rows[] = {{"localhost", {"127.0.0.1", "::1"}},
+		{"ipv4only.arpa", {"192.0.0.170", "192.0.0.171"}}};
+	char text[INADDR_TEXT];
+
+	inaddr_to_text(address, text);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct name top;
+
+		if (name_from_text(text_of(rows[i].name), &top) == 0 && name_is_below(name, &top))
+			return strcmp(text, rows[i].addresses[0]) == 0 ||
+			       strcmp(text, rows[i].addresses[1]) == 0;
+	}
+	return false;
+}
+
+static const char *check_open(struct ledger *ledger, const struct head *head,
+	const struct inaddr *address, uint32_t ttl, struct mono now)
+{
+	char name[NAME_TEXT], text[INADDR_TEXT];
+
+	if (is_well_known(&head->name, address) || is_open(ledger, &head->name, address, ttl, now))
+		return NULL;
+	if (is_reachable_anyway(ledger, &head->name, address))
+		return duration_seconds(ttl).ms > ledger->compiled.plan->policy->dns.max_lease.ms
+			       ? "no TTL is longer than max_lease"
+			       : NULL;
+	snprintf(ledger->words, sizeof(ledger->words),
+		"%s leaves for %.240s with TTL %u without a lease that outlasts it",
+		inaddr_to_text(address, text), name_to_text(&head->name, name), ttl);
+	return ledger->words;
+}
+
 static const char *check_address(struct ledger *ledger, const struct head *head,
 	const struct record *record, const uint8_t *raw, struct mono now)
 {
-	char name[NAME_TEXT], text[INADDR_TEXT];
 	struct inaddr address;
 
 	if (record->type != head->type)
@@ -325,17 +371,36 @@ static const char *check_address(struct ledger *ledger, const struct head *head,
 	if (record->data_size != (record->type == TYPE_A ? 4 : 16))
 		return "an address has 4 or 16 bytes";
 	address = record->type == TYPE_A ? inaddr_from_ip4(raw) : inaddr_from_ip6(raw);
-	if (is_open(ledger, &head->name, &address, record->ttl, now))
-		return NULL;
-	if (is_reachable_anyway(ledger, &head->name, &address))
-		return duration_seconds(record->ttl).ms >
-				       ledger->compiled.plan->policy->dns.max_lease.ms
-			       ? "no TTL is longer than max_lease"
-			       : NULL;
-	snprintf(ledger->words, sizeof(ledger->words),
-		"%s leaves for %.240s with TTL %u without a lease that outlasts it",
-		inaddr_to_text(&address, text), name_to_text(&head->name, name), record->ttl);
-	return ledger->words;
+	return check_open(ledger, head, &address, record->ttl, now);
+}
+
+/* The hints of an SVCB or HTTPS record are as addresses. */
+static const char *check_service(struct ledger *ledger, const struct head *head,
+	const struct record *record, const uint8_t *raw, struct mono now)
+{
+	struct reader reader = reader_over(raw, record->data_size);
+	const char *broken = NULL;
+	struct name target;
+
+	reader_u16(&reader);
+	name_read(&reader, &target);
+	while (reader_left(&reader) > 0 && !broken) {
+		uint16_t key = reader_u16(&reader), size = reader_u16(&reader);
+		const uint8_t *value = reader_bytes(&reader, size);
+		size_t each = key == KEY_IPV4HINT ? 4 : 16;
+
+		if (key == KEY_ECH)
+			return "no ech leaves";
+		if (key != KEY_IPV4HINT && key != KEY_IPV6HINT)
+			continue;
+		for (size_t at = 0; value && at + each <= size && !broken; at += each) {
+			struct inaddr address = each == 4 ? inaddr_from_ip4(value + at)
+							  : inaddr_from_ip6(value + at);
+
+			broken = check_open(ledger, head, &address, record->ttl, now);
+		}
+	}
+	return reader.failed ? "a record can be read" : broken;
 }
 
 /* The answer section: aliases from the question on, each owned by the last one's target, then the
@@ -354,15 +419,17 @@ static const char *check_answers(struct ledger *ledger, const struct head *head,
 			return "a reply can be read";
 		if (record.class != 1 || !name_equal(&record.owner, &at))
 			return "a record is of the name that the one before leads to";
-		if (record.type == TYPE_CNAME) {
+		if (record.type == TYPE_CNAME && head->type != TYPE_CNAME) {
 			struct reader data = reader_over(bytes, reader->size);
 			reader_seek(&data, record.data);
 			name_read(&data, &at);
 			aliases++;
 		} else if (record.type == TYPE_A || record.type == TYPE_AAAA) {
 			broken = check_address(ledger, head, &record, bytes + record.data, now);
-		} else {
-			broken = "an answer has aliases and addresses only";
+		} else if (record.type == TYPE_SVCB || record.type == TYPE_HTTPS) {
+			broken = check_service(ledger, head, &record, bytes + record.data, now);
+		} else if (record.type != head->type) {
+			broken = "an answer has aliases and records of the type asked for only";
 		}
 		if (broken)
 			return broken;
@@ -405,24 +472,61 @@ const char *ledger_reply(struct ledger *ledger, const struct client *client, con
 	return broken;
 }
 
+static bool is_served(const struct ledger *ledger, uint16_t type)
+{
+	const struct dns_policy *dns = &ledger->compiled.plan->policy->dns;
+
+	for (size_t i = 0; i < dns->n_types; i++)
+		if (dns->types[i] == type)
+			return true;
+	return false;
+}
+
+/* The one OPT record of a question to an upstream: 1232 bytes, version 0, no flag; a cookie of 8 or
+ * 16 to 40 bytes and zeros may be in it. */
+static const char *check_asked_opt(struct reader *reader, const uint8_t *bytes)
+{
+	struct record record = read_record(reader);
+	struct reader options = reader_over(bytes + record.data, record.data_size);
+
+	if (reader->failed || record.type != TYPE_OPT || record.owner.length != 1 ||
+		record.class != UPSTREAM_EDNS || record.ttl != 0)
+		return "the EDNS of a question to an upstream is our own";
+	while (reader_left(&options) > 0 && !options.failed) {
+		unsigned option = reader_u16(&options), size = reader_u16(&options);
+		const uint8_t *data = reader_bytes(&options, size);
+		bool fits = option == OPTION_COOKIE && size != 0 &&
+			    (size == 8 || (size >= 16 && size <= 40));
+
+		if (option == OPTION_PADDING && data)
+			for (fits = true; size > 0; size--)
+				fits = fits && data[size - 1] == 0;
+		if (!fits)
+			return "an EDNS option to an upstream is a cookie or padding";
+	}
+	return options.failed ? "EDNS options to an upstream can be read" : NULL;
+}
+
 const char *ledger_ask(struct ledger *ledger, unsigned upstream, const uint8_t *bytes, size_t size)
 {
 	struct reader reader = reader_over(bytes, size);
 	struct head head = read_head(&reader);
-	static struct message own;
+	const char *broken = NULL;
 
 	if (upstream >= ledger->compiled.plan->policy->dns.n_upstream)
 		return "only the policy's upstream servers are asked";
 	if (reader.failed || !is_permitted(ledger, &head.name, NULL))
 		return "only permitted names are asked of an upstream";
-	if (head.type != TYPE_A && head.type != TYPE_AAAA)
-		return "only addresses are asked of an upstream";
+	if (!is_served(ledger, head.type))
+		return "only types of [dns] types are asked of an upstream";
 	if (match_host(ledger->compiled.match, &head.name))
 		return "names of [dns.hosts] are not asked of an upstream";
-	message_question(head.name.wire, head.name.length, head.type, &own);
-	if (size != own.size || memcmp(bytes + 2, own.bytes + 2, size - 2) != 0)
+	if (head.flags != FLAG_RD || head.counts[0] != 1 || head.counts[1] + head.counts[2] > 0 ||
+		head.question_end != HEADER_SIZE + head.name.length + 4u)
 		return "a question to an upstream has no bytes but our own";
-	return NULL;
+	for (unsigned i = 0; i < head.counts[3] && !broken; i++)
+		broken = check_asked_opt(&reader, bytes);
+	return !broken && reader_left(&reader) > 0 ? "a question to an upstream ends" : broken;
 }
 
 static bool is_embedded(
@@ -476,6 +580,8 @@ void ledger_leased(struct ledger *ledger, const struct channel_reply *reply, str
 	const struct channel_request *request = &ledger->requests[at];
 
 	for (unsigned i = 0; i < request->lease.count && reply->status == 0; i++) {
+		if (!(reply->opened >> i & 1))
+			continue;
 		ledger->opened = grown(ledger->opened, ledger->n_opened, sizeof(*ledger->opened));
 		ledger->opened[ledger->n_opened++] = (struct opened){
 			.name = request->lease.name,

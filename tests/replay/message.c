@@ -13,7 +13,9 @@ enum {
 	HEADER_SIZE = 12,
 	TYPE_OPT = 41,
 	CLASS_IN = 1,
+	OPTION_COOKIE = 10,
 	OPTION_EDE = 15,
+	CLIENT_COOKIE = 8,
 	UPSTREAM_EDNS = 1232,
 };
 
@@ -34,6 +36,7 @@ static const struct {
 	{"REFUSED", 5},
 	{"NOTAUTH", 9},
 	{"BADVERS", 16},
+	{"BADCOOKIE", 23},
 };
 
 #define N_RCODES (sizeof(rcodes) / sizeof(rcodes[0]))
@@ -63,6 +66,8 @@ struct draft {
 	struct writer writer;
 	unsigned counts[SECTIONS];
 	struct fault *fault;
+	const uint8_t *cookie; /* of the question that is answered */
+	unsigned rcode;
 };
 
 static int number_of(const struct script_line *line, size_t first, const char *key, uint64_t max,
@@ -293,6 +298,34 @@ static int write_opt(struct draft *draft, const struct script_line *line, size_t
 	return error;
 }
 
+/* An OPT record with a COOKIE option where the line says cookie=HEX, the server's part: behind the
+ * client's part of the question, or behind another one (cookie-of-another=HEX). */
+static int write_cookie(struct draft *draft, const struct script_line *line, size_t first)
+{
+	uint8_t client[CLIENT_COOKIE] = {0};
+	struct text value;
+	bool own = script_value(line, first, "cookie", &value);
+
+	if (!own && !script_value(line, first, "cookie-of-another", &value))
+		return 0;
+	if (own && !draft->cookie)
+		return fault_set(draft->fault, line->number, "the question has no cookie");
+	if (own)
+		memcpy(client, draft->cookie, CLIENT_COOKIE);
+	writer_u8(&draft->writer, 0);
+	writer_u16(&draft->writer, TYPE_OPT);
+	writer_u16(&draft->writer, UPSTREAM_EDNS);
+	writer_u8(&draft->writer, (uint8_t)(draft->rcode >> 4));
+	writer_u8(&draft->writer, 0);
+	writer_u16(&draft->writer, 0);
+	writer_u16(&draft->writer, (uint16_t)(4 + CLIENT_COOKIE + value.length / 2));
+	writer_u16(&draft->writer, OPTION_COOKIE);
+	writer_u16(&draft->writer, (uint16_t)(CLIENT_COOKIE + value.length / 2));
+	writer_bytes(&draft->writer, client, CLIENT_COOKIE);
+	draft->counts[ADDITIONAL]++;
+	return write_hex(draft, line->number, value);
+}
+
 /* Everything behind the question, then the header's counts and the bytes behind the end. */
 static int finish(
 	struct draft *draft, const struct script_step *step, size_t first, struct message *message)
@@ -308,6 +341,8 @@ static int finish(
 	}
 	if (error == 0)
 		error = write_opt(draft, line, first);
+	if (error == 0)
+		error = write_cookie(draft, line, first);
 	if (error == 0)
 		error = number_of(line, first, "count", UINT16_MAX, &questions, draft->fault);
 	if (error == 0)
@@ -413,6 +448,19 @@ static int rcode_of(
 	return fault_set(fault, line->number, "an RCODE is missing (NOERROR, NXDOMAIN...)");
 }
 
+/* The question that was asked, in its letters or all of them in the other case. */
+static void write_echo(struct draft *draft, const struct message_asked *asked, bool other_case)
+{
+	for (size_t i = 0; i < asked->question_size; i++) {
+		uint8_t c = asked->question[i];
+		bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		/* Not in the type and the class. */
+		writer_u8(&draft->writer,
+			other_case && letter && i + 4 < asked->question_size ? c ^ 0x20 : c);
+	}
+}
+
 int message_reply(const struct script_step *step, size_t first, const struct message_asked *asked,
 	struct message *ret_message, struct fault *fault)
 {
@@ -438,31 +486,13 @@ int message_reply(const struct script_step *step, size_t first, const struct mes
 		id ^= 1;
 	write_header(&draft, (uint16_t)id, (uint16_t)(value | (rcode & 15)));
 	error = write_question_lines(&draft, step, &lines);
+	draft.cookie = asked->cookie;
+	draft.rcode = rcode;
 	if (error == 0 && lines == 0 && !script_has(line, first, "no-question")) {
-		writer_bytes(&draft.writer, asked->question, asked->question_size);
+		write_echo(&draft, asked, script_has(line, first, "other-case"));
 		draft.counts[QUESTION] = 1;
 	}
 	return error < 0 ? error : finish(&draft, step, first, ret_message);
-}
-
-void message_question(
-	const uint8_t *name, size_t name_size, uint16_t type, struct message *ret_message)
-{
-	struct draft draft = {.fault = NULL};
-
-	draft.writer = writer_over(ret_message->bytes, sizeof(ret_message->bytes));
-	write_header(&draft, 0, FLAG_RD);
-	writer_bytes(&draft.writer, name, name_size);
-	writer_u16(&draft.writer, type);
-	writer_u16(&draft.writer, CLASS_IN);
-	writer_u8(&draft.writer, 0);
-	writer_u16(&draft.writer, TYPE_OPT);
-	writer_u16(&draft.writer, UPSTREAM_EDNS);
-	writer_u32(&draft.writer, 0);
-	writer_u16(&draft.writer, 0);
-	writer_u16_at(&draft.writer, 4, 1);
-	writer_u16_at(&draft.writer, 10, 1);
-	ret_message->size = draft.writer.pos;
 }
 
 /* One record as text in lower case with single blanks. */
@@ -508,6 +538,8 @@ int message_expected(
 		return error;
 	edns = (edns || script_has(line, first, "edns")) && !script_has(line, first, "no-edns");
 	print_head(rcode, bits, !script_has(line, first, "no-question"), edns, out);
+	if (script_value(line, first, "option", &value))
+		fprintf(out, "option %.*s\n", TEXT_ARG(value));
 	if (script_value(line, first, "ede", &value)) {
 		fprintf(out, "ede %.*s", TEXT_ARG(value));
 		if (script_value(line, first, "text", &value))

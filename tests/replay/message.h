@@ -24,6 +24,7 @@ struct message_asked {
 	uint16_t id;
 	const uint8_t *question;
 	size_t question_size;
+	const uint8_t *cookie; /* the client's part; NULL: none was sent */
 };
 
 /* A client's query: "NAME TYPE [option...]" from word `first` of the step on, or "hex ...". 0 or
@@ -43,10 +44,6 @@ int message_expected(
 
 /* The same text of a message. */
 void message_describe(const uint8_t *bytes, size_t size, FILE *out);
-
-/* Writes the question that egress must send for a name and a type, with ID 0. */
-void message_question(
-	const uint8_t *name, size_t name_size, uint16_t type, struct message *ret_message);
 
 /* "A", "TYPE65400": at most 32 bytes with the NUL. */
 void message_type_text(uint16_t type, char *out);

@@ -20,7 +20,8 @@
  */
 
 enum {
-	NAMED_MAX = 400, /* clients, and labels of outputs, in one script */
+	CLIENT_COOKIE = 8, /* bytes */
+	NAMED_MAX = 400,   /* clients, and labels of outputs, in one script */
 	NONE = -1,
 };
 
@@ -122,6 +123,19 @@ static const struct caller *caller_by_client(const struct run *run, const struct
 	return NULL;
 }
 
+/* Whether so long a question has small letters only that this is no chance. */
+static bool is_small(const struct output *output)
+{
+	size_t letters = 0;
+
+	for (size_t i = 12; i + 5 < output->question_end; i++) {
+		if (output->bytes[i] >= 'A' && output->bytes[i] <= 'Z')
+			return false;
+		letters += output->bytes[i] >= 'a' && output->bytes[i] <= 'z';
+	}
+	return letters >= 40;
+}
+
 static void print_question(const struct output *output, FILE *out)
 {
 	struct reader reader = reader_over(output->bytes, output->size);
@@ -131,8 +145,17 @@ static void print_question(const struct output *output, FILE *out)
 	reader_seek(&reader, 12);
 	name_read(&reader, &name);
 	message_type_text(reader_u16(&reader), type);
-	fprintf(out, "ask %u %s %s %s\n", output->upstream,
+	fprintf(out, "ask %u %s %s %s", output->upstream,
 		output->kind == OUTPUT_ASK ? "udp" : "tcp", name_to_text(&name, text), type);
+	if (output->size == output->question_end)
+		fprintf(out, " plain");
+	if (is_small(output))
+		fprintf(out, " small");
+	if (output->cookie_size > CLIENT_COOKIE)
+		fprintf(out, " server-cookie");
+	if (output->size % 128 == 0)
+		fprintf(out, " padded");
+	fputc('\n', out);
 }
 
 static void print_lease(const struct channel_request *request, FILE *out)
@@ -144,6 +167,14 @@ static void print_lease(const struct channel_request *request, FILE *out)
 		fprintf(out, " %s", inaddr_to_text(&request->lease.addresses[i], address));
 	fputc('\n', out);
 }
+
+static const char *const server_reports[] = {
+	[ENGINE_SERVER_DOWN] = "down",
+	[ENGINE_SERVER_UP] = "up",
+	[ENGINE_SERVER_NO_CASE] = "no-case",
+	[ENGINE_SERVER_NO_EDNS] = "no-edns",
+	[ENGINE_SERVER_MISMATCH] = "mismatch",
+};
 
 static void print_output(const struct run *run, const struct output *output, FILE *out)
 {
@@ -160,9 +191,6 @@ static void print_output(const struct run *run, const struct output *output, FIL
 	case OUTPUT_ASK_STREAM:
 		print_question(output, out);
 		break;
-	case OUTPUT_CANCEL:
-		fprintf(out, "cancel\n");
-		break;
 	case OUTPUT_LEASE:
 		print_lease(&output->request, out);
 		break;
@@ -170,6 +198,10 @@ static void print_output(const struct run *run, const struct output *output, FIL
 		fprintf(out, "report %s %s %s\n",
 			output->report == ENGINE_OBSERVED ? "observed" : "wildcard",
 			name_to_text(&output->name, name), output->rule);
+		break;
+	case OUTPUT_REPORT_SERVER:
+		fprintf(out, "server %u %s\n", output->upstream,
+			server_reports[output->server_report]);
 		break;
 	}
 }
@@ -200,7 +232,8 @@ static int check_all_taken(struct run *run, unsigned line)
 	for (size_t i = 0; i < count; i++) {
 		char *text;
 
-		if (outputs[i].taken)
+		if (outputs[i].taken || outputs[i].beside ||
+			outputs[i].kind == OUTPUT_REPORT_SERVER)
 			continue;
 		text = output_text(run, &outputs[i]);
 		fault_set(run->fault, line, "expected: nothing before this step\ngot: %s", text);
@@ -395,23 +428,13 @@ static int do_report(struct run *run, const struct script_step *step)
 	return take_words(run, step, &index);
 }
 
-static int do_cancel(struct run *run, const struct script_step *step)
-{
-	const struct output *ask = target(run, &step->head, run->last_ask);
-	size_t index, count;
-	int error = ask ? take_words(run, step, &index) : -EINVAL;
-
-	if (error == 0 && world_outputs(run->world, &count)[index].ticket != ask->ticket)
-		error = fault_set(run->fault, step->head.number, "another question was given up");
-	return error;
-}
-
 static struct message_asked asked_by(const struct output *ask)
 {
 	return (struct message_asked){
 		.id = (uint16_t)(ask->bytes[0] << 8 | ask->bytes[1]),
 		.question = ask->bytes + 12,
-		.question_size = ask->size - 12 - 11, /* without header and OPT record */
+		.question_size = ask->question_end - 12,
+		.cookie = ask->cookie_size >= CLIENT_COOKIE ? ask->cookie : NULL,
 	};
 }
 
@@ -434,7 +457,8 @@ static int do_reply(struct run *run, const struct script_step *step)
 	if (ask->kind == OUTPUT_ASK)
 		world_reply(run->world, upstream, socket, run->message.bytes, run->message.size);
 	else
-		world_stream_reply(run->world, ask->ticket, run->message.bytes, run->message.size);
+		world_stream_reply(
+			run->world, upstream, ask->ticket, run->message.bytes, run->message.size);
 	return 0;
 }
 
@@ -448,13 +472,43 @@ static int do_unreachable(struct run *run, const struct script_step *step)
 	return 0;
 }
 
+/* "disconnect [closed|untrusted]" */
 static int do_disconnect(struct run *run, const struct script_step *step)
 {
 	const struct output *ask = target(run, &step->head, run->last_ask);
+	enum engine_stream_failure why = ENGINE_STREAM_BROKEN;
 
 	if (!ask)
 		return -EINVAL;
-	world_stream_failed(run->world, ask->ticket);
+	if (script_has(&step->head, 1, "closed"))
+		why = ENGINE_STREAM_CLOSED;
+	if (script_has(&step->head, 1, "untrusted"))
+		why = ENGINE_STREAM_UNTRUSTED;
+	world_stream_failed(run->world, ask->upstream, ask->ticket, why);
+	return 0;
+}
+
+/* "some=1,3": of the addresses that were asked for, counted from 1. */
+static int leased_some(struct run *run, const struct script_line *line, uint32_t ticket,
+	uint32_t seconds, struct text which)
+{
+	uint64_t opened = 0, number;
+	struct text item;
+
+	while (which.length > 0) {
+		text_cut(which, ',', &item, &which);
+		if (text_to_number(item, CHANNEL_ADDRESSES_MAX, &number) < 0 || number == 0)
+			return fault_set(run->fault, line->number, "some=NUMBER,...");
+		opened |= UINT64_C(1) << (number - 1);
+	}
+	world_leased_some(run->world, ticket, seconds, opened);
+	return 0;
+}
+
+static int do_forget(struct run *run, const struct script_step *step)
+{
+	(void)step;
+	world_forget(run->world);
 	return 0;
 }
 
@@ -473,6 +527,8 @@ static int do_leased(struct run *run, const struct script_step *step)
 		(status != 0 && script_value(line, 2, "seconds", &value) &&
 			text_to_number(value, UINT32_MAX, &seconds) < 0))
 		return fault_set(run->fault, line->number, "leased SECONDS or ERROR");
+	if (script_value(line, 2, "some", &value))
+		return leased_some(run, line, lease->request.ticket, (uint32_t)seconds, value);
 	world_leased(run->world, lease->request.ticket + script_has(line, 2, "wrong-ticket"),
 		status, (uint32_t)seconds);
 	return 0;
@@ -544,6 +600,7 @@ static const struct {
 	{"reply", true, do_reply},
 	{"unreachable", true, do_unreachable},
 	{"disconnect", true, do_disconnect},
+	{"forget", true, do_forget},
 	{"leased", true, do_leased},
 	{"fail", true, do_fail},
 	{"wait", true, do_wait},
@@ -552,8 +609,8 @@ static const struct {
 	{"answer", false, do_answer},
 	{"ask", false, do_ask},
 	{"lease", false, do_lease},
-	{"cancel", false, do_cancel},
 	{"report", false, do_report},
+	{"server", false, do_report},
 };
 
 static int run_step(struct run *run, const struct script_step *step)

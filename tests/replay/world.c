@@ -16,7 +16,7 @@
 #define FIRST_SOCKET 100
 #define TICKS_MAX 100000 /* at one moment: more is a loop without end */
 
-enum { KINDS = OUTPUT_REPORT + 1, OVERRIDES_MAX = 8 };
+enum { KINDS = OUTPUT_REPORT_SERVER + 1, OVERRIDES_MAX = 8 };
 
 struct world {
 	struct engine *engine;
@@ -85,6 +85,36 @@ static void on_reply(void *context, const struct client *client, const uint8_t *
 	set_broken(world, ledger_reply(world->ledger, client, bytes, size, world->now));
 }
 
+/* Whether the output before, which nobody has looked at yet, is the same question. */
+static bool is_beside(const struct world *world)
+{
+	const struct output *before = world->outputs + world->n_outputs - 2;
+
+	return world->n_outputs > 1 && !before->taken && !before->failed &&
+	       (before->kind == OUTPUT_ASK || before->kind == OUTPUT_ASK_STREAM) &&
+	       memcmp(before->bytes, before[1].bytes, 2) == 0;
+}
+
+/* Finds what replies repeat: the question, and the cookie if there is one, which is the first
+ * option. */
+static void dissect(struct output *output)
+{
+	struct reader reader = reader_over(output->bytes, output->size);
+	struct name name;
+	size_t size;
+
+	reader_seek(&reader, 12);
+	name_read(&reader, &name);
+	reader_u32(&reader);
+	output->question_end = reader.pos;
+	reader_seek(&reader, reader.pos + 11);
+	if (reader_u16(&reader) != 10)
+		return;
+	size = reader_u16(&reader);
+	output->cookie = reader_bytes(&reader, size);
+	output->cookie_size = size;
+}
+
 static int on_ask(
 	void *context, unsigned upstream, const uint8_t *bytes, size_t size, unsigned *ret_socket)
 {
@@ -92,6 +122,8 @@ static int on_ask(
 	struct output *output = add_output(world, OUTPUT_ASK, bytes, size);
 
 	set_broken(world, ledger_ask(world->ledger, upstream, bytes, size));
+	dissect(output);
+	output->beside = is_beside(world);
 	output->upstream = upstream;
 	if (output->failed)
 		return world->failing[OUTPUT_ASK];
@@ -107,16 +139,21 @@ static int on_ask_stream(
 	struct output *output = add_output(world, OUTPUT_ASK_STREAM, bytes, size);
 
 	set_broken(world, ledger_ask(world->ledger, upstream, bytes, size));
+	dissect(output);
+	output->beside = is_beside(world);
 	output->upstream = upstream;
 	output->ticket = ticket;
 	return world->failing[OUTPUT_ASK_STREAM];
 }
 
-static void on_cancel_stream(void *context, uint32_t ticket)
+static void on_report_server(
+	void *context, enum engine_server_report what, unsigned upstream, unsigned count)
 {
-	struct world *world = context;
+	struct output *output = add_output(context, OUTPUT_REPORT_SERVER, NULL, 0);
 
-	add_output(world, OUTPUT_CANCEL, NULL, 0)->ticket = ticket;
+	(void)count;
+	output->server_report = what;
+	output->upstream = upstream;
 }
 
 static int on_lease(void *context, const struct channel_request *request)
@@ -188,7 +225,7 @@ int world_new(const struct compiled *compiled, struct world **ret_world)
 		.reply = on_reply,
 		.ask = on_ask,
 		.ask_stream = on_ask_stream,
-		.cancel_stream = on_cancel_stream,
+		.report_server = on_report_server,
 		.lease = on_lease,
 	};
 	error = world->ledger ? guard_new(compiled->layers, &world->guard) : -ENOMEM;
@@ -289,28 +326,52 @@ void world_unreachable(struct world *world, unsigned upstream, unsigned socket)
 	tick(world);
 }
 
-void world_stream_reply(struct world *world, uint32_t ticket, const uint8_t *bytes, size_t size)
+void world_stream_reply(
+	struct world *world, unsigned upstream, uint32_t ticket, const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = copy_of(bytes, size);
 
-	engine_stream_reply(world->engine, ticket, copy, size, world->now);
+	engine_stream_reply(world->engine, upstream, ticket, copy, size, world->now);
 	free(copy);
 	tick(world);
 }
 
-void world_stream_failed(struct world *world, uint32_t ticket)
+void world_stream_failed(
+	struct world *world, unsigned upstream, uint32_t ticket, enum engine_stream_failure why)
 {
-	engine_stream_failed(world->engine, ticket, world->now);
+	engine_stream_failed(world->engine, upstream, ticket, why, world->now);
+	tick(world);
+}
+
+static void leased(struct world *world, const struct channel_reply *reply)
+{
+	ledger_leased(world->ledger, reply, world->now);
+	engine_leased(world->engine, reply, world->now);
 	tick(world);
 }
 
 void world_leased(struct world *world, uint32_t ticket, int32_t status, uint32_t seconds)
 {
-	struct channel_reply reply = {
-		.op = CHANNEL_LEASED, .ticket = ticket, .status = status, .seconds = seconds};
+	struct channel_reply reply = {.op = CHANNEL_LEASED,
+		.ticket = ticket,
+		.status = status,
+		.seconds = seconds,
+		.opened = status ? 0 : UINT64_MAX};
 
-	ledger_leased(world->ledger, &reply, world->now);
-	engine_leased(world->engine, &reply, world->now);
+	leased(world, &reply);
+}
+
+void world_leased_some(struct world *world, uint32_t ticket, uint32_t seconds, uint64_t opened)
+{
+	struct channel_reply reply = {
+		.op = CHANNEL_LEASED, .ticket = ticket, .seconds = seconds, .opened = opened};
+
+	leased(world, &reply);
+}
+
+void world_forget(struct world *world)
+{
+	engine_forget(world->engine);
 	tick(world);
 }
 

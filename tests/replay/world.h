@@ -22,9 +22,9 @@ enum world_output {
 	OUTPUT_ANSWER,
 	OUTPUT_ASK,
 	OUTPUT_ASK_STREAM,
-	OUTPUT_CANCEL,
 	OUTPUT_LEASE,
 	OUTPUT_REPORT,
+	OUTPUT_REPORT_SERVER,
 };
 
 /* One thing the engine did. */
@@ -32,14 +32,19 @@ struct output {
 	enum world_output kind;
 	bool taken;           /* for the user: it has been looked at */
 	bool failed;          /* the engine was told that it didn't work */
+	bool beside;          /* a question that went to another server just before */
 	struct client client; /* OUTPUT_ANSWER */
-	unsigned upstream;    /* OUTPUT_ASK, OUTPUT_ASK_STREAM */
+	unsigned upstream;    /* OUTPUT_ASK, OUTPUT_ASK_STREAM, OUTPUT_REPORT_SERVER */
 	unsigned socket;      /* OUTPUT_ASK */
-	uint32_t ticket;      /* OUTPUT_ASK_STREAM, OUTPUT_CANCEL */
+	uint32_t ticket;      /* OUTPUT_ASK_STREAM */
 	uint8_t *bytes;       /* of the message, where there is one */
 	size_t size;
-	struct channel_request request; /* OUTPUT_LEASE */
-	enum engine_report report;      /* OUTPUT_REPORT */
+	size_t question_end;   /* OUTPUT_ASK, OUTPUT_ASK_STREAM: where the question ends */
+	const uint8_t *cookie; /* the same: of the COOKIE option, or NULL */
+	size_t cookie_size;
+	struct channel_request request;          /* OUTPUT_LEASE */
+	enum engine_report report;               /* OUTPUT_REPORT */
+	enum engine_server_report server_report; /* OUTPUT_REPORT_SERVER */
 	struct name name;
 	const char *rule;
 };
@@ -80,9 +85,17 @@ void world_query(
 void world_reply(
 	struct world *world, unsigned upstream, unsigned socket, const uint8_t *bytes, size_t size);
 void world_unreachable(struct world *world, unsigned upstream, unsigned socket);
-void world_stream_reply(struct world *world, uint32_t ticket, const uint8_t *bytes, size_t size);
-void world_stream_failed(struct world *world, uint32_t ticket);
+void world_stream_reply(
+	struct world *world, unsigned upstream, uint32_t ticket, const uint8_t *bytes, size_t size);
+void world_stream_failed(
+	struct world *world, unsigned upstream, uint32_t ticket, enum engine_stream_failure why);
 void world_leased(struct world *world, uint32_t ticket, int32_t status, uint32_t seconds);
+
+/* The same, of some of the addresses: bit 1 << index. */
+void world_leased_some(struct world *world, uint32_t ticket, uint32_t seconds, uint64_t opened);
+
+/* The keeper says that what was answered so far is void. */
+void world_forget(struct world *world);
 
 /* Time passes, and whenever the engine wants to be called on the way, it is. */
 void world_wait(struct world *world, struct duration span);

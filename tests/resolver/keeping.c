@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -70,23 +71,30 @@ static struct setlink_element element_of(const char *text)
 	return element;
 }
 
-unsigned keeping_count(const char *map)
+/* Looks through a map, once more when the keeper changed it meanwhile. */
+static struct looking look_in(const char *map, struct setlink_element wanted)
 {
 	struct looking looking = {.count = 0};
+	int error = -EINTR;
 
-	assert_int_equal(
-		setlink_dump(keeping.kernel, keeping.compiled.plan->table, map, look, &looking), 0);
-	return looking.count;
+	for (unsigned i = 0; i < 100 && error == -EINTR; i++) {
+		looking = (struct looking){.wanted = wanted};
+		error = setlink_dump(
+			keeping.kernel, keeping.compiled.plan->table, map, look, &looking);
+	}
+	assert_int_equal(error, 0);
+	return looking;
+}
+
+unsigned keeping_count(const char *map)
+{
+	return look_in(map, (struct setlink_element){.key_size = 0}).count;
 }
 
 /* The lease of the address; its mark is 0 when there is none. */
 struct setlink_element keeping_lease_in(const char *map, const char *address)
 {
-	struct looking looking = {.wanted = element_of(address)};
-
-	assert_int_equal(
-		setlink_dump(keeping.kernel, keeping.compiled.plan->table, map, look, &looking), 0);
-	return looking.found;
+	return look_in(map, element_of(address)).found;
 }
 
 void keeping_put(const char *map, const char *address, uint32_t mark, int64_t seconds)
@@ -117,6 +125,14 @@ bool keeping_has_mark(void)
 	return looking.count == 1 && looking.found.key_size == sizeof(key);
 }
 
+uint32_t keeping_generation(void)
+{
+	uint32_t generation;
+
+	assert_int_equal(setlink_generation(keeping.kernel, &generation), 0);
+	return generation;
+}
+
 /* --- The keeper --- */
 
 void keeping_make_channels(void)
@@ -125,6 +141,7 @@ void keeping_make_channels(void)
 		keeping.channels[i].n_out = 0;
 		assert_int_equal(channel_make(&keeping.keeper_ends[i], &keeping.channels[i].fd), 0);
 	}
+	assert_int_equal(channel_make(&keeping.control_end, &keeping.control), 0);
 }
 
 static void wait_readable(int fd)
@@ -151,6 +168,9 @@ void keeping_start(bool alone)
 			.alone = alone,
 			.channels = keeping.keeper_ends,
 			.n_channels = KEEPING_WORKERS,
+			.control = keeping.control_end,
+			.leases_max = keeping.leases_max,
+			.never_in_place = keeping.never_in_place,
 			.ready = ready[1],
 			.leash = keeping.leash[0],
 		};
@@ -158,12 +178,14 @@ void keeping_start(bool alone)
 		for (unsigned i = 0; i < KEEPING_WORKERS; i++)
 			close(keeping.channels[i].fd);
 		close(keeping.leash[1]);
+		close(keeping.control);
 		/* The refusals that the tests provoke aren't news. */
 		close(STDERR_FILENO);
 		_exit(keeper_run(&config));
 	}
 	for (unsigned i = 0; i < KEEPING_WORKERS; i++)
 		close(keeping.keeper_ends[i]);
+	close(keeping.control_end);
 	close(ready[1]);
 	wait_readable(ready[0]);
 	close(ready[0]);
@@ -216,6 +238,8 @@ int keeping_tear_down(void **state)
 	(void)state;
 	for (unsigned i = 0; i < KEEPING_WORKERS; i++)
 		keeping_hang_up(i);
+	close(keeping.control);
+	keeping.leases_max = 0;
 	return 0;
 }
 

@@ -24,10 +24,14 @@ struct keeping {
 	struct setlink *kernel;
 	struct channel channels[KEEPING_WORKERS];
 	int keeper_ends[KEEPING_WORKERS];
+	int control;
+	int control_end;
 	int leash[2];
 	pid_t keeper;
 	uint32_t tickets;
 	struct hash_key destinations_key;
+	size_t leases_max;   /* of the keepers to come; 0: as usual */
+	bool never_in_place; /* the same */
 };
 
 extern struct keeping keeping;
@@ -57,6 +61,7 @@ void keeping_load(const char *text);
 unsigned keeping_count(const char *map);
 uint32_t keeping_mark(unsigned rule);
 bool keeping_has_mark(void);
+uint32_t keeping_generation(void);
 void keeping_put(const char *map, const char *address, uint32_t mark, int64_t seconds);
 
 /* The lease of the address; its mark is 0 when there is none. */

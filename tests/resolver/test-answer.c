@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "resolver/answer.h"
+#include "resolver/svcb.h"
 #include "rules/class.h"
 #include "src/base/buf.h"
 
@@ -119,7 +120,7 @@ static bool permits(
 	return false;
 }
 
-static const struct answer_judge judge = {NULL, permits};
+static const struct answer_judge judge = {.permits = permits};
 
 /* Reads `size` bytes of the draft, in memory of their own, as the answer to the question. */
 static enum answer_status read_part(size_t size, const char *question, uint16_t type)
@@ -441,10 +442,11 @@ static void embedded_addresses_are_of_the_family_asked_for(void **state)
 	addresses[1] = inaddr_from_ip6((uint8_t[16]){0x20, 1, 0xd, 0xb8});
 	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses, 4, &judge);
 	ASSERT_ADDRESSES("192.0.2.0", "192.0.2.1");
-	assert_int_equal(buffer.leased, 1 << 1);
+	assert_int_equal(buffer.leases.count, 1);
+	assert_memory_equal(&buffer.leases.addresses[0], &addresses[2], sizeof(addresses[2]));
 	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 4, &judge);
 	ASSERT_ADDRESSES("2001:db8::");
-	assert_int_equal(buffer.leased, 0);
+	assert_int_equal(buffer.leases.count, 0);
 	answer = answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, 1, &judge);
 	assert_nothing(RCODE_NOERROR);
 	assert_int_equal(answer->ede, EDE_NONE);
@@ -452,7 +454,9 @@ static void embedded_addresses_are_of_the_family_asked_for(void **state)
 		addresses[i].bytes[15] = (uint8_t)i;
 	answer = answer_of_addresses(&buffer, RRTYPE_A, addresses + 2, 68, &judge);
 	assert_int_equal(answer->n_addresses, 64);
-	assert_int_equal(buffer.leased, 0xaaaaaaaaaaaaaaaa);
+	assert_int_equal(buffer.leases.count, 32);
+	answer = answer_of_addresses(&buffer, 15, addresses, 70, &judge);
+	assert_nothing(RCODE_NOERROR);
 }
 
 static void embedded_addresses_are_judged(void **state)
@@ -469,6 +473,181 @@ static void embedded_addresses_are_judged(void **state)
 	assert_nothing(RCODE_NOERROR);
 	assert_int_equal(answer->ede, EDE_FILTERED);
 	assert_string_equal(answer->rule, "block-private");
+}
+
+/* An answer's records as they are written, behind a question that ends at offset 33. */
+static void assert_written(const char *records, size_t size, uint16_t count)
+{
+	uint8_t out[MSG_MAX];
+	struct writer writer = {.start = out, .size = sizeof(out), .pos = 33};
+	uint16_t answers, authorities;
+
+	assert_non_null(answer);
+	answer_write(answer, 9, 33 - 12, &writer, &answers, &authorities);
+	assert_int_equal(answers, count);
+	assert_int_equal(writer.pos, 33 + size);
+	assert_memory_equal(out + 33, records, size);
+}
+
+#define ASSERT_WRITTEN(records, count) assert_written(records, sizeof(records) - 1, count)
+
+static void put_data(const char *owner, uint16_t type, const void *data, size_t size)
+{
+	put_head(owner, type, TTL, size);
+	writer_bytes(&draft.writer, data, size);
+	draft.answers++;
+}
+
+#define PUT_DATA(type, data) put_data("www.example.com", type, data, sizeof(data) - 1)
+
+static void begin_as(uint16_t type)
+{
+	begin_with(0x8180, "www.example.com", type, RRCLASS_IN);
+}
+
+static void other_records_are_written_anew(void **state)
+{
+	(void)state;
+	/* "mail" and a pointer to "example.com". */
+	begin_as(15);
+	PUT_DATA(15, "\0\x0a\4MAIL\xc0\x10");
+	assert_int_equal(read_as("www.example.com", 15), ANSWER_READY);
+	ASSERT_WRITTEN("\xc0\x0c\0\x0f\0\1\0\0\0\x09\0\x14\0\x0a\4mail\7example\3com\0", 1);
+	assert_int_equal(buffer.leases.count, 0);
+	/* Of others' records nothing. */
+	begin_as(16);
+	put_data("a.example.com", 16, "\1x", 2);
+	PUT_DATA(15, "\0\x0a\4MAIL\xc0\x10");
+	assert_int_equal(read_as("www.example.com", 16), ANSWER_READY);
+	assert_nothing(RCODE_NOERROR);
+}
+
+static void other_records_are_cut_where_they_are_too_many(void **state)
+{
+	static const uint8_t text[256] = {255};
+
+	(void)state;
+	begin_as(16);
+	for (unsigned i = 0; i < 100; i++)
+		PUT_DATA(16, "\1x");
+	assert_int_equal(read_as("www.example.com", 16), ANSWER_READY);
+	assert_int_equal(answer->n_records, ANSWER_RECORDS_MAX);
+	begin_as(16);
+	for (unsigned i = 0; i < 100; i++)
+		put_data("www.example.com", 16, text, sizeof(text));
+	assert_int_equal(read_as("www.example.com", 16), ANSWER_READY);
+	assert_int_equal(answer->n_records, ANSWER_RECORDS_BYTES / (sizeof(text) + 2));
+	assert_true(answer->size <= ANSWER_DATA_MAX);
+}
+
+static bool permits_name(void *context, const struct name *name)
+{
+	struct name good = name_of("good.example.net");
+
+	(void)context;
+	return name_equal(name, &good);
+}
+
+static bool permits_port(void *context, uint16_t port)
+{
+	(void)context;
+	return port == 443;
+}
+
+static const struct answer_judge services = {NULL, permits, permits_name, permits_port};
+
+/* What is left of a record's data; NULL: nothing. */
+static void check_service(const char *data, size_t size, const char *left, size_t left_size)
+{
+	uint8_t out[1000];
+	struct writer writer = writer_over(out, sizeof(out));
+	struct name owner = name_of("www.example.com");
+	struct answer_leases leases = {.count = 0};
+	const char *rule = NULL;
+	bool usable = svcb_rebuild(
+		(const uint8_t *)data, size, &owner, &services, &writer, &leases, &rule);
+
+	assert_int_equal(usable, left != NULL);
+	if (!left)
+		assert_int_equal(leases.count, 0);
+	if (!left)
+		return;
+	assert_int_equal(writer.pos, left_size);
+	assert_memory_equal(out, left, left_size);
+}
+
+#define CHECK_SERVICE(data, left) check_service(data, sizeof(data) - 1, left, sizeof(left) - 1)
+#define CHECK_UNUSABLE(data) check_service(data, sizeof(data) - 1, NULL, 0)
+
+#define GOOD "\4good\7example\3net\0"
+
+static void services_are_rebuilt(void **state)
+{
+	(void)state;
+	/* As it is: alpn, no-default-alpn, port, hints. */
+	CHECK_SERVICE("\0\1\0\0\1\0\6\2h2\2h3\0\2\0\0\0\3\0\2\1\xbb\0\4\0\4\xc0\0\2\1",
+		"\0\1\0\0\1\0\6\2h2\2h3\0\2\0\0\0\3\0\2\1\xbb\0\4\0\4\xc0\0\2\1");
+	/* ech, dohpath and what is unknown are left out. */
+	CHECK_SERVICE("\0\1\0\0\1\0\3\2h2\0\5\0\2xx\0\7\0\1/\0\x08\0\0\xff\0\0\3abc",
+		"\0\1\0\0\1\0\3\2h2");
+	/* Hints that are blocked; then the parameter. */
+	CHECK_SERVICE("\0\1\0\0\4\0\x08\x0a\0\0\1\xc0\0\2\1", "\0\1\0\0\4\0\4\xc0\0\2\1");
+	CHECK_SERVICE("\0\1\0\0\4\0\4\x0a\0\0\1", "\0\1\0");
+	/* A mapped one in an IPv6 hint. */
+	CHECK_SERVICE("\0\1\0\0\6\0\x10\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1", "\0\1\0");
+	/* ALPN ids that are none. */
+	CHECK_SERVICE("\0\1\0\0\1\0\x0b\2h2\3A B\3\0\1\2", "\0\1\0\0\1\0\3\2h2");
+	/* An alias has no parameters. */
+	CHECK_SERVICE("\0\0" GOOD "\0\1\0\3\2h2", "\0\0" GOOD);
+	CHECK_SERVICE("\0\0\0", "\0\0\0");
+	CHECK_SERVICE("\0\1\3WWW\7example\3com\0", "\0\1\3www\7example\3com\0");
+	CHECK_SERVICE("\0\1\0\0\0\0\4\0\1\0\3\0\1\0\3\2h2\0\3\0\2\1\xbb",
+		"\0\1\0\0\0\0\4\0\1\0\3\0\1\0\3\2h2\0\3\0\2\1\xbb");
+}
+
+static void services_that_would_mislead_are_dropped(void **state)
+{
+	(void)state;
+	CHECK_UNUSABLE("\0\1\3bad\7example\3net\0");
+	CHECK_UNUSABLE("\0\0\3bad\7example\3net\0");
+	CHECK_UNUSABLE("\0\1\0\0\3\0\2\1\xbc");
+	/* Mandatory, and dropped: ech, hints, unknown. Or not there at all. */
+	CHECK_UNUSABLE("\0\1\0\0\0\0\2\0\5\0\5\0\2xx");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\2\0\4\0\4\0\4\x0a\0\0\1");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\2\xff\0\xff\0\0\3abc");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\2\0\1");
+	/* No list, half a number, out of order, itself. */
+	CHECK_UNUSABLE("\0\1\0\0\0\0\0");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\3\0\1\0\0\1\0\3\2h2");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\4\0\3\0\1\0\1\0\3\2h2\0\3\0\2\1\xbb");
+	CHECK_UNUSABLE("\0\1\0\0\0\0\2\0\0");
+	/* Parameters out of order or twice, sizes that don't fit. */
+	CHECK_UNUSABLE("\0\1\0\0\3\0\2\1\xbb\0\1\0\3\2h2");
+	CHECK_UNUSABLE("\0\1\0\0\1\0\3\2h2\0\1\0\3\2h2");
+	CHECK_UNUSABLE("\0\1\0\0\3\0\3\1\xbb\0");
+	CHECK_UNUSABLE("\0\1\0\0\3\0\1\1");
+	CHECK_UNUSABLE("\0\1\0\0\4\0\5\xc0\0\2\1\0");
+	CHECK_UNUSABLE("\0\1\0\0\1\0\3\3h2");
+	CHECK_UNUSABLE("\0\1\0\0\2\0\0");
+	CHECK_UNUSABLE("\0\1\0\0\1\0\3\2h2\0\2\0\1x");
+	CHECK_UNUSABLE("\0\1\0\0\1\0\x09\2h2");
+	CHECK_UNUSABLE("\0\1\0\0\1\0");
+	CHECK_UNUSABLE("\0\1");
+	CHECK_UNUSABLE("");
+}
+
+static void hints_are_leased(void **state)
+{
+	static const char data[] = "\0\1\0\0\4\0\x0c\xc0\0\2\1\xc0\0\2\2\xc0\0\2\3";
+
+	(void)state;
+	begin_as(65);
+	PUT_DATA(65, data);
+	assert_int_equal(read_as("www.example.com", 65), ANSWER_READY);
+	assert_int_equal(answer->n_records, 1);
+	/* Those that need it, see permits(). */
+	assert_int_equal(buffer.leases.count, 2);
+	assert_int_equal(buffer.leases.addresses[1].bytes[15], 3);
 }
 
 static void writes_the_chain_and_one_ttl(void **state)
@@ -531,6 +710,11 @@ int main(void)
 		cmocka_unit_test(every_cut_is_bogus_or_failed),
 		cmocka_unit_test(embedded_addresses_are_of_the_family_asked_for),
 		cmocka_unit_test(embedded_addresses_are_judged),
+		cmocka_unit_test(other_records_are_written_anew),
+		cmocka_unit_test(other_records_are_cut_where_they_are_too_many),
+		cmocka_unit_test(services_are_rebuilt),
+		cmocka_unit_test(services_that_would_mislead_are_dropped),
+		cmocka_unit_test(hints_are_leased),
 		cmocka_unit_test(writes_the_chain_and_one_ttl),
 		cmocka_unit_test(writes_an_soa_for_a_negative_answer_with_a_ttl),
 	};

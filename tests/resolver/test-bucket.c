@@ -91,6 +91,26 @@ static void never_more_than_the_rate_says(void **state)
 	}
 }
 
+static void more_than_one_may_be_drawn(void **state)
+{
+	struct bucket_flow flow = bucket_flow((struct rate){.count = 10, .seconds = 60});
+	struct bucket_flow slow = bucket_flow((struct rate){.count = 1, .seconds = 86400});
+	_Atomic int64_t full_at = 0;
+
+	(void)state;
+	assert_true(bucket_draw(&full_at, flow, 7, after(0)));
+	assert_false(bucket_draw(&full_at, flow, 4, after(0)));
+	assert_true(bucket_draw(&full_at, flow, 3, after(0)));
+	assert_false(bucket_is_full(full_at, after(59999)));
+	assert_true(bucket_is_full(full_at, after(60000)));
+	assert_false(bucket_draw(&full_at, flow, 3, after(17999)));
+	assert_true(bucket_draw(&full_at, flow, 3, after(18000)));
+	/* More than it ever holds, however much more. */
+	assert_false(bucket_draw(&full_at, flow, 11, after(3600000)));
+	assert_false(bucket_draw(&full_at, slow, UINT32_MAX, after(3600000)));
+	assert_true(bucket_draw(&full_at, flow, 10, after(3600000)));
+}
+
 static void processes_share_one(void **state)
 {
 	enum { COUNT = 100000 };
@@ -126,6 +146,7 @@ int main(void)
 		cmocka_unit_test(a_unit_may_be_longer),
 		cmocka_unit_test(the_greatest_rates_are_held),
 		cmocka_unit_test(never_more_than_the_rate_says),
+		cmocka_unit_test(more_than_one_may_be_drawn),
 		cmocka_unit_test(processes_share_one),
 	};
 

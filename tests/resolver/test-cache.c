@@ -6,9 +6,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <string.h>
 
-#include "resolver/answer.h"
 #include "resolver/cache.h"
 
 #define SMALL 16384 /* the least a cache has */
@@ -37,33 +35,24 @@ static struct name numbered(unsigned number)
 	return name_of(text);
 }
 
-static bool permits(
-	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+/* A body that tells by its records which one it is. */
+static struct cached body_number(uint8_t records[4], unsigned number)
 {
-	(void)context;
-	(void)address;
-	(void)ret_rule;
-	*ret_leased = true;
-	return true;
+	static const uint16_t ttls[] = {2, 3};
+
+	for (unsigned i = 0; i < 4; i++)
+		records[i] = (uint8_t)(number >> 8 * i);
+	return (struct cached){.body = {.records = records, .size = 4, .n_ttls = 2, .ttls = ttls}};
 }
 
-static const struct answer_judge all = {NULL, permits};
-
-/* An answer that tells by its address which one it is. */
-static const struct answer *answer_number(struct answer_buffer *buffer, unsigned number)
+static unsigned number_of(const struct cached *cached)
 {
-	struct inaddr address = inaddr_from_ip4(
-		(uint8_t[]){10, (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number});
+	unsigned number = 0;
 
-	return answer_of_addresses(buffer, RRTYPE_A, &address, 1, &all);
-}
-
-static unsigned number_of(const struct answer *answer)
-{
-	struct inaddr address = answer_address(answer, 0);
-
-	return (unsigned)address.bytes[13] << 16 | (unsigned)address.bytes[14] << 8 |
-	       address.bytes[15];
+	assert_int_equal(cached->body.size, 4);
+	for (unsigned i = 0; i < 4; i++)
+		number |= (unsigned)cached->body.records[i] << 8 * i;
+	return number;
 }
 
 static struct cache *make(size_t bytes)
@@ -75,32 +64,80 @@ static struct cache *make(size_t bytes)
 }
 
 static void store(struct cache *cache, const struct name *name, uint16_t type, unsigned number,
-	struct mono now, struct mono expires)
+	struct mono expires)
 {
-	struct answer_buffer buffer;
+	uint8_t records[4];
+	struct cached cached = body_number(records, number);
 
-	cache_store(cache, name, type, answer_number(&buffer, number), now, expires);
+	cached.expires = expires;
+	cache_store(cache, name, type, &cached);
 }
 
-static void finds_what_was_stored_until_it_expires(void **state)
+static bool find(
+	struct cache *cache, const struct name *name, uint16_t type, struct cached *ret_cached)
 {
-	struct cache *cache = make(SMALL);
-	struct name name = name_of("www.example.com");
-	struct mono expires = {0};
-	const struct answer *answer;
+	struct cache_place place = cache_place(cache, name, type);
+
+	cache_fetch(cache, place);
+	return cache_find(cache, place, name, type, ret_cached);
+}
+
+static unsigned find_number(struct cache *cache, const struct name *name, uint16_t type)
+{
+	struct cached cached;
+
+	assert_true(find(cache, name, type, &cached));
+	return number_of(&cached);
+}
+
+static bool has(struct cache *cache, const struct name *name)
+{
+	struct cached cached;
+
+	return find(cache, name, RRTYPE_A, &cached);
+}
+
+static void all_that_was_stored_is_found(void **state)
+{
+	static const char rule[] = "block-private";
+	const uint16_t ttls[] = {1, 7, 9};
+	const uint8_t records[] = "records and more";
+	const struct cached in = {
+		.expires = {123456789},
+		.stale_seconds = 4711,
+		.ask_policy = true,
+		.body = {.rule = rule,
+			.ede = EDE_FILTERED,
+			.rcode = RCODE_NXDOMAIN,
+			.n_ttls = 3,
+			.n_answers = 258,
+			.n_authorities = 772,
+			.size = sizeof(records),
+			.records = records,
+			.ttls = ttls},
+	};
+	struct cache *cache = make(0);
+	struct name name = name_of("x.example");
+	struct cached out;
 
 	(void)state;
-	assert_null(cache_find(cache, &name, RRTYPE_A, start, &expires));
-	store(cache, &name, RRTYPE_A, 7, start, after(5000));
-	for (int64_t ms = 0; ms < 5000; ms += 4999) {
-		answer = cache_find(cache, &name, RRTYPE_A, after(ms), &expires);
-		assert_non_null(answer);
-		assert_int_equal(number_of(answer), 7);
-		assert_int_equal(expires.ms, after(5000).ms);
-	}
-	assert_null(cache_find(cache, &name, RRTYPE_A, after(5000), &expires));
-	assert_null(cache_find(cache, &name, RRTYPE_A, after(9999999), &expires));
+	assert_false(find(cache, &name, RRTYPE_A, &out));
+	cache_store(cache, &name, RRTYPE_A, &in);
+	assert_true(find(cache, &name, RRTYPE_A, &out));
+	assert_int_equal(out.expires.ms, in.expires.ms);
+	assert_int_equal(out.stale_seconds, 4711);
+	assert_true(out.ask_policy);
+	assert_ptr_equal(out.body.rule, rule);
+	assert_int_equal(out.body.ede, EDE_FILTERED);
+	assert_int_equal(out.body.rcode, RCODE_NXDOMAIN);
+	assert_int_equal(out.body.n_answers, 258);
+	assert_int_equal(out.body.n_authorities, 772);
+	assert_int_equal(out.body.n_ttls, 3);
+	assert_memory_equal(out.body.ttls, ttls, sizeof(ttls));
+	assert_int_equal(out.body.size, sizeof(records));
+	assert_memory_equal(out.body.records, records, sizeof(records));
 	cache_free(cache);
+	cache_free(NULL);
 }
 
 static void names_and_types_are_kept_apart(void **state)
@@ -108,17 +145,17 @@ static void names_and_types_are_kept_apart(void **state)
 	struct cache *cache = make(SMALL);
 	struct name name = name_of("www.example.com");
 	struct name other = name_of("www.example.co");
-	struct mono expires;
+	struct cached cached;
 
 	(void)state;
-	store(cache, &name, RRTYPE_A, 1, start, after(1000));
-	assert_null(cache_find(cache, &name, RRTYPE_AAAA, start, &expires));
-	assert_null(cache_find(cache, &other, RRTYPE_A, start, &expires));
-	store(cache, &name, RRTYPE_AAAA, 2, start, after(1000));
-	store(cache, &other, RRTYPE_A, 3, start, after(1000));
-	assert_int_equal(number_of(cache_find(cache, &name, RRTYPE_A, start, &expires)), 1);
-	assert_int_equal(number_of(cache_find(cache, &name, RRTYPE_AAAA, start, &expires)), 2);
-	assert_int_equal(number_of(cache_find(cache, &other, RRTYPE_A, start, &expires)), 3);
+	store(cache, &name, RRTYPE_A, 1, after(1000));
+	assert_false(find(cache, &name, RRTYPE_AAAA, &cached));
+	assert_false(find(cache, &other, RRTYPE_A, &cached));
+	store(cache, &name, RRTYPE_AAAA, 2, after(1000));
+	store(cache, &other, RRTYPE_A, 3, after(1000));
+	assert_int_equal(find_number(cache, &name, RRTYPE_A), 1);
+	assert_int_equal(find_number(cache, &name, RRTYPE_AAAA), 2);
+	assert_int_equal(find_number(cache, &other, RRTYPE_A), 3);
 	cache_free(cache);
 }
 
@@ -126,27 +163,15 @@ static void a_new_answer_takes_the_place_of_the_old(void **state)
 {
 	struct cache *cache = make(SMALL);
 	struct name name = name_of("www.example.com");
-	struct mono expires;
+	struct cached cached;
 
 	(void)state;
 	for (unsigned i = 0; i < 100000; i++) {
-		store(cache, &name, RRTYPE_A, i, start, after(1000 + i));
-		assert_int_equal(number_of(cache_find(cache, &name, RRTYPE_A, start, &expires)), i);
-		assert_int_equal(expires.ms, after(1000 + i).ms);
+		store(cache, &name, RRTYPE_A, i, after(1000 + i));
+		assert_true(find(cache, &name, RRTYPE_A, &cached));
+		assert_int_equal(number_of(&cached), i);
+		assert_int_equal(cached.expires.ms, after(1000 + i).ms);
 	}
-	cache_free(cache);
-}
-
-static void what_is_already_over_is_not_stored(void **state)
-{
-	struct cache *cache = make(SMALL);
-	struct name name = name_of("www.example.com");
-	struct mono expires;
-
-	(void)state;
-	store(cache, &name, RRTYPE_A, 1, start, start);
-	store(cache, &name, RRTYPE_A, 1, start, after(-1));
-	assert_null(cache_find(cache, &name, RRTYPE_A, after(-100), &expires));
 	cache_free(cache);
 }
 
@@ -160,25 +185,95 @@ static void when_full_the_oldest_give_way(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
 		struct name name = numbered(i);
-		struct mono expires;
 
-		store(cache, &name, RRTYPE_A, i, start, after(1000));
-		const struct answer *answer = cache_find(cache, &name, RRTYPE_A, start, &expires);
-		assert_non_null(answer);
-		assert_int_equal(number_of(answer), i);
+		store(cache, &name, RRTYPE_A, i, after(1000));
+		if (i % 3 == 0)
+			assert_int_equal(find_number(cache, &name, RRTYPE_A), i);
 	}
 	for (unsigned i = 0; i < 20000; i++) {
 		struct name name = numbered(i);
-		struct mono expires;
-		const struct answer *answer = cache_find(cache, &name, RRTYPE_A, start, &expires);
 
-		if (!answer)
+		if (!has(cache, &name))
 			continue;
-		assert_int_equal(number_of(answer), i);
+		assert_int_equal(find_number(cache, &name, RRTYPE_A), i);
 		found++;
 	}
-	assert_true(found > SMALL / 128 / 2);
+	/* a record is 80 bytes; some of the ring is kept free, and some buckets are full */
+	assert_true(found > SMALL / 80 * 3 / 4);
 	assert_true(found <= SMALL / 32);
+	cache_free(cache);
+}
+
+/* The index grows with what it holds, and hardly a bucket overflows. */
+static void all_is_found_while_the_index_grows(void **state)
+{
+	enum { NAMES = 20000 };
+	struct cache *cache = make((size_t)4 << 20);
+
+	(void)state;
+	for (unsigned stored = 1; stored <= NAMES; stored++) {
+		struct name name = numbered(stored);
+		unsigned found = 0;
+
+		store(cache, &name, RRTYPE_A, stored, after(1000));
+		if (stored % 500 != 0)
+			continue;
+		for (unsigned i = 1; i <= stored; i++) {
+			name = numbered(i);
+			found += has(cache, &name);
+		}
+		assert_true(found >= stored - stored / 200);
+	}
+	cache_free(cache);
+}
+
+/* A flood of names that are asked for once: those that are asked for again now and then stay. */
+static void names_in_use_stay_in_a_flood_of_others(void **state)
+{
+	enum { IN_USE = 40, PER_ROUND = 100 };
+	struct cache *cache = make(SMALL);
+
+	(void)state;
+	for (unsigned i = 0; i < IN_USE; i++) {
+		struct name name = numbered(i);
+		store(cache, &name, RRTYPE_A, i, after(1000));
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		struct name name = numbered(1000 + i);
+
+		store(cache, &name, RRTYPE_A, i, after(1000));
+		if (i % PER_ROUND != 0)
+			continue;
+		for (unsigned j = 0; j < IN_USE; j++) {
+			name = numbered(j);
+			assert_int_equal(find_number(cache, &name, RRTYPE_A), j);
+		}
+	}
+	/* And go when they are not. */
+	for (unsigned i = 0; i < 20000; i++) {
+		struct name name = numbered(100000 + i);
+		store(cache, &name, RRTYPE_A, i, after(1000));
+	}
+	for (unsigned i = 0; i < IN_USE; i++) {
+		struct name name = numbered(i);
+		assert_false(has(cache, &name));
+	}
+	cache_free(cache);
+}
+
+/* With everything in use, something new is stored all the same. */
+static void names_in_use_do_not_keep_out_new_ones(void **state)
+{
+	struct cache *cache = make(SMALL);
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		struct name name = numbered(i);
+
+		store(cache, &name, RRTYPE_A, i, after(1000));
+		for (unsigned j = 0; j < 5; j++)
+			assert_int_equal(find_number(cache, &name, RRTYPE_A), i);
+	}
 	cache_free(cache);
 }
 
@@ -190,77 +285,72 @@ static void names_of_equal_hash_are_kept_apart(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 400000; i++) {
 		struct name name = numbered(i);
-		struct mono expires;
 
-		assert_null(cache_find(cache, &name, RRTYPE_A, start, &expires));
-		store(cache, &name, RRTYPE_A, i, start, after(1000));
+		assert_false(has(cache, &name));
+		store(cache, &name, RRTYPE_A, i, after(1000));
 	}
 	cache_free(cache);
 }
 
-/* Answers of all sizes wrap around the ring's end in every way. */
-static void answers_of_any_size_come_back_whole(void **state)
+/* Bodies of all sizes wrap around the ring's end in every way. */
+static void bodies_of_any_size_come_back_whole(void **state)
 {
-	struct cache *cache = make(SMALL);
+	static uint8_t records[MSG_MAX];
+	static const uint16_t ttls[MSG_TTLS_MAX];
+	struct cache *cache = make(1 << 18);
 	uint32_t random = 1;
 
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
-		struct inaddr addresses[CHANNEL_ADDRESSES_MAX];
 		struct name name = numbered(i);
-		struct answer_buffer buffer;
-		struct mono expires;
+		struct cached cached = {.body = {.records = records, .ttls = ttls}}, got;
 
 		random = random * 1664525 + 1013904223;
-		size_t count = (random >> 16) % (CHANNEL_ADDRESSES_MAX + 1);
-		for (size_t j = 0; j < count; j++) {
-			memset(addresses[j].bytes, 0x20, sizeof(addresses[j].bytes));
-			addresses[j].bytes[14] = (uint8_t)i;
-			addresses[j].bytes[15] = (uint8_t)j;
+		cached.body.size = (uint16_t)(random >> 16 >> (random % 8));
+		cached.body.n_ttls = (uint8_t)(random >> 24);
+		for (size_t j = 0; j < cached.body.size; j += 64)
+			records[j] = (uint8_t)(i + j);
+		cache_store(cache, &name, RRTYPE_AAAA, &cached);
+		assert_true(find(cache, &name, RRTYPE_AAAA, &got));
+		assert_int_equal(got.body.size, cached.body.size);
+		assert_memory_equal(got.body.records, records, cached.body.size);
+		if (i % 2 == 0 && i > 100) {
+			name = numbered(i - 2);
+			find(cache, &name, RRTYPE_AAAA, &got);
 		}
-		const struct answer *answer =
-			answer_of_addresses(&buffer, RRTYPE_AAAA, addresses, count, &all);
-		cache_store(cache, &name, RRTYPE_AAAA, answer, start, after(1));
-		const struct answer *got = cache_find(cache, &name, RRTYPE_AAAA, start, &expires);
-		assert_non_null(got);
-		assert_int_equal(answer_size(got), answer_size(answer));
-		assert_memory_equal(got, answer, answer_size(answer));
 	}
 	cache_free(cache);
 }
 
-static void refusals_and_their_rules_are_kept(void **state)
+/* What could never be kept is not, and takes nothing along. */
+static void a_body_too_large_is_not_stored(void **state)
 {
-	static const char rule[] = "block-private";
-	struct cache *cache = make(0);
-	struct name name = name_of("x.example");
-	struct answer_buffer buffer;
-	struct mono expires;
-	const struct answer *answer = answer_empty(&buffer, RCODE_NXDOMAIN, EDE_FILTERED, rule);
+	static uint8_t records[MSG_MAX];
+	struct cached cached = {.body = {.records = records, .size = SMALL / 2}};
+	struct cache *cache = make(SMALL);
+	struct name name = name_of("a.example"), other = name_of("b.example");
 
 	(void)state;
-	cache_store(cache, &name, RRTYPE_A, answer, start, after(10));
-	answer = cache_find(cache, &name, RRTYPE_A, start, &expires);
-	assert_non_null(answer);
-	assert_int_equal(answer->rcode, RCODE_NXDOMAIN);
-	assert_int_equal(answer->ede, EDE_FILTERED);
-	assert_ptr_equal(answer->rule, rule);
-	assert_int_equal(answer->n_addresses, 0);
+	store(cache, &other, RRTYPE_A, 1, after(1000));
+	cache_store(cache, &name, RRTYPE_A, &cached);
+	assert_false(has(cache, &name));
+	assert_true(has(cache, &other));
 	cache_free(cache);
-	cache_free(NULL);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(finds_what_was_stored_until_it_expires),
+		cmocka_unit_test(all_that_was_stored_is_found),
 		cmocka_unit_test(names_and_types_are_kept_apart),
 		cmocka_unit_test(a_new_answer_takes_the_place_of_the_old),
-		cmocka_unit_test(what_is_already_over_is_not_stored),
 		cmocka_unit_test(when_full_the_oldest_give_way),
+		cmocka_unit_test(all_is_found_while_the_index_grows),
+		cmocka_unit_test(names_in_use_stay_in_a_flood_of_others),
+		cmocka_unit_test(names_in_use_do_not_keep_out_new_ones),
 		cmocka_unit_test(names_of_equal_hash_are_kept_apart),
-		cmocka_unit_test(answers_of_any_size_come_back_whole),
-		cmocka_unit_test(refusals_and_their_rules_are_kept),
+		cmocka_unit_test(bodies_of_any_size_come_back_whole),
+		cmocka_unit_test(a_body_too_large_is_not_stored),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

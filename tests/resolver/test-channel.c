@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,7 +94,7 @@ static void as_many_requests_as_may_be_out_find_room(void **state)
 
 static void replies_bring_descriptors(void **state)
 {
-	struct channel_reply sent = {CHANNEL_OPENED, 7, -5, 9}, reply;
+	struct channel_reply sent = {CHANNEL_OPENED, 7, -5, 9, 0}, reply;
 	struct stat there, here;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC), fd;
 
@@ -109,6 +110,25 @@ static void replies_bring_descriptors(void **state)
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	close(fd);
 	close(null);
+}
+
+/* A process at its limit gets the reply, and is told why it gets no descriptor. */
+static void replies_come_without_room_for_descriptors(void **state)
+{
+	struct channel_reply sent = {.op = CHANNEL_OPENED, .ticket = 7}, got = {.op = 0};
+	struct rlimit before, least = {0};
+	int passed = 0;
+
+	(void)state;
+	assert_int_equal(channel_send_reply(keeper_end, &sent, keeper_end), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	least.rlim_max = before.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &least), 0);
+	assert_int_equal(channel_receive_reply(&channel, &got, &passed), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(got.ticket, 7);
+	assert_int_equal(got.status, -EMFILE);
+	assert_int_equal(passed, -1);
 }
 
 static void requests_of_another_size_are_refused(void **state)
@@ -194,6 +214,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			as_many_requests_as_may_be_out_find_room, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(replies_bring_descriptors, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			replies_come_without_room_for_descriptors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			requests_of_another_size_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(requests_bring_no_descriptors, set_up, tear_down),

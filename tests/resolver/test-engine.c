@@ -23,6 +23,8 @@
 static const char policy[] = "version = 1\n"
 			     "[[allow]]\n"
 			     "host = \"*.example.net\"\n"
+			     "wildcard_bytes = \"1000000/minute\"\n"
+			     "wildcard_answer_bytes = \"1000000/minute\"\n"
 			     "[network]\n"
 			     "block = []\n"
 			     "[dns]\n"
@@ -116,11 +118,11 @@ static void deny_all(void)
 
 		if (output.kind != OUTPUT_ASK)
 			continue;
-		memcpy(bytes, output.bytes, output.size - 11);
+		memcpy(bytes, output.bytes, output.question_end);
 		bytes[2] = 0x81;
 		bytes[3] = 0x80 | RCODE_NXDOMAIN;
 		bytes[11] = 0;
-		world_reply(world, output.upstream, output.socket, bytes, output.size - 11);
+		world_reply(world, output.upstream, output.socket, bytes, output.question_end);
 	}
 }
 

@@ -15,7 +15,7 @@ static struct leases *leases;
 static int set_up(void **state)
 {
 	(void)state;
-	return leases_new(&key, &leases);
+	return leases_new(&key, LEASES_MAX, &leases);
 }
 
 static int tear_down(void **state)

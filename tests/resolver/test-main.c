@@ -21,6 +21,7 @@
 #include "resolver/destinations.h"
 #include "resolver/main.h"
 #include "resolver/msg.h"
+#include "resolver/question.h"
 #include "rules/backend.h"
 #include "rules/compile.h"
 #include "src/base/arena.h"
@@ -225,13 +226,13 @@ static size_t question(const char *text, uint8_t *out)
 	struct name name;
 
 	assert_int_equal(name_from_text(text_of(text), &name), 0);
-	return msg_write_question(4711, &name, RRTYPE_A, out);
+	return question_write(4711, &name, RRTYPE_A, &(struct question_form){.edns = true}, out);
 }
 
 /* Asks once; the rcode, or -1 when no answer comes within `wait_ms`. */
 static int try_at(const char *server, const char *name, int wait_ms)
 {
-	uint8_t bytes[MSG_QUESTION_MAX + 32], got[MSG_UDP_EDNS];
+	uint8_t bytes[QUESTION_MAX], got[MSG_UDP_EDNS];
 	struct pollfd poller = {.fd = dial(server), .events = POLLIN};
 	size_t size = question(name, bytes);
 	ssize_t received = -1;
@@ -453,7 +454,7 @@ static void a_reload_that_fails_changes_nothing(void **state)
 		HEAD ALLOW "[budget]\ndestinations = 2\non_exceed = \"refuse\"\n" DNS
 			   "\"a.test\" = [\"192.0.2.1\"]\n",
 		"version = 1\nname = \"absent\"\n" ALLOW DNS "\"a.test\" = [\"192.0.2.1\"]\n",
-		HEAD ALLOW "[dns]\nlisten = [\"203.0.113.1:53\"]\n",
+		HEAD ALLOW "[dns]\nlisten = [\"203.0.113.1:53\"]\nupstream = []\n",
 	};
 	static const char *const reasons[] = {":2:1: error", "it has no \"udp-77-leases4\"",
 		"it has no \"destinations\"", "table inet egress-absent is not loaded",

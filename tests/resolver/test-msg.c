@@ -25,13 +25,15 @@ struct reading {
 static struct reading read_bytes(const uint8_t *bytes, size_t size, bool stream)
 {
 	struct reading reading = {.rcode = RCODE_NOERROR};
-	uint8_t *exact = malloc(size ? size : 1);
+	static uint8_t *exact;
 
+	/* The question stays in it until the next one. */
+	free(exact);
+	exact = malloc(size ? size : 1);
 	assert_non_null(exact);
 	memcpy(exact, bytes, size);
 	memset(&reading.query, 0xa5, sizeof(reading.query));
 	reading.status = msg_read(exact, size, stream, &reading.query, &reading.rcode);
-	free(exact);
 	return reading;
 }
 
@@ -117,10 +119,9 @@ static void says_what_is_wrong_with_a_query(void **state)
 	assert_error(
 		READ(false, 0, 1, 1, 0, 0, 2, 0, 0, 0, 0, 0, 0, QUESTION, QUESTION), RCODE_FORMERR);
 	assert_error(READ(false, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0), RCODE_FORMERR);
-	/* other sections, TC, bytes behind the end */
+	/* other sections, bytes behind the end */
 	assert_error(READ(false, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 0, 0, QUESTION), RCODE_FORMERR);
 	assert_error(READ(false, 0, 1, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, QUESTION), RCODE_FORMERR);
-	assert_error(READ(false, 0, 1, 3, 0, 0, 1, 0, 0, 0, 0, 0, 0, QUESTION), RCODE_FORMERR);
 	assert_error(READ(false, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, QUESTION, 0), RCODE_FORMERR);
 	/* EDNS */
 	assert_error(READ(false, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, QUESTION, OPT(4, 0, 1)),
@@ -163,7 +164,7 @@ static const struct msg_context plain = {
 	.recursion_desired = true,
 	.limit = 512,
 	.question_size = QUESTION_SIZE,
-	.question = {QUESTION},
+	.question = (const uint8_t[]){QUESTION},
 };
 
 static void writes_a_refusal(void **state)
@@ -210,7 +211,7 @@ static bool permits(
 	return true;
 }
 
-static const struct answer_judge all = {NULL, permits};
+static const struct answer_judge all = {.permits = permits};
 
 static const struct answer *some_addresses(struct answer_buffer *buffer, size_t count)
 {
@@ -276,16 +277,131 @@ static void a_long_rule_id_is_cut(void **state)
 		24 + 11 + 6 + 120);
 }
 
-static void writes_a_question_of_its_own(void **state)
+#define OPT_WITH(flags, ...)                                                                       \
+	0, 0, 41, 4, 0xd0, 0, 0, flags, 0, 0, sizeof((const uint8_t[]){__VA_ARGS__}), __VA_ARGS__
+#define QUERY_WITH(flags, ...)                                                                     \
+	0xbe, 0xef, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, QUESTION, OPT_WITH(flags, __VA_ARGS__)
+#define COOKIE8 1, 2, 3, 4, 5, 6, 7, 8
+
+static void flags_that_mean_nothing_in_a_query_are_ignored(void **state)
 {
-	static const uint8_t expected[] = {0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 1, 'a', 0, 0,
-		28, 0, 1, 0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0, 0, 0};
-	struct name name = {.length = 3, .wire = {1, 'a', 0}};
-	uint8_t out[MSG_QUESTION_MAX + 32];
+	/* AA, TC, RA, Z, AD and a response code */
+	struct reading got = READ(false, 0, 1, 7, 0xe5, 0, 1, 0, 0, 0, 0, 0, 0, QUESTION);
+	struct answer_buffer buffer;
+	uint8_t out[MSG_MAX];
 
 	(void)state;
-	assert_int_equal(msg_write_question(0x1234, &name, RRTYPE_AAAA, out), sizeof(expected));
-	assert_memory_equal(out, expected, sizeof(expected));
+	assert_int_equal(got.status, MSG_QUERY);
+	msg_write_reply(
+		&got.query.context, answer_empty(&buffer, RCODE_NOERROR, EDE_NONE, NULL), 0, out);
+	assert_int_equal(out[2] << 8 | out[3], 0x8180);
+}
+
+static void reads_and_repeats_what_options_ask_for(void **state)
+{
+	static const uint8_t expected[] = {0, 0, 41, 4, 0xd0, 0, 0, 0x80, 0, 0, 34, 0, 10, 0, 24,
+		COOKIE8, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 0, 11, 0, 2, 0, 100};
+	struct reading got = READ(true, QUERY_WITH(0xc0, 0, 3, 0, 0, 0, 10, 0, 8, COOKIE8, 0, 11, 0,
+						0, 0xff, 0xff, 0, 1, 7));
+	struct answer_buffer buffer;
+	uint8_t out[MSG_MAX];
+	size_t size;
+
+	(void)state;
+	assert_int_equal(got.status, MSG_QUERY);
+	assert_true(got.query.context.dnssec_ok);
+	assert_true(got.query.context.has_cookie);
+	memset(got.query.context.cookie + 8, 9, 16);
+	size = msg_write_reply(
+		&got.query.context, answer_empty(&buffer, RCODE_NOERROR, EDE_NONE, NULL), 0, out);
+	assert_int_equal(size, 24 + sizeof(expected));
+	assert_memory_equal(out + 24, expected, sizeof(expected));
+	/* Over UDP nothing is said of connections. */
+	got = READ(false, QUERY_WITH(0, 0, 11, 0, 0));
+	assert_int_equal(got.status, MSG_QUERY);
+	assert_false(got.query.context.keepalive);
+	assert_false(got.query.context.dnssec_ok);
+	assert_false(got.query.context.has_cookie);
+}
+
+static void options_of_the_wrong_form_are_format_errors(void **state)
+{
+	(void)state;
+	/* cut short */
+	assert_error(READ(false, QUERY_WITH(0, 0)), RCODE_FORMERR);
+	assert_error(READ(false, QUERY_WITH(0, 0, 3, 0, 1)), RCODE_FORMERR);
+	/* cookies of 0, 7, 9 and 15 bytes */
+	assert_error(READ(false, QUERY_WITH(0, 0, 10, 0, 0)), RCODE_FORMERR);
+	assert_error(READ(false, QUERY_WITH(0, 0, 10, 0, 7, 1, 2, 3, 4, 5, 6, 7)), RCODE_FORMERR);
+	assert_error(READ(false, QUERY_WITH(0, 0, 10, 0, 9, COOKIE8, 9)), RCODE_FORMERR);
+	assert_error(READ(false, QUERY_WITH(0, 0, 10, 0, 15, COOKIE8, 1, 2, 3, 4, 5, 6, 7)),
+		RCODE_FORMERR);
+	/* 16 and 40, and 41 */
+	assert_int_equal(
+		READ(false, QUERY_WITH(0, 0, 10, 0, 16, COOKIE8, COOKIE8)).status, MSG_QUERY);
+	assert_int_equal(READ(false, QUERY_WITH(0, 0, 10, 0, 40, COOKIE8, COOKIE8, COOKIE8, COOKIE8,
+					     COOKIE8))
+				 .status,
+		MSG_QUERY);
+	assert_error(READ(false, QUERY_WITH(0, 0, 10, 0, 41, COOKIE8, COOKIE8, COOKIE8, COOKIE8,
+					 COOKIE8, 1)),
+		RCODE_FORMERR);
+	/* a client doesn't say how long connections live */
+	assert_error(READ(true, QUERY_WITH(0, 0, 11, 0, 2, 0, 1)), RCODE_FORMERR);
+}
+
+/* All bytes of a label, and no others, come out in lower case. */
+static void letters_are_lowered_and_nothing_else(void **state)
+{
+	/* a label of 63 bytes, the root, A, IN */
+	uint8_t query[12 + 64 + 5] = {0, 1, 1, 0, 0, 1, [12] = 63, [78] = 1, [80] = 1};
+
+	(void)state;
+	for (unsigned first = 0; first < 256; first++) {
+		struct reading got;
+
+		for (unsigned i = 0; i < 63; i++)
+			query[13 + i] = (uint8_t)(first + i);
+		got = read_bytes(query, sizeof(query), false);
+		assert_int_equal(got.status, MSG_QUERY);
+		assert_int_equal(got.query.name.length, 65);
+		for (unsigned i = 0; i < 63; i++) {
+			uint8_t byte = (uint8_t)(first + i);
+
+			assert_int_equal(got.query.name.wire[1 + i],
+				byte >= 'A' && byte <= 'Z' ? byte + 32 : byte);
+		}
+	}
+}
+
+/* A body gives the same reply as the answer that it was made from, also over the query. */
+static void bodies_are_written_as_their_answers(void **state)
+{
+	static const uint8_t query[] = {0xbe, 0xef, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, QUESTION};
+	static const struct name name = {.length = 8, .wire = {3, 'w', 'w', 'w', 2, 'e', 'x', 0}};
+	static struct msg_layout layout;
+	static uint8_t room[MSG_MAX], expected[MSG_MAX], out[MSG_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < 40; i++) {
+		struct answer_buffer buffer;
+		const struct answer *answer =
+			i > 0 ? some_addresses(&buffer, i)
+			      : answer_empty(&buffer, RCODE_NXDOMAIN, EDE_FILTERED, "id");
+		struct msg_context context = plain;
+		size_t size = msg_write_reply(&context, answer, 77, expected);
+
+		assert_int_equal(msg_lay_out(answer, &name, room, &layout), 0);
+		assert_int_equal(msg_write_body(&context, &layout.body, 77, out), size);
+		assert_memory_equal(out, expected, size);
+		memcpy(out, query, sizeof(query));
+		context.question = out + MSG_HEADER_SIZE;
+		assert_int_equal(msg_write_body(&context, &layout.body, 77, out), size);
+		assert_memory_equal(out, expected, size);
+		memcpy(out, query, sizeof(query));
+		assert_int_equal(msg_write_reply(&context, answer, 77, out), size);
+		assert_memory_equal(out, expected, size);
+	}
 }
 
 int main(void)
@@ -297,12 +413,16 @@ int main(void)
 		cmocka_unit_test(says_what_is_wrong_with_a_query),
 		cmocka_unit_test(keeps_the_question_of_a_bad_query_if_it_was_readable),
 		cmocka_unit_test(every_cut_of_a_query_is_an_error),
+		cmocka_unit_test(flags_that_mean_nothing_in_a_query_are_ignored),
+		cmocka_unit_test(reads_and_repeats_what_options_ask_for),
+		cmocka_unit_test(options_of_the_wrong_form_are_format_errors),
+		cmocka_unit_test(letters_are_lowered_and_nothing_else),
+		cmocka_unit_test(bodies_are_written_as_their_answers),
 		cmocka_unit_test(writes_a_refusal),
 		cmocka_unit_test(writes_an_extended_rcode_and_no_question),
 		cmocka_unit_test(writes_addresses),
 		cmocka_unit_test(truncates_at_the_limit_exactly),
 		cmocka_unit_test(a_long_rule_id_is_cut),
-		cmocka_unit_test(writes_a_question_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,16 +29,32 @@ static struct {
 } queries[QUERIES_MAX];
 static unsigned n_queries;
 
-static void take_query(void *context, const struct client *client, const uint8_t *bytes,
-	size_t size, struct mono at)
+/* What is answered at once: queries that begin so get themselves back. */
+#define AT_ONCE '!'
+
+static void take_query(const struct engine_message *message)
+{
+	assert_false(message->client->stream);
+	assert_true(n_queries < QUERIES_MAX && message->size <= MSG_UDP_EDNS);
+	queries[n_queries].client = *message->client;
+	memcpy(queries[n_queries].bytes, message->bytes, message->size);
+	queries[n_queries++].size = message->size;
+}
+
+static void take_queries(
+	void *context, struct engine_message *messages, unsigned count, struct mono at)
 {
 	(void)context;
-	assert_false(client->stream);
 	assert_int_equal(at.ms, now.ms);
-	assert_true(n_queries < QUERIES_MAX && size <= MSG_UDP_EDNS);
-	queries[n_queries].client = *client;
-	memcpy(queries[n_queries].bytes, bytes, size);
-	queries[n_queries++].size = size;
+	assert_true(count <= ENGINE_BATCH);
+	for (unsigned i = 0; i < count; i++) {
+		take_query(&messages[i]);
+		messages[i].reply_size = 0;
+		if (messages[i].size == 0 || messages[i].bytes[0] != AT_ONCE)
+			continue;
+		memmove(messages[i].reply, messages[i].bytes, messages[i].size);
+		messages[i].reply_size = messages[i].size;
+	}
 }
 
 static struct endpoint endpoint_of(const char *text)
@@ -51,7 +67,7 @@ static struct endpoint endpoint_of(const char *text)
 
 static void listen_on(const char *first, const char *second)
 {
-	const struct query_sink sink = {.query = take_query};
+	const struct query_sink sink = {.queries = take_queries};
 	const struct endpoint endpoints[] = {endpoint_of(first), endpoint_of(second)};
 	size_t failed;
 
@@ -124,6 +140,9 @@ static void replies_come_from_where_was_asked(void **state)
 			udp_reply(udp, client, (const uint8_t *)"r", 1);
 			udp_flush(udp);
 			assert_reply(fd, "r", 1);
+			ask(fd, "!s", 2);
+			receive(family, n_queries + 1);
+			assert_reply(fd, "!s", 2);
 			close(fd);
 		}
 	}
@@ -147,6 +166,37 @@ static void batches_lose_and_mix_nothing(void **state)
 	udp_flush(udp);
 	for (unsigned i = 0; i < 200; i++) {
 		assert_reply(fds[i], &i, sizeof(i));
+		close(fds[i]);
+	}
+	stop();
+}
+
+/* Some of a batch are answered at once, in between others; two batches' worth come. */
+static void answers_at_once_reach_who_asked(void **state)
+{
+	enum { CLIENTS = ENGINE_BATCH + 20 };
+	int fds[CLIENTS];
+
+	(void)state;
+	listen_on("127.0.0.1:5300", "[::1]:5300");
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		uint8_t query[] = {i % 3 ? AT_ONCE : 'q', (uint8_t)i, 0};
+
+		fds[i] = dial("127.0.0.1:5300");
+		ask(fds[i], query, i % 2 ? 2 : 3);
+	}
+	assert_true(udp_receive(udp, 0, now));
+	assert_int_equal(n_queries, ENGINE_BATCH);
+	assert_false(udp_receive(udp, 0, now));
+	assert_int_equal(n_queries, CLIENTS);
+	assert_false(udp_receive(udp, 0, now));
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		const uint8_t query[] = {AT_ONCE, (uint8_t)i, 0};
+		uint8_t byte;
+
+		if (i % 3)
+			assert_reply(fds[i], query, i % 2 ? 2 : 3);
+		assert_int_equal(recv(fds[i], &byte, 1, MSG_DONTWAIT), -1);
 		close(fds[i]);
 	}
 	stop();
@@ -227,6 +277,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(replies_come_from_where_was_asked),
 		cmocka_unit_test(batches_lose_and_mix_nothing),
+		cmocka_unit_test(answers_at_once_reach_who_asked),
 		cmocka_unit_test(longer_queries_are_dropped),
 		cmocka_unit_test(long_replies_find_room),
 		cmocka_unit_test(who_cannot_be_reached_is_passed_over),

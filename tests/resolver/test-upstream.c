@@ -23,12 +23,12 @@
  * which stand here in the place of engine.c.
  */
 
-enum { SOCKETS = 16, PATIENCE_MS = 30000, EVENTS_MAX = 64 };
+enum { SOCKETS = 16, PATIENCE_MS = 30000, EVENTS_MAX = 300 };
 
 static int epoll_fd, keeper_end;
 static struct channel channel;
 static struct dns_policy dns;
-static struct endpoint servers[2];
+static struct dns_server servers[2];
 static int server_udp[2], server_tcp[2];
 static struct outgoing *outgoing;
 static struct streams *streams;
@@ -41,6 +41,7 @@ static struct {
 	uint32_t number; /* socket, or ticket */
 	size_t size;
 	uint8_t first;
+	enum engine_stream_failure why;
 } told[EVENTS_MAX];
 static unsigned n_told;
 
@@ -69,19 +70,21 @@ void engine_unreachable(struct engine *engine, unsigned upstream, unsigned socke
 	tell(UNREACHABLE, upstream, socket, NULL, 0);
 }
 
-void engine_stream_reply(
-	struct engine *engine, uint32_t ticket, const uint8_t *bytes, size_t size, struct mono now)
+void engine_stream_reply(struct engine *engine, unsigned upstream, uint32_t ticket,
+	const uint8_t *bytes, size_t size, struct mono now)
 {
 	assert_null(engine);
 	assert_int_equal(now.ms, present.ms);
-	tell(STREAM_REPLY, 0, ticket, bytes, size);
+	tell(STREAM_REPLY, upstream, ticket, bytes, size);
 }
 
-void engine_stream_failed(struct engine *engine, uint32_t ticket, struct mono now)
+void engine_stream_failed(struct engine *engine, unsigned upstream, uint32_t ticket,
+	enum engine_stream_failure why, struct mono now)
 {
 	assert_null(engine);
 	assert_int_equal(now.ms, present.ms);
-	tell(STREAM_FAILED, 0, ticket, NULL, 0);
+	tell(STREAM_FAILED, upstream, ticket, NULL, 0);
+	told[n_told - 1].why = why;
 }
 
 /* --- The keeper --- */
@@ -99,13 +102,15 @@ static unsigned serve(int error)
 			.op = CHANNEL_OPENED, .ticket = request->ticket, .status = error};
 		int type = request->socket.stream ? SOCK_STREAM : SOCK_DGRAM, fd = -1;
 		struct sockaddr_storage address;
-		socklen_t size = endpoint_to_sockaddr(&servers[request->socket.upstream], &address);
+		socklen_t size =
+			endpoint_to_sockaddr(&servers[request->socket.upstream].at, &address);
 
 		assert_int_equal(request->op, CHANNEL_SOCKET);
 		if (!error)
 			fd = socket(address.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (!error && type == SOCK_DGRAM)
-			assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+		if (!error)
+			assert_true(connect(fd, (struct sockaddr *)&address, size) == 0 ||
+				    errno == EINPROGRESS);
 		assert_int_equal(channel_send_reply(keeper_end, &reply, fd), 0);
 		if (fd >= 0)
 			close(fd);
@@ -132,7 +137,10 @@ static void take_events(int wait_ms)
 {
 	struct watch watches[LOOP_EVENTS];
 	uint32_t events[LOOP_EVENTS];
-	int count = watch_wait(epoll_fd, wait_ms, watches, events);
+	int count;
+
+	streams_tick(streams, NULL, present);
+	count = watch_wait(epoll_fd, wait_ms, watches, events);
 
 	for (int i = 0; i < count; i++)
 		if (watches[i].kind == WATCH_UPSTREAM)
@@ -155,6 +163,7 @@ static unsigned settle(int error)
 
 	do {
 		outgoing_tick(outgoing, present);
+		streams_tick(streams, NULL, present);
 		more = serve(error);
 		take_replies();
 		asked += more;
@@ -173,7 +182,7 @@ static void start(size_t n_servers)
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	assert_int_equal(channel_make(&keeper_end, &channel.fd), 0);
 	assert_int_equal(outgoing_new(epoll_fd, &channel, &dns, &key, &outgoing), 0);
-	assert_int_equal(streams_new(epoll_fd, &channel, &dns, &streams), 0);
+	assert_int_equal(streams_new(epoll_fd, &channel, &dns, NULL, &streams), 0);
 }
 
 static void stop(void)
@@ -356,11 +365,11 @@ static void a_replaced_socket_is_read_on(void **state)
 
 static void a_server_that_is_not_there_is_told(void **state)
 {
-	struct endpoint kept = servers[0];
+	struct dns_server kept = servers[0];
 	unsigned number;
 
 	(void)state;
-	servers[0].port = 9; /* nobody listens */
+	servers[0].at.port = 9; /* nobody listens */
 	start(1);
 	settle(0);
 	number = ask(0);
@@ -397,15 +406,16 @@ static void what_the_keeper_cannot_open_is_asked_for_again(void **state)
 
 static void replies_of_the_keeper_that_nobody_asked_for(void **state)
 {
-	struct channel_reply odd[] = {{CHANNEL_OPENED, 5, 0, 0}, {CHANNEL_OPENED, 16, 0, 0},
-		{CHANNEL_OPENED, STREAMS_TICKET - 1, 0, 0}, {CHANNEL_OPENED, STREAMS_TICKET, 0, 0},
-		{CHANNEL_OPENED, UINT32_MAX, 0, 0}};
+	static const uint32_t odd[] = {5, 16, STREAMS_TICKET - 1, STREAMS_TICKET, UINT32_MAX};
 
 	(void)state;
 	start(1);
 	settle(0);
-	for (unsigned i = 0; i < 5; i++)
-		assert_int_equal(channel_send_reply(keeper_end, &odd[i], server_udp[1]), 0);
+	for (unsigned i = 0; i < 5; i++) {
+		struct channel_reply reply = {.op = CHANNEL_OPENED, .ticket = odd[i]};
+
+		assert_int_equal(channel_send_reply(keeper_end, &reply, server_udp[1]), 0);
+	}
 	take_replies();
 	assert_int_equal(n_told, 0);
 	for (unsigned i = 0; i < 20 * SOCKETS; i++) {
@@ -417,40 +427,57 @@ static void replies_of_the_keeper_that_nobody_asked_for(void **state)
 
 /* --- TCP --- */
 
-static void ask_stream(uint32_t ticket)
+/* A question with that ID. */
+static void ask_stream(unsigned upstream, uint16_t id, uint32_t ticket)
 {
-	assert_int_equal(streams_ask(streams, 0, ticket, (const uint8_t *)"question", 8), 0);
+	uint8_t question[] = {(uint8_t)(id >> 8), (uint8_t)id, 'q', 'u', 'e', 's', 't'};
+
+	assert_int_equal(streams_ask(streams, upstream, ticket, question, sizeof(question)), 0);
 }
 
-/* The next connection at the server, when it has sent its question. */
-static int accept_question(void)
+/* The next connection at the server. */
+static int accept_connection(unsigned server)
 {
-	struct pollfd poller = {.fd = server_tcp[0], .events = POLLIN};
-	char got[10];
-	int fd;
+	struct pollfd poller = {.fd = server_tcp[server], .events = POLLIN};
 
 	while (poll(&poller, 1, 10) == 0)
 		take_events(0);
-	fd = accept(server_tcp[0], NULL, NULL);
-	poller.fd = fd;
+	return accept4(server_tcp[server], NULL, NULL, SOCK_CLOEXEC);
+}
+
+/* Reads a question at the server: its ID. */
+static uint16_t read_question(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+	uint8_t got[9];
+
 	while (poll(&poller, 1, 10) == 0)
 		take_events(0);
 	assert_int_equal(recv(fd, got, sizeof(got), MSG_WAITALL), sizeof(got));
-	assert_memory_equal(got, "\0\10question", sizeof(got));
-	return fd;
+	assert_memory_equal(got, "\0\7", 2);
+	assert_memory_equal(got + 4, "quest", 5);
+	return (uint16_t)(got[2] << 8 | got[3]);
+}
+
+static void send_reply(int fd, uint16_t id, char what)
+{
+	uint8_t reply[] = {0, 3, (uint8_t)(id >> 8), (uint8_t)id, (uint8_t)what};
+
+	assert_int_equal(send(fd, reply, sizeof(reply), MSG_NOSIGNAL), sizeof(reply));
 }
 
 static void a_question_over_tcp_is_answered(void **state)
 {
-	static uint8_t reply[2 + 65535] = {0xff, 0xff, 'R'};
+	static uint8_t reply[2 + 65535] = {0xff, 0xff, 0x12, 0x34, 'R'};
 	int fd;
 
 	(void)state;
 	start(1);
 	settle(0);
-	ask_stream(77);
+	ask_stream(0, 0x1234, 77);
 	settle(0);
-	fd = accept_question();
+	fd = accept_connection(0);
+	assert_int_equal(read_question(fd), 0x1234);
 	for (size_t sent = 0; sent < sizeof(reply);) {
 		size_t size = sizeof(reply) - sent < 9000 ? sizeof(reply) - sent : 9000;
 
@@ -463,8 +490,68 @@ static void a_question_over_tcp_is_answered(void **state)
 	assert_int_equal(told[0].kind, STREAM_REPLY);
 	assert_int_equal(told[0].number, 77);
 	assert_int_equal(told[0].size, 65535);
-	assert_int_equal(told[0].first, 'R');
+	assert_int_equal(told[0].first, 0x12);
 	close(fd);
+	stop();
+}
+
+/* Questions share a connection, and their answers come in any order. */
+static void questions_share_a_connection(void **state)
+{
+	uint16_t ids[20];
+	int fd;
+
+	(void)state;
+	start(1);
+	settle(0);
+	for (uint16_t i = 0; i < 10; i++)
+		ask_stream(0, i, 100u + i);
+	assert_int_equal(settle(0), 1);
+	fd = accept_connection(0);
+	for (uint16_t i = 10; i < 20; i++)
+		ask_stream(0, i, 100u + i);
+	for (unsigned i = 0; i < 20; i++)
+		ids[i] = read_question(fd);
+	/* One that nobody asked for is dropped. */
+	send_reply(fd, 999, 'x');
+	for (unsigned i = 20; i > 0; i--)
+		send_reply(fd, ids[i - 1], 'r');
+	wait_told(20);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(told[i].kind, STREAM_REPLY);
+		assert_int_equal(told[i].number, 119 - i);
+	}
+	assert_int_equal(settle(0), 0);
+	/* And again over the same. */
+	ask_stream(0, 7, 200);
+	assert_int_equal(read_question(fd), 7);
+	send_reply(fd, 7, 'r');
+	wait_told(21);
+	assert_int_equal(told[20].number, 200);
+	close(fd);
+	stop();
+}
+
+static void each_server_has_a_connection(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	start(2);
+	settle(0);
+	for (unsigned i = 0; i < 2; i++)
+		ask_stream(i, 5, i);
+	assert_int_equal(settle(0), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		fds[i] = accept_connection(i);
+		assert_int_equal(read_question(fds[i]), 5);
+		send_reply(fds[i], 5, 'r');
+		wait_told(i + 1);
+		assert_int_equal(told[i].upstream, i);
+		assert_int_equal(told[i].number, i);
+	}
+	close(fds[0]);
+	close(fds[1]);
 	stop();
 }
 
@@ -479,32 +566,69 @@ static void a_connection_that_ends_too_soon_has_failed(void **state)
 	for (unsigned i = 0; i < 4; i++) {
 		int fd;
 
-		ask_stream(i);
+		ask_stream(0, 1, 2 * i);
+		ask_stream(0, 2, 2 * i + 1);
 		settle(0);
-		fd = accept_question();
+		fd = accept_connection(0);
+		read_question(fd);
+		read_question(fd);
 		assert_int_equal(send(fd, sent[i], sizes[i], 0), sizes[i]);
 		close(fd);
-		wait_told(i + 1);
-		assert_int_equal(told[i].kind, STREAM_FAILED);
-		assert_int_equal(told[i].number, i);
+		wait_told(2 * i + 2);
+		for (unsigned j = 2 * i; j < 2 * i + 2; j++) {
+			assert_int_equal(told[j].kind, STREAM_FAILED);
+			assert_int_equal(told[j].number, j);
+			assert_int_equal(told[j].why, ENGINE_STREAM_BROKEN);
+		}
 	}
+	stop();
+}
+
+/* That is something else: the server may have closed it just when the question came. */
+static void a_connection_that_worked_was_closed(void **state)
+{
+	int fd;
+
+	(void)state;
+	start(1);
+	settle(0);
+	ask_stream(0, 1, 1);
+	settle(0);
+	fd = accept_connection(0);
+	send_reply(fd, read_question(fd), 'r');
+	wait_told(1);
+	ask_stream(0, 2, 2);
+	read_question(fd);
+	close(fd);
+	wait_told(2);
+	assert_int_equal(told[1].kind, STREAM_FAILED);
+	assert_int_equal(told[1].number, 2);
+	assert_int_equal(told[1].why, ENGINE_STREAM_CLOSED);
+	/* The next question gets a new one. */
+	ask_stream(0, 3, 3);
+	assert_int_equal(settle(0), 1);
+	fd = accept_connection(0);
+	send_reply(fd, read_question(fd), 'r');
+	wait_told(3);
+	assert_int_equal(told[2].kind, STREAM_REPLY);
+	close(fd);
 	stop();
 }
 
 static void a_connection_refused_has_failed(void **state)
 {
-	struct endpoint kept = servers[0];
+	struct dns_server kept = servers[0];
 
 	(void)state;
 	start(1);
 	settle(0);
-	servers[0].port = 9;
-	ask_stream(5);
+	servers[0].at.port = 9;
+	ask_stream(0, 1, 5);
 	settle(0);
 	wait_told(1);
 	assert_int_equal(told[0].kind, STREAM_FAILED);
 	servers[0] = kept;
-	ask_stream(6);
+	ask_stream(0, 1, 6);
 	settle(-EMFILE);
 	assert_int_equal(n_told, 2);
 	assert_int_equal(told[1].kind, STREAM_FAILED);
@@ -512,67 +636,81 @@ static void a_connection_refused_has_failed(void **state)
 	stop();
 }
 
-/* At whatever point: nothing is told, and the place serves the next question. */
-static void what_is_cancelled_is_not_heard_of(void **state)
+/* A server that says nothing while an answer is due, and one that nobody asks any more. */
+static void silent_and_idle_connections_end(void **state)
 {
+	char byte;
 	int fd;
 
 	(void)state;
 	start(1);
 	settle(0);
-	ask_stream(1);
-	streams_cancel(streams, 1); /* before the socket came */
-	ask_stream(2);
+	ask_stream(0, 1, 1);
 	settle(0);
-	fd = accept_question(); /* the one of 2: the other was never connected */
-	streams_cancel(streams, 2);
-	streams_cancel(streams, 2);
-	streams_cancel(streams, 99);
-	assert_int_equal(send(fd, "\0\1x", 3, MSG_NOSIGNAL), 3);
+	fd = accept_connection(0);
+	read_question(fd);
+	present.ms += 1000;
+	take_events(0);
+	assert_int_equal(n_told, 0);
+	present.ms += 1500;
+	take_events(0);
+	assert_int_equal(n_told, 1);
+	assert_int_equal(told[0].kind, STREAM_FAILED);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
 	close(fd);
-	ask_stream(3);
+	ask_stream(0, 2, 2);
 	settle(0);
-	fd = accept_question();
-	assert_int_equal(send(fd, "\0\1y", 3, 0), 3);
-	wait_told(1);
-	assert_int_equal(told[0].kind, STREAM_REPLY);
-	assert_int_equal(told[0].number, 3);
-	assert_int_equal(told[0].first, 'y');
+	fd = accept_connection(0);
+	send_reply(fd, read_question(fd), 'r');
+	wait_told(2);
+	present.ms += 9000;
+	take_events(0);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	present.ms += 1500;
+	take_events(0);
+	assert_int_equal(recv(fd, &byte, 1, 0), 0);
+	assert_int_equal(n_told, 2);
+	assert_int_equal(streams_tick(streams, NULL, present), -1);
 	close(fd);
 	stop();
 }
 
-/* The socket that a cancelled question waited for isn't its successor's. */
-static void each_question_has_its_own_socket(void **state)
+/* The socket that came for a connection which was given up isn't its successor's. */
+static void each_connection_has_its_own_socket(void **state)
 {
 	(void)state;
 	start(1);
 	settle(0);
-	ask_stream(1);
-	streams_cancel(streams, 1);
+	ask_stream(0, 1, 1);
+	present.ms += 4000;
+	streams_tick(streams, NULL, present);
+	assert_int_equal(n_told, 1);
 	assert_int_equal(serve(-EMFILE), 1);
-	ask_stream(2);
-	take_replies();
-	assert_int_equal(n_told, 0);
-	assert_int_equal(serve(-EMFILE), 1);
+	ask_stream(0, 2, 2);
 	take_replies();
 	assert_int_equal(n_told, 1);
-	assert_int_equal(told[0].number, 2);
+	assert_int_equal(serve(-EMFILE), 1);
+	take_replies();
+	assert_int_equal(n_told, 2);
+	assert_int_equal(told[1].number, 2);
 	stop();
 }
 
-static void only_so_many_streams_are_open(void **state)
+static void only_so_many_questions_are_out(void **state)
 {
+	unsigned asked = 0;
+
 	(void)state;
 	start(1);
 	settle(0);
-	for (uint32_t i = 0; i < STREAMS_MAX; i++)
-		ask_stream(i);
-	assert_int_equal(streams_ask(streams, 0, 999, (const uint8_t *)"question", 8), -EAGAIN);
-	streams_cancel(streams, 7);
-	ask_stream(999);
-	assert_int_equal(settle(-EMFILE), STREAMS_MAX + 1);
-	assert_int_equal(n_told, STREAMS_MAX);
+	for (uint16_t i = 0; i < STREAMS_QUESTIONS_MAX; i++, asked++)
+		ask_stream(0, i, i);
+	assert_int_equal(streams_ask(streams, 0, 999, (const uint8_t *)"\xff\xffq", 3), -EAGAIN);
+	/* One with the ID of another takes its place. */
+	ask_stream(0, 7, 999);
+	assert_int_equal(settle(-EMFILE), 1);
+	assert_int_equal(n_told, asked);
+	assert_int_equal(told[7].number, 999);
 	stop();
 }
 
@@ -607,11 +745,14 @@ int main(void)
 		cmocka_unit_test(what_the_keeper_cannot_open_is_asked_for_again),
 		cmocka_unit_test(replies_of_the_keeper_that_nobody_asked_for),
 		cmocka_unit_test(a_question_over_tcp_is_answered),
+		cmocka_unit_test(questions_share_a_connection),
+		cmocka_unit_test(each_server_has_a_connection),
 		cmocka_unit_test(a_connection_that_ends_too_soon_has_failed),
+		cmocka_unit_test(a_connection_that_worked_was_closed),
 		cmocka_unit_test(a_connection_refused_has_failed),
-		cmocka_unit_test(what_is_cancelled_is_not_heard_of),
-		cmocka_unit_test(each_question_has_its_own_socket),
-		cmocka_unit_test(only_so_many_streams_are_open),
+		cmocka_unit_test(silent_and_idle_connections_end),
+		cmocka_unit_test(each_connection_has_its_own_socket),
+		cmocka_unit_test(only_so_many_questions_are_out),
 	};
 	int error = space_enter();
 
@@ -620,8 +761,8 @@ int main(void)
 	for (unsigned i = 0; i < 2; i++) {
 		static const char *const texts[] = {"127.0.0.53:53", "127.0.0.54:53"};
 
-		server_udp[i] = listen_on(texts[i], SOCK_DGRAM, &servers[i]);
-		server_tcp[i] = listen_on(texts[i], SOCK_STREAM, &servers[i]);
+		server_udp[i] = listen_on(texts[i], SOCK_DGRAM, &servers[i].at);
+		server_tcp[i] = listen_on(texts[i], SOCK_STREAM, &servers[i].at);
 		if (server_udp[i] < 0 || server_tcp[i] < 0)
 			return 1;
 	}

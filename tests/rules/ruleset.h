@@ -25,6 +25,6 @@ void ruleset_has_not(const char *text, const char *part);
 void ruleset_body(const char *text, const char *head, const char *body);
 
 /* The end of a policy that blocks nothing and has a resolver for IPv4 only. */
-#define RULESET_BARE "[network]\nblock = []\n[dns]\nlisten = [\"127.0.0.1:5300\"]\n"
+#define RULESET_BARE "[network]\nblock = []\n[dns]\nlisten = [\"127.0.0.1:5300\"]\nupstream = []\n"
 
 #endif

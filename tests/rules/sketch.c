@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/dns-server.h"
 #include "rules/host.h"
 #include "rules/list.h"
 #include "rules/pattern.h"
@@ -217,6 +218,7 @@ struct policy *sketch_policy(struct arena *arena, const char *const *lines)
 
 	policy->file = "sketch.toml";
 	policy->name = "sketch";
+	policy->dns.has_upstream = true;
 	policy->score = (struct thresholds){.unknown = 1.0, .flag_at = 0.5, .refuse_at = 1.0};
 	while (lines[n_lines])
 		n_lines++;
@@ -274,7 +276,17 @@ void sketch_listen(struct arena *arena, struct policy *policy, const char *endpo
 
 void sketch_upstream(struct arena *arena, struct policy *policy, const char *endpoint)
 {
-	append_endpoint(arena, &policy->dns.upstream, &policy->dns.n_upstream, endpoint);
+	struct dns_policy *dns = &policy->dns;
+	struct dns_server *servers = arena_array(arena, dns->n_upstream + 1, sizeof(*servers));
+	const char *problem;
+
+	if (dns->n_upstream > 0)
+		memcpy(servers, dns->upstream, dns->n_upstream * sizeof(*servers));
+	if (dns_server_from_text(text_of(endpoint), &servers[dns->n_upstream], &problem) < 0)
+		bad(endpoint);
+	dns->upstream = servers;
+	dns->n_upstream++;
+	dns->has_upstream = true;
 }
 
 const struct layers *sketch_layers(

@@ -66,6 +66,7 @@ static void test_allow_defaults(void **state)
 	assert_true(entry->expires == INT64_MAX);
 	assert_int_equal(entry->expires_place.line, 0);
 	assert_false(entry->broad);
+	assert_false(entry->dnssec);
 }
 
 static void test_deny_defaults(void **state)
@@ -118,6 +119,16 @@ static void test_limits(void **state)
 	assert_int_equal(entry->wildcard_names, UINT32_MAX);
 	assert_true(entry->score == 1000.0);
 	assert_true(entry->broad);
+}
+
+static void test_dnssec(void **state)
+{
+	assert_true(entry_of(*state, allow_with(*state, "host = \"a.example.com\"\n"
+							"dnssec = \"require\""))
+			    ->dnssec);
+	assert_false(entry_of(*state, allow_with(*state, "host = \"a.example.com\"\n"
+							 "dnssec = \"off\""))
+			     ->dnssec);
 }
 
 static const struct {
@@ -647,10 +658,9 @@ static void test_dns_words(void **state)
 	assert_string_equal(name_to_text(&dns->search[0], out), "svc.cluster.local");
 	assert_int_equal(parse_good(*state, "version = 1\n[dns]\ntypes = []\n")->dns.n_types, 0);
 	said = parse_bad(*state,
-		"version = 1\n[dns]\ntypes = [\"TXT\", \"SVCB\", \"a\", \"TYPE1\"]\n"
+		"version = 1\n[dns]\ntypes = [\"TXT\", \"NULL\", \"a\", \"TYPE1\"]\n"
 		"search = [\"*.local\", \"a..b\", \"10.0.0.1\"]\n");
-	parse_expect(said, "3:10", "'TXT' is not supported yet [E011]\n");
-	parse_expect(said, "3:17", "'SVCB' is not supported yet [E011]\n");
+	parse_expect(said, "3:17", "'NULL' is not a record type [E015]\n");
 	parse_expect(said, "3:25", "'a' is not a record type, did you mean 'A'? [E015]\n");
 	parse_expect(said, "3:30", "'TYPE1' is not a record type [E015]\n");
 	parse_expect(said, "4:11", "'*.local' is a wildcard: it takes a name here [E020]\n");
@@ -665,6 +675,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_deny_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dnssec, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expires, setup, teardown),

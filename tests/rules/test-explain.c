@@ -68,11 +68,11 @@ static const char example[] =
 	"[dns]\nlisten = ['127.0.0.1:5300', '[2001:db8::1]:5300']\nupstream = ['192.0.2.53:53']\n"
 	"[dns.hosts]\n'db.example.com' = ['10.9.9.9', '2600:9::9']\n";
 
-#define FROM_UPSTREAM                                                                              \
-	"  open while leased: the addresses that [dns] upstream answers, but for blocked "         \
-	"classes\n"
-#define FROM_NOWHERE                                                                               \
-	"  but it has no addresses: there is neither [dns] upstream nor [dns.hosts] for it\n"
+#define OPEN "  open while leased: the addresses that "
+#define FROM_UPSTREAM OPEN "[dns] upstream answers, but for blocked classes\n"
+#define FROM_SYSTEM OPEN "the system's DNS servers answer, but for blocked classes\n"
+#define NO_SOURCE "[dns] upstream is empty, and [dns.hosts] does not have it\n"
+#define MAY_BE_ANSWERED "  but open while leased, if the answer for a permitted name has it\n"
 
 static void test_names(void **state)
 {
@@ -226,7 +226,7 @@ static void test_dns(void **state)
 			"  tcp/443: allow-1 (base.toml:2): a.example.com, b.example.com tcp/443, "
 			"udp/5353\n"
 			"    score -1.0: permitted\n"
-			"    by a.example.com (base.toml:3)\n" FROM_NOWHERE},
+			"    by a.example.com (base.toml:3)\n" FROM_SYSTEM},
 		{"udp/192.0.2.1:53", "192.0.2.1 udp/53: permitted\n  dns: the resolver itself\n"},
 		{"udp/192.0.2.2:53",
 			"192.0.2.2 udp/53: refused\n"
@@ -238,17 +238,18 @@ static void test_dns(void **state)
 			"  the name is permitted, but on other ports, by allow-1 (base.toml:2)\n"},
 		{"9.9.1.1:443", "9.9.1.1 tcp/443: refused\n"
 				"  tcp/443: default-deny: no entry matches\n"
-				"    score 1.0: refused\n"});
+				"    score 1.0: refused\n" MAY_BE_ANSWERED});
 }
 
 /* Where entries have all ports of a protocol there are no others. */
 static void test_all_ports_of_a_protocol(void **state)
 {
-	CHECK(layered_base(*state, "[[allow]]\nhost = 'a.example.com'\nports = ['tcp/1-65535']\n"),
-		{"tcp/a.example.com", "a.example.com tcp: permitted\n"
-				      "  tcp/1-65535: allow-1 (base.toml:2): a.example.com "
-				      "tcp/1-65535\n"
-				      "    score -1.0: permitted\n" FROM_NOWHERE},
+	CHECK(layered_base(*state, "[[allow]]\nhost = 'a.example.com'\nports = ['tcp/1-65535']\n"
+				   "[dns]\nupstream = []\n"),
+		{"tcp/a.example.com",
+			"a.example.com tcp: permitted\n"
+			"  tcp/1-65535: allow-1 (base.toml:2): a.example.com tcp/1-65535\n"
+			"    score -1.0: permitted\n  but it has no addresses: " NO_SOURCE},
 		{"udp/a.example.com",
 			"a.example.com udp: refused\n"
 			"  all udp ports: default-deny: no entry matches\n"
@@ -264,7 +265,7 @@ static void test_an_entry_that_matches_twice(void **state)
 			"a.example.com tcp/443: permitted\n"
 			"  tcp/443: allow-1 (base.toml:2): a.example.com, '^a' tcp/443\n"
 			"    score -1.0: permitted\n"
-			"    by a.example.com (base.toml:3)\n" FROM_NOWHERE});
+			"    by a.example.com (base.toml:3)\n" FROM_SYSTEM});
 }
 
 /* A name that no answer is given for leads nowhere, even if all layers would take the address. */
@@ -299,14 +300,14 @@ static void test_beaten_wildcards(void **state)
 			"    before allow-3 (base.toml:3), which is less specific\n"
 			"    before allow-4 (base.toml:3), which is less specific\n"
 			"    before allow-8 (base.toml:5), which is a pattern\n"
-			"    before allow-9 (base.toml:6), which is less specific\n" FROM_NOWHERE},
+			"    before allow-9 (base.toml:6), which is less specific\n" FROM_SYSTEM},
 		{"x.b.example.com:443",
 			"x.b.example.com tcp/443: permitted\n"
 			"  tcp/443: allow-4 (base.toml:3): *.b.example.com tcp/443\n"
 			"    score -1.0: permitted\n"
 			"    before allow-3 (base.toml:3), which is less specific\n"
 			"    before allow-9 (base.toml:6), which is no closer a match, and comes "
-			"later\n" FROM_NOWHERE});
+			"later\n" FROM_SYSTEM});
 }
 
 static void test_denials(void **state)
@@ -331,12 +332,12 @@ static void test_denials(void **state)
 			    "  other ports: deny-2 (base.toml:8): 9.1.0.0/16, 9.2.0.0/16 all "
 			    "ports\n"
 			    "    score 4.0: refused\n"
-			    "    by 9.1.0.0/16 (base.toml:9)\n"},
+			    "    by 9.1.0.0/16 (base.toml:9)\n" MAY_BE_ANSWERED},
 		{"udp/odd.example.com:7",
 			"odd.example.com udp/7: permitted, and flagged\n"
 			"  udp/7: deny-3 (base.toml:10): odd.example.com udp/7\n"
 			"    score 0.75: flagged\n"
-			"    before deny-1 (base.toml:6), which is less specific\n" FROM_NOWHERE});
+			"    before deny-1 (base.toml:6), which is less specific\n" FROM_SYSTEM});
 }
 
 static void test_denylist(void **state)
@@ -582,7 +583,7 @@ static void test_international_names(void **state)
 		{"BÜCHER.example:443",
 			"xn--bcher-kva.example tcp/443: permitted\n"
 			"  tcp/443: allow-1 (base.toml:2): xn--bcher-kva.example tcp/443\n"
-			"    score -1.0: permitted\n" FROM_NOWHERE});
+			"    score -1.0: permitted\n" FROM_SYSTEM});
 }
 
 int main(void)

@@ -69,6 +69,15 @@ static void check(const char *base, const char *start)
 	check_stack(base, NULL, start);
 }
 
+/* Some part of what is found. */
+static void check_says(const char *base, const char *part)
+{
+	struct found found = lint_of(base, NULL);
+
+	if (!strstr(found.text, part))
+		fail_msg("'%s' was expected for\n%s\n-- found:\n%s", part, base, found.text);
+}
+
 #define A_HOST(host) "[[allow]]\nhost = \"" host "\"\n"
 #define A_DENY(host) "[[deny]]\nhost = \"" host "\"\n"
 #define AN_IP(ip) "[[allow]]\nip = \"" ip "\"\n"
@@ -89,26 +98,51 @@ static void wide_wildcards(void **state)
 	check(A_HOST("*.github.io"), "W061 base.toml:3: '*.github.io' is a relay: ");
 	check(A_HOST("*.amazonaws.com"), "W061 base.toml:3: ");
 	check(A_DENY("*.github.io"), "W063 ");
-	check(A_HOST("*.example.com"), "W068 base.toml:3: '*.example.com' lets 494 bits leave");
+	check(A_HOST("*.example.com"), "W068 base.toml:3: '*.example.com' lets at most ");
+	/* What has a budget of its own in every domain. */
+	check_says(A_HOST("*.com") "broad = true\n", "for each domain registered below it");
+	check(A_HOST("*.github.io"),
+		"W068 base.toml:3: '*.github.io' lets at most 976000 bits leave "
+		"in an hour, and 7808000 come back; ");
 }
 
-/* 63 bytes at log2(230) bits make 494 bits a name. */
+/* A full bucket of 2000 bytes and 60 times as much again, 8 bits each; or as many questions of 64
+ * bytes as may be asked; or names of 64 bytes, and questions for one of them. */
 static void the_room_of_a_wildcard_is_what_is_enforced(void **state)
 {
 	(void)state;
-	check(A_HOST("*.example.com") "[limits]\nqueries = \"10/hour\"\n",
-		"W068 base.toml:3: '*.example.com' lets at most 4940 bits leave in an hour: 10 "
-		"new");
-	check(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\non_exceed = \"refuse\"\n",
-		"W068 base.toml:3: '*.example.com' lets at most 3458 bits leave in an hour: 7 new");
-	check(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\n",
-		"W068 base.toml:3: '*.example.com' lets 494 bits leave with each");
-	check(A_HOST("*.example.com") "wildcard_names = 3\n[budget]\nwildcard_names = 7\n"
-				      "on_exceed = \"refuse\"\n[limits]\nqueries = \"1/second\"\n",
-		"W068 base.toml:3: '*.example.com' lets at most 1482 bits leave in an hour: 3 new");
+	check(A_HOST("*.example.com"),
+		"W068 base.toml:3: '*.example.com' lets at most 976000 bits leave in an hour, and "
+		"7808000 come back; when each question is asked is not counted");
+	check_says(A_HOST("*.example.com") "wildcard_bytes = \"36/hour\"\n"
+					   "wildcard_answer_bytes = \"24/day\"\n",
+		"lets at most 576 bits leave in an hour, and 200 come back; ");
+	check_says(A_HOST("*.example.com") "[limits]\nwildcard_bytes = \"10/hour\"\n",
+		"lets at most 160 bits leave in an hour, and 7808000 come back; ");
+	check_says(A_HOST("*.example.com") "[limits]\nqueries = \"10/hour\"\n",
+		"lets at most 10240 bits leave in an hour");
+	check_says(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\non_exceed = \"refuse\"\n",
+		"lets at most 308584 bits leave in an hour");
+	check_says(A_HOST("*.example.com") "[budget]\nwildcard_names = 7\n",
+		"lets at most 976000 bits leave in an hour");
+	check_says(A_HOST("*.example.com") "wildcard_names = 3\n[budget]\nwildcard_names = 7\n"
+					   "on_exceed = \"refuse\"\n[limits]\nqueries = "
+					   "\"1/second\"\n",
+		"lets at most 15940 bits leave in an hour");
 	/* 253 less the name and its dot; 60 left of the label. */
-	check(A_HOST("**.example.com"), "W068 base.toml:3: '**.example.com' lets 1883 bits");
-	check(A_HOST("s3-*.example.com"), "W068 base.toml:3: 's3-*.example.com' lets 470 bits");
+	check_says(A_HOST("**.example.com") "[limits]\nqueries = \"1/day\"\n",
+		"lets at most 3856 bits leave in an hour");
+	check_says(A_HOST("s3-*.example.com") "[limits]\nqueries = \"1/day\"\n",
+		"lets at most 976 bits leave in an hour");
+}
+
+static void types_that_carry_data(void **state)
+{
+	(void)state;
+	check("[dns]\ntypes = [\"A\", \"TXT\", \"NAPTR\"]\n",
+		"W074 base.toml:2: records of type TXT bring any data in");
+	check("[dns]\ntypes = [\"A\", \"AAAA\", \"HTTPS\", \"SVCB\", \"SRV\", \"MX\", \"PTR\"]\n",
+		NULL);
 }
 
 static void names_that_others_point_to(void **state)
@@ -133,7 +167,10 @@ static void what_never_decides(void **state)
 		"W063 base.toml:5: 'a.example.com' changes nothing: allow-1 ");
 	check(A_DENY("a.example.com"),
 		"W063 base.toml:3: 'a.example.com' changes nothing: what holds for all");
-	check("mode = \"denylist\"\n" A_DENY("a.example.com"), NULL);
+	check("mode = \"denylist\"\n" A_DENY("a.example.com"),
+		"W068 base.toml:0: what no entry matches lets at most 976000 bits leave in an "
+		"hour, "
+		"and 7808000 come back, for each domain registered below it; ");
 }
 
 static void overrides_without_effect(void **state)
@@ -189,6 +226,7 @@ int main(void)
 		cmocka_unit_test(plain_policies_have_no_findings),
 		cmocka_unit_test(wide_wildcards),
 		cmocka_unit_test(the_room_of_a_wildcard_is_what_is_enforced),
+		cmocka_unit_test(types_that_carry_data),
 		cmocka_unit_test(names_that_others_point_to),
 		cmocka_unit_test(what_never_decides),
 		cmocka_unit_test(overrides_without_effect),

@@ -92,6 +92,8 @@ static void test_defaults(void **state)
 	assert_int_equal(policy->dns.min_lease.ms, 60 * 1000);
 	assert_int_equal(policy->dns.max_lease.ms, 3600 * 1000);
 	assert_int_equal(policy->dns.grace.ms, 30 * 1000);
+	assert_false(policy->dns.dnssec);
+	assert_null(policy->dns.trust_anchor);
 	assert_int_equal(policy->dns.n_types, 3);
 	assert_int_equal(policy->dns.types[0], 1);
 	assert_int_equal(policy->dns.types[1], 28);
@@ -141,6 +143,8 @@ static const char whole[] =
 	"min_lease = \"1m\"\n"
 	"max_lease = \"2h\"\n"
 	"grace = \"1500ms\"\n"
+	"dnssec = \"require\"\n"
+	"trust_anchor = \"/etc/anchor\"\n"
 	"[dns.hosts]\n"
 	"\"Db.internal\" = [\"10.42.0.7\", \"2001:db8:7::7\"]\n"
 	"\"one.internal.\" = \"10.42.0.8\"\n"
@@ -181,7 +185,9 @@ static void test_scalars(void **state)
 	assert_int_equal(policy->dns.min_lease.ms, 60 * 1000);
 	assert_int_equal(policy->dns.max_lease.ms, 7200 * 1000);
 	assert_int_equal(policy->dns.grace.ms, 1500);
-	expect_place(&policy->scope_place, 31, 1, 7);
+	assert_true(policy->dns.dnssec);
+	assert_string_equal(policy->dns.trust_anchor, "/etc/anchor");
+	expect_place(&policy->scope_place, 33, 1, 7);
 	expect_place(&policy->dns_place, 19, 1, 5);
 }
 
@@ -281,11 +287,11 @@ static void test_dns(void **state)
 	assert_int_equal(dns->n_listen, 1);
 	expect_endpoint(&dns->listen[0], "10.0.0.1:53");
 	assert_int_equal(dns->n_upstream, 2);
-	expect_endpoint(&dns->upstream[0], "192.0.2.53:53");
-	expect_endpoint(&dns->upstream[1], "[2001:db8::53]:5353");
+	expect_endpoint(&dns->upstream[0].at, "192.0.2.53:53");
+	expect_endpoint(&dns->upstream[1].at, "[2001:db8::53]:5353");
 	assert_int_equal(dns->n_hosts, 2);
 	assert_string_equal(name_to_text(&dns->hosts[0].name, out), "db.internal");
-	expect_place(&dns->hosts[0].place, 26, 1, 13);
+	expect_place(&dns->hosts[0].place, 28, 1, 13);
 	assert_int_equal(dns->hosts[0].n_addresses, 2);
 	assert_string_equal(inaddr_to_text(&dns->hosts[0].addresses[0], out), "10.42.0.7");
 	assert_string_equal(inaddr_to_text(&dns->hosts[0].addresses[1], out), "2001:db8:7::7");

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/kernel/conntrack.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/*
+ * Theory of operation
+ *
+ * One dump is asked for and read to its end. The kernel makes its parts as they are read
+ * (net/netlink/af_netlink.c: netlink_recvmsg), so that the next one is always there: nothing waits
+ * here. CTA_MARK with CTA_MARK_MASK has been a filter since before there was CTA_FILTER
+ * (net/netfilter/nf_conntrack_netlink.c: ctnetlink_alloc_filter); as a kernel that doesn't know it
+ * would tell all flows, marks are compared here again.
+ *
+ * Where a flow goes is read from its reply direction: that is the address after any translation,
+ * and so what the filter hooks, which come behind it, have judged.
+ *
+ * A walk that its visitor ends is read to its end all the same: a socket has one dump at a time.
+ */
+
+#define REPLY_MAX ((size_t)1 << 15) /* the kernel fills dumps up to 32 KiB */
+
+struct conntrack {
+	struct mnl_socket *socket;
+	uint32_t sequence;
+	alignas(8) uint8_t reply[REPLY_MAX];
+};
+
+struct walk {
+	uint32_t mark;
+	uint32_t mask;
+	conntrack_visit *visit;
+	void *context;
+	int stop; /* what the visitor answered */
+};
+
+/* A flow as far as it was read. */
+struct found {
+	struct conntrack_flow flow;
+	bool has_address;
+};
+
+int conntrack_open(struct conntrack **ret_conntrack)
+{
+	struct conntrack *conntrack = calloc(1, sizeof(*conntrack));
+	int error;
+
+	if (!conntrack)
+		return -ENOMEM;
+	conntrack->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	if (conntrack->socket && mnl_socket_bind(conntrack->socket, 0, MNL_SOCKET_AUTOPID) == 0) {
+		*ret_conntrack = conntrack;
+		return 0;
+	}
+	error = -errno;
+	conntrack_close(conntrack);
+	return error;
+}
+
+void conntrack_close(struct conntrack *conntrack)
+{
+	if (!conntrack)
+		return;
+	if (conntrack->socket)
+		mnl_socket_close(conntrack->socket);
+	free(conntrack);
+}
+
+/* --- A flow --- */
+
+static int read_ip(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+	const uint8_t *bytes = mnl_attr_get_payload(attribute);
+	size_t size = mnl_attr_get_payload_len(attribute);
+
+	if (mnl_attr_get_type(attribute) == CTA_IP_V4_SRC && size == 4)
+		found->flow.to = inaddr_from_ip4(bytes);
+	else if (mnl_attr_get_type(attribute) == CTA_IP_V6_SRC && size == 16)
+		found->flow.to = inaddr_from_ip6(bytes);
+	else
+		return MNL_CB_OK;
+	found->has_address = true;
+	return MNL_CB_OK;
+}
+
+static int read_protocol(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+	size_t size = mnl_attr_get_payload_len(attribute);
+
+	if (mnl_attr_get_type(attribute) == CTA_PROTO_NUM && size == sizeof(uint8_t))
+		found->flow.protocol = mnl_attr_get_u8(attribute);
+	else if (mnl_attr_get_type(attribute) == CTA_PROTO_SRC_PORT && size == sizeof(uint16_t))
+		found->flow.port = be16toh(mnl_attr_get_u16(attribute));
+	return MNL_CB_OK;
+}
+
+static int read_tuple(const struct nlattr *attribute, void *context)
+{
+	if (mnl_attr_get_type(attribute) == CTA_TUPLE_IP)
+		mnl_attr_parse_nested(attribute, read_ip, context);
+	else if (mnl_attr_get_type(attribute) == CTA_TUPLE_PROTO)
+		mnl_attr_parse_nested(attribute, read_protocol, context);
+	return MNL_CB_OK;
+}
+
+static int read_tcp(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+	uint8_t state;
+
+	if (mnl_attr_get_type(attribute) != CTA_PROTOINFO_TCP_STATE ||
+		mnl_attr_get_payload_len(attribute) != sizeof(state))
+		return MNL_CB_OK;
+	state = mnl_attr_get_u8(attribute);
+	found->flow.over = state == TCP_CONNTRACK_TIME_WAIT || state == TCP_CONNTRACK_CLOSE;
+	return MNL_CB_OK;
+}
+
+static int read_protocol_state(const struct nlattr *attribute, void *context)
+{
+	if (mnl_attr_get_type(attribute) == CTA_PROTOINFO_TCP)
+		mnl_attr_parse_nested(attribute, read_tcp, context);
+	return MNL_CB_OK;
+}
+
+static uint32_t read_number(const struct nlattr *attribute)
+{
+	if (mnl_attr_get_payload_len(attribute) != sizeof(uint32_t))
+		return 0;
+	return be32toh(mnl_attr_get_u32(attribute));
+}
+
+static int read_flow(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+
+	switch (mnl_attr_get_type(attribute)) {
+	case CTA_TUPLE_REPLY:
+		mnl_attr_parse_nested(attribute, read_tuple, found);
+		break;
+	case CTA_MARK:
+		found->flow.mark = read_number(attribute);
+		break;
+	case CTA_STATUS:
+		found->flow.answered = read_number(attribute) & IPS_SEEN_REPLY;
+		break;
+	case CTA_PROTOINFO:
+		mnl_attr_parse_nested(attribute, read_protocol_state, found);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
+static void take_flow(struct walk *walk, const struct nlmsghdr *message)
+{
+	struct found found = {.has_address = false};
+
+	if (walk->stop || message->nlmsg_type >> 8 != NFNL_SUBSYS_CTNETLINK)
+		return;
+	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_flow, &found);
+	if (found.has_address && (found.flow.mark & walk->mask) == (walk->mark & walk->mask))
+		walk->stop = walk->visit(walk->context, &found.flow);
+}
+
+/* --- The dump --- */
+
+static int ask(struct conntrack *conntrack, const struct walk *walk)
+{
+	alignas(8) uint8_t bytes[MNL_NLMSG_HDRLEN + 64];
+	struct nlmsghdr *question = mnl_nlmsg_put_header(bytes);
+	struct nfgenmsg *generic = mnl_nlmsg_put_extra_header(question, sizeof(*generic));
+	ssize_t sent;
+
+	question->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
+	question->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	question->nlmsg_seq = ++conntrack->sequence;
+	generic->nfgen_family = AF_UNSPEC;
+	generic->version = NFNETLINK_V0;
+	if (walk->mask != 0) {
+		mnl_attr_put_u32(question, CTA_MARK, htobe32(walk->mark));
+		mnl_attr_put_u32(question, CTA_MARK_MASK, htobe32(walk->mask));
+	}
+	do
+		sent = mnl_socket_sendto(conntrack->socket, question, question->nlmsg_len);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+/* The size of the next datagram from the kernel, or -errno. */
+static ssize_t receive(struct conntrack *conntrack)
+{
+	for (;;) {
+		struct sockaddr_nl from = {.nl_family = AF_NETLINK};
+		socklen_t from_size = sizeof(from);
+		ssize_t size = recvfrom(mnl_socket_get_fd(conntrack->socket), conntrack->reply,
+			REPLY_MAX, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &from_size);
+
+		if (size < 0 && errno == EINTR)
+			continue;
+		if (size < 0)
+			return errno == EAGAIN ? -EIO : -errno;
+		if (from.nl_pid != 0) /* another process's */
+			continue;
+		return (size_t)size > REPLY_MAX ? -EPROTO : size;
+	}
+}
+
+static int end_error(const struct nlmsghdr *end)
+{
+	int error = -EPROTO;
+
+	if (mnl_nlmsg_get_payload_len(end) >= sizeof(error))
+		memcpy(&error, mnl_nlmsg_get_payload(end), sizeof(error));
+	return error;
+}
+
+/* Takes the messages of one datagram. 1: there is more to come; 0: that was all; or -errno. */
+static int take_part(struct conntrack *conntrack, struct walk *walk, int size)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)conntrack->reply;
+
+	for (; mnl_nlmsg_ok(message, size); message = mnl_nlmsg_next(message, &size)) {
+		if (message->nlmsg_seq != conntrack->sequence)
+			continue;
+		if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
+			return end_error(message);
+		take_flow(walk, message);
+	}
+	return 1;
+}
+
+int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
+	conntrack_visit *visit, void *context)
+{
+	struct walk walk = {.mark = mark, .mask = mask, .visit = visit, .context = context};
+	int more = ask(conntrack, &walk);
+
+	if (more < 0)
+		return more;
+	do {
+		ssize_t size = receive(conntrack);
+
+		more = size < 0 ? (int)size : take_part(conntrack, &walk, (int)size);
+	} while (more > 0);
+	return walk.stop ? walk.stop : more;
+}

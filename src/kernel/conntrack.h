@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_KERNEL_CONNTRACK_H
+#define EGRESS_KERNEL_CONNTRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/inaddr.h"
+
+/* The flows of this network namespace, as conntrack has them (linux/netfilter/
+ * nfnetlink_conntrack.h), of both families. */
+struct conntrack;
+
+struct conntrack_flow {
+	struct inaddr to; /* where its packets go, after any translation of the destination */
+	uint16_t port;    /* there; 0 where the protocol has none */
+	uint8_t protocol; /* IPPROTO_* */
+	uint32_t mark;
+	bool answered; /* something came back */
+	bool over;     /* a TCP connection that was reset, or that both sides have ended */
+};
+
+/* Opens the socket. The caller, and later whoever walks, needs CAP_NET_ADMIN. 0 or -errno. */
+int conntrack_open(struct conntrack **ret_conntrack);
+void conntrack_close(struct conntrack *conntrack);
+
+/* Called for each flow. A return value other than 0 ends the walk and is passed on. */
+typedef int conntrack_visit(void *context, const struct conntrack_flow *flow);
+
+/*
+ * Walks the flows whose mark, as far as `mask` goes, is `mark`; the kernel passes over the others.
+ * Flows that come and go meanwhile may be missed, or come twice. 0, the visitor's value, or -errno:
+ * -EOPNOTSUPP, -EINVAL or -ENOENT where the kernel doesn't tell flows. Takes as long as the table
+ * is large, whatever is found.
+ */
+int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
+	conntrack_visit *visit, void *context);
+
+#endif

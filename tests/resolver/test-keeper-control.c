@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+
+/* What the parent asks about leases. */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/arena.h"
+#include "tests/kernel/space.h"
+#include "tests/resolver/keeping.h"
+
+static const char policy_text[] = "version = 1\n"
+				  "name = \"k\"\n"
+				  "[[allow]]\n"
+				  "host = [\"a.test\", \"*.wild.test\"]\n"
+				  "[[allow]]\n"
+				  "host = \"both.test\"\n"
+				  "ports = [\"tcp/443\", \"udp/9\"]\n"
+				  "[network]\n"
+				  "block = [\"private\"]\n"
+				  "[dns]\n"
+				  "upstream = [\"127.0.0.53:5353\"]\n"
+				  "min_lease = \"100s\"\n"
+				  "max_lease = \"1000s\"\n"
+				  "grace = \"50s\"\n";
+
+#define MAP4 "tcp-443-leases4"
+#define MAP6 "tcp-443-leases6"
+
+static struct control_reply ask(const struct control_request *request)
+{
+	struct pollfd poller = {.fd = keeping.control, .events = POLLIN};
+	struct control_reply reply;
+
+	assert_int_equal(control_send_request(keeping.control, request), 0);
+	assert_int_equal(poll(&poller, 1, KEEPING_PATIENCE_MS), 1);
+	assert_int_equal(control_receive_reply(keeping.control, &reply), 0);
+	assert_int_equal(reply.op, request->op);
+	assert_int_equal(reply.ticket, request->ticket);
+	return reply;
+}
+
+static struct control_request request_of(uint32_t op)
+{
+	struct control_request request;
+
+	memset(&request, 0, sizeof(request));
+	request.op = op;
+	request.ticket = ++keeping.tickets;
+	return request;
+}
+
+static struct control_request revoke_address(const char *address)
+{
+	struct control_request request = request_of(CONTROL_REVOKE);
+
+	request.by = CONTROL_BY_ADDRESS;
+	assert_int_equal(inaddr_from_text(text_of(address), &request.address), 0);
+	return request;
+}
+
+static struct control_request revoke_name(const char *name)
+{
+	struct control_request request = request_of(CONTROL_REVOKE);
+
+	request.by = CONTROL_BY_NAME;
+	assert_int_equal(name_from_text(text_of(name), &request.name), 0);
+	return request;
+}
+
+enum { LISTED_MAX = 4096 };
+
+struct listed {
+	struct control_lease leases[LISTED_MAX];
+	unsigned count;
+	uint64_t total;
+	unsigned pages;
+};
+
+static void list(struct listed *listed)
+{
+	struct control_request request = request_of(CONTROL_LIST);
+
+	listed->count = listed->pages = 0;
+	do {
+		struct control_reply reply = ask(&request);
+
+		assert_int_equal(reply.status, 0);
+		assert_in_range(reply.count, 0, CONTROL_LEASES);
+		assert_in_range(listed->count + reply.count, 0, LISTED_MAX);
+		if (listed->pages++ == 0)
+			listed->total = reply.total;
+		memcpy(&listed->leases[listed->count], reply.leases,
+			reply.count * sizeof(reply.leases[0]));
+		listed->count += reply.count;
+		request.cursor = reply.cursor;
+		request.ticket++;
+	} while (request.cursor != 0);
+}
+
+static const struct control_lease *find(
+	const struct listed *listed, const char *address, unsigned group)
+{
+	struct inaddr wanted;
+
+	assert_int_equal(inaddr_from_text(text_of(address), &wanted), 0);
+	for (unsigned i = 0; i < listed->count; i++)
+		if (inaddr_compare(&listed->leases[i].address, &wanted) == 0 &&
+			listed->leases[i].group == group)
+			return &listed->leases[i];
+	fail_msg("%s is not listed", address);
+	return NULL;
+}
+
+static void assert_name(const struct control_lease *lease, const char *name)
+{
+	char text[NAME_TEXT];
+
+	assert_string_equal(lease->name.length ? name_to_text(&lease->name, text) : "-", name);
+}
+
+static void assert_told_to_forget(void)
+{
+	for (unsigned worker = 0; worker < KEEPING_WORKERS; worker++) {
+		int fd;
+
+		assert_int_equal(keeping_receive(worker, 0, &fd).op, CHANNEL_FORGET);
+	}
+}
+
+static struct listed listed;
+
+static unsigned group_of(enum protocol protocol, uint16_t port)
+{
+	unsigned group;
+
+	assert_true(plan_find_group(keeping.compiled.plan, protocol, port, &group));
+	return group;
+}
+
+/* --- Listing --- */
+
+static void nothing_is_listed(void **state)
+{
+	(void)state;
+	list(&listed);
+	assert_int_equal(listed.count, 0);
+	assert_int_equal(listed.total, 0);
+	keeping_stop();
+}
+
+static void leases_are_listed(void **state)
+{
+	unsigned tcp = group_of(PROTOCOL_TCP, 443), udp = group_of(PROTOCOL_UDP, 9);
+
+	(void)state;
+	keeping_put(MAP4, "192.0.2.7", 0x12345, 400);
+	keeping_put(MAP4, "192.0.2.8", keeping_mark(1), 400);
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("x.wild.test", 300, "192.0.2.1"), 350);
+	keeping_assert_leased(keeping_ask_lease("both.test", 200, "192.0.2.2 2001:db8::1"), 250);
+	list(&listed);
+	assert_int_equal(listed.count, 7);
+	assert_int_equal(listed.total, 7);
+	assert_name(find(&listed, "192.0.2.1", tcp), "x.wild.test");
+	assert_int_equal(find(&listed, "192.0.2.1", tcp)->rule, 0);
+	assert_int_equal(find(&listed, "192.0.2.1", tcp)->mark, keeping_mark(0));
+	assert_int_equal(find(&listed, "192.0.2.1", tcp)->flagged, 0);
+	assert_int_equal(find(&listed, "192.0.2.1", tcp)->flows, 0);
+	assert_in_range(find(&listed, "192.0.2.1", tcp)->seconds, 300, 350);
+	assert_name(find(&listed, "192.0.2.2", tcp), "both.test");
+	assert_int_equal(find(&listed, "192.0.2.2", udp)->rule, 1);
+	assert_name(find(&listed, "2001:db8::1", udp), "both.test");
+	/* Of a keeper before, and of a policy before. */
+	assert_name(find(&listed, "192.0.2.8", tcp), "-");
+	assert_int_equal(find(&listed, "192.0.2.8", tcp)->rule, 1);
+	assert_int_equal(find(&listed, "192.0.2.7", tcp)->rule, CONTROL_NO_RULE);
+	/* Who asked last. */
+	keeping_assert_leased(keeping_ask_lease("a.test", 100, "192.0.2.1 192.0.2.8"), 350);
+	list(&listed);
+	assert_int_equal(listed.count, 7);
+	assert_name(find(&listed, "192.0.2.1", tcp), "a.test");
+	assert_name(find(&listed, "192.0.2.8", tcp), "a.test");
+	keeping_stop();
+}
+
+static void many_are_listed_in_pages(void **state)
+{
+	char address[32];
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(address, sizeof(address), "198.51.%u.%u", i / 250, i % 250);
+		keeping_assert_leased(keeping_ask_lease("a.test", 300, address), 350);
+	}
+	list(&listed);
+	assert_int_equal(listed.count, 1000);
+	assert_int_equal(listed.total, 1000);
+	assert_true(listed.pages >= 1000 / CONTROL_LEASES);
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(address, sizeof(address), "198.51.%u.%u", i / 250, i % 250);
+		find(&listed, address, group_of(PROTOCOL_TCP, 443));
+	}
+	keeping_stop();
+}
+
+static void an_old_cursor_is_stale(void **state)
+{
+	struct control_request request = request_of(CONTROL_LIST);
+
+	(void)state;
+	request.cursor = UINT64_C(77) << 32;
+	assert_int_equal(ask(&request).status, -ESTALE);
+	request.cursor = 1;
+	assert_int_equal(ask(&request).status, -ESTALE);
+	keeping_stop();
+}
+
+/* --- Taking back --- */
+
+static void an_address_is_taken_back(void **state)
+{
+	struct control_request request = revoke_address("192.0.2.1");
+	struct control_reply reply;
+
+	(void)state;
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	reply = ask(&request);
+	assert_int_equal(reply.status, 0);
+	assert_int_equal(reply.total, 2);
+	assert_told_to_forget();
+	assert_int_equal(keeping_lease_in(MAP4, "192.0.2.1").mark, 0);
+	assert_int_equal(keeping_lease_in("udp-9-leases4", "192.0.2.1").mark, 0);
+	assert_int_equal(keeping_count(MAP4), 1);
+	assert_int_equal(keeping_count(MAP6), 1);
+	/* It stays away until a name is asked for again. */
+	poll(NULL, 0, 2500);
+	assert_int_equal(keeping_count(MAP4), 1);
+	reply = ask(&request);
+	assert_int_equal(reply.status, 0);
+	assert_int_equal(reply.total, 0);
+	assert_told_to_forget();
+	keeping_assert_leased(keeping_ask_lease("both.test", 200, "192.0.2.1"), 250);
+	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(1), 250);
+	keeping_stop();
+}
+
+static void a_name_is_taken_back(void **state)
+{
+	struct control_request request = revoke_name("both.test");
+	struct control_reply reply;
+
+	(void)state;
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	reply = ask(&request);
+	assert_int_equal(reply.status, 0);
+	assert_int_equal(reply.total, 4);
+	assert_told_to_forget();
+	assert_int_equal(keeping_count(MAP4), 1);
+	assert_int_equal(keeping_count(MAP6), 0);
+	assert_int_equal(keeping_count("udp-9-leases4"), 0);
+	keeping_assert_lasts(MAP4, "192.0.2.2", keeping_mark(0), 350);
+	request = revoke_name("never.asked.test");
+	assert_int_equal(ask(&request).total, 0);
+	keeping_stop();
+}
+
+static void all_are_taken_back(void **state)
+{
+	struct control_request request = request_of(CONTROL_FLUSH);
+	struct control_reply reply;
+
+	(void)state;
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	reply = ask(&request);
+	assert_int_equal(reply.status, 0);
+	assert_int_equal(reply.total, 5);
+	assert_told_to_forget();
+	assert_int_equal(keeping_count(MAP4), 0);
+	assert_int_equal(keeping_count(MAP6), 0);
+	poll(NULL, 0, 2500);
+	assert_int_equal(keeping_count(MAP4), 0);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	keeping_stop();
+}
+
+/* What no parent of ours sends closes the channel, and nothing else. */
+static void malformed_requests_end_the_channel(void **state)
+{
+	struct control_request bad[6];
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++)
+		bad[i] = request_of(CONTROL_REVOKE);
+	bad[0].op = 77;
+	bad[1].by = 3;
+	bad[2].by = CONTROL_BY_NAME; /* without one */
+	bad[3].op = CONTROL_LIST;
+	bad[3].flows = 2;
+	bad[4].op = CONTROL_FLUSH;
+	bad[4].by = 1;
+	bad[5].by = CONTROL_BY_ADDRESS;
+	bad[5].cursor = 1;
+	for (unsigned i = 0; i < 6; i++) {
+		struct pollfd poller = {.fd = keeping.control, .events = POLLIN};
+		struct control_reply reply;
+
+		if (i > 0) {
+			keeping_make_channels();
+			keeping_start(true);
+			poller.fd = keeping.control;
+		}
+		assert_int_equal(control_send_request(keeping.control, &bad[i]), 0);
+		assert_int_equal(poll(&poller, 1, KEEPING_PATIENCE_MS), 1);
+		assert_int_equal(control_receive_reply(keeping.control, &reply), -EPIPE);
+		keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.1"), 350);
+		keeping_stop();
+		close(keeping.control);
+		keeping.control = -1;
+	}
+}
+
+/* --- */
+
+#define TEST(name)                                                                                 \
+	cmocka_unit_test_setup_teardown(name, keeping_set_up_and_start, keeping_tear_down)
+#define TEST_WITHOUT_KEEPER(name)                                                                  \
+	cmocka_unit_test_setup_teardown(name, keeping_set_up, keeping_tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_is_listed),
+		TEST_WITHOUT_KEEPER(leases_are_listed),
+		TEST(many_are_listed_in_pages),
+		TEST(an_old_cursor_is_stale),
+		TEST(an_address_is_taken_back),
+		TEST(a_name_is_taken_back),
+		TEST(all_are_taken_back),
+		TEST(malformed_requests_end_the_channel),
+	};
+	struct arena *arena;
+	int error = space_enter(), failed;
+
+	if (error)
+		return space_skip("no network namespace", error);
+	if (arena_new(64 << 20, &arena) != 0 || keeping_compile(arena, policy_text, NULL) != 0 ||
+		keeping_open() != 0)
+		return 1;
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	keeping_close();
+	arena_free(arena);
+	return failed;
+}
