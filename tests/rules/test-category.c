@@ -157,7 +157,7 @@ static void test_shipped_file(void **state)
 		fail();
 	}
 	expect(categories, "crates.io", "package registry");
-	expect(categories, "deb.debian.org", "package registry");
+	expect(categories, "any.debian.org", "package registry");
 	expect(categories, "my.bucket.s3.amazonaws.com", "storage");
 	expect(categories, "ec2.eu-west-1.amazonaws.com", "cloud");
 	expect(categories, "nobody.example", NULL);
