@@ -4,6 +4,7 @@
 #include <ldns/ldns.h>
 #include <string.h>
 
+#include "resolver/rrset.h"
 #include "resolver/svcb.h"
 #include "rules/class.h"
 
@@ -274,17 +275,6 @@ static const struct name *walk_at(const struct walk *walk)
 	return &walk->passed[walk->n_aliases];
 }
 
-/* A domain name of ldns as ours. False for one that is none. */
-static bool name_of_rdf(const ldns_rdf *rdf, struct name *ret_name)
-{
-	if (!rdf)
-		return false;
-	struct reader reader = reader_over(ldns_rdf_data(rdf), ldns_rdf_size(rdf));
-
-	name_read(&reader, ret_name);
-	return !reader.failed;
-}
-
 /* RFC 2181 section 8: with its highest bit set a TTL is 0. */
 static uint32_t record_ttl(const ldns_rr *record)
 {
@@ -299,7 +289,7 @@ static bool record_is(
 	struct name name;
 
 	if (ldns_rr_get_type(record) != type || ldns_rr_get_class(record) != LDNS_RR_CLASS_IN ||
-		ldns_rr_rd_count(record) < 1 || !name_of_rdf(ldns_rr_owner(record), &name) ||
+		ldns_rr_rd_count(record) < 1 || !rrset_name(ldns_rr_owner(record), &name) ||
 		!name_equal(&name, owner))
 		return false;
 	*ret_ttl = record_ttl(record);
@@ -313,7 +303,7 @@ static bool find_cname(const struct walk *walk, const struct name *owner, struct
 	for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
 		const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
 		if (record_is(record, LDNS_RR_TYPE_CNAME, owner, ret_ttl))
-			return name_of_rdf(ldns_rr_rdf(record, 0), ret_target);
+			return rrset_name(ldns_rr_rdf(record, 0), ret_target);
 	}
 	return false;
 }
@@ -325,7 +315,7 @@ static bool substitute(const ldns_rr *dname, const struct name *name, const stru
 	struct name target;
 	unsigned kept = name->length - above->length;
 
-	if (!name_of_rdf(ldns_rr_rdf(dname, 0), &target) || kept + target.length > NAME_WIRE_MAX)
+	if (!rrset_name(ldns_rr_rdf(dname, 0), &target) || kept + target.length > NAME_WIRE_MAX)
 		return false;
 	memcpy(ret_target->wire, name->wire, kept);
 	memcpy(ret_target->wire + kept, target.wire, target.length);
@@ -427,7 +417,7 @@ static bool rebuild_plain(const ldns_rr *record, struct writer *writer)
 			return false;
 		if (ldns_rdf_get_type(field) != LDNS_RDF_TYPE_DNAME)
 			writer_bytes(writer, ldns_rdf_data(field), ldns_rdf_size(field));
-		else if (name_of_rdf(field, &name))
+		else if (rrset_name(field, &name))
 			name_write(writer, &name);
 		else
 			return false;
