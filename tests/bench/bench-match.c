@@ -8,6 +8,7 @@
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "tests/bench/bench.h"
+#include "tests/bench/table.h"
 
 /*
  * bench-match COUNT: a list of as many denied names, three quarters of them exact and a quarter
@@ -15,6 +16,10 @@
  * there, of one below a wildcard, and of one that is not there. The questions are drawn at random
  * from all names, and lie packed one behind the other, so that reading them costs the same
  * whatever the list.
+ *
+ * bench-match hsearch COUNT: the same names and questions to the C library's hash table, which
+ * knows no wildcards: what a look-up costs of which nothing but the name's own memory is read, and
+ * how that grows with the memory.
  */
 
 enum { QUESTIONS = 1 << 20, PASSES = 5, BATCH = 32 };
@@ -129,17 +134,24 @@ static size_t unpack(const struct packed *questions, size_t *at, struct name bat
 	return count;
 }
 
+/* Without `match`, the hash table is asked. */
+static bool has_name(const struct match *match, const struct name *name)
+{
+	struct match_result result;
+
+	return match ? !match_name(match, name, &result) : table_has(name->wire);
+}
+
 static uint64_t run(const struct match *match, const struct packed *questions, size_t *ret_refused)
 {
 	uint64_t start = bench_ns();
-	struct match_result result;
 	struct name batch[BATCH];
 	size_t at = 0, count;
 
 	*ret_refused = 0;
 	while ((count = unpack(questions, &at, batch)) > 0)
 		for (size_t i = 0; i < count; i++)
-			*ret_refused += !match_name(match, &batch[i], &result);
+			*ret_refused += has_name(match, &batch[i]);
 	return bench_ns() - start;
 }
 
@@ -198,30 +210,54 @@ static struct compiled load_names(
 	return compiled;
 }
 
+static const struct match *make_match(
+	struct arena *arena, const struct packed *names, const size_t *starts, size_t count)
+{
+	struct compiled compiled = load_names(arena, names, starts, count);
+	size_t bytes, n_names;
+
+	match_measure(compiled.match, &bytes, &n_names);
+	bench_print("memory", (double)bytes / (double)n_names, "bytes/name");
+	return compiled.match;
+}
+
+static void fill_table(const struct packed *names, const size_t *starts, size_t count)
+{
+	uint64_t start = bench_ns();
+
+	table_make(count);
+	for (size_t i = 0; i < count; i++)
+		table_add(names->bytes + starts[i] + 1);
+	bench_print("load", (double)(bench_ns() - start) / 1e6, "ms");
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
 		enum kind kind;
 		const char *what;
 		bool refused;
-	} rows[] = {{EXACT, "exact", true}, {BELOW, "wildcard", true}, {MISSING, "miss", false}};
-	size_t count = bench_count(argc, argv), bytes, n_names;
+	} rows[] = {{EXACT, "exact", true}, {MISSING, "miss", false}, {BELOW, "wildcard", true}};
+	bool plain = argc > 1 && strcmp(argv[1], "hsearch") == 0;
+	size_t count = bench_count(argc - plain, argv + plain);
+	size_t n_rows = sizeof(rows) / sizeof(rows[0]) - plain;
 	size_t *starts = allocate(count * sizeof(*starts));
+	const struct match *match = NULL;
 	struct packed names;
-	struct compiled compiled;
 	struct arena *arena;
 
 	bench_begin();
 	if (arena_new((size_t)4 << 30, &arena) < 0)
 		bench_fail("no memory");
 	names = make_names(count, starts);
-	compiled = load_names(arena, &names, starts, count);
-	match_measure(compiled.match, &bytes, &n_names);
-	bench_print("memory", (double)bytes / (double)n_names, "bytes/name");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	if (plain)
+		fill_table(&names, starts, count);
+	else
+		match = make_match(arena, &names, starts, count);
+	for (size_t i = 0; i < n_rows; i++) {
 		struct packed questions = ask(&names, starts, count, rows[i].kind);
 
-		measure(compiled.match, &questions, rows[i].what, rows[i].refused);
+		measure(match, &questions, rows[i].what, rows[i].refused);
 		free(questions.bytes);
 	}
 	free(names.bytes);
