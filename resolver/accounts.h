@@ -19,9 +19,10 @@ struct accounts;
 size_t accounts_size(void);
 
 /*
- * Takes `amount` out of the bucket of `key`, a keyed hash; all calls for a key have the same flow.
- * False, and nothing taken: there is not so much in it, or the table has no room for one more
- * bucket that isn't full.
+ * Takes `amount` out of the bucket of `key`, a keyed hash; all calls for a key have the same flow,
+ * until the policy has another one: then what was spent still takes as long to fill up. False, and
+ * nothing taken: there is not so much in it, or the table has no room for one more bucket that
+ * isn't full.
  */
 bool accounts_take(struct accounts *accounts, uint64_t key, struct bucket_flow flow,
 	uint32_t amount, struct mono now);

@@ -487,6 +487,25 @@ static uint32_t negative_ttl(const ldns_pkt *packet)
 	return 0;
 }
 
+/* Whether the server sends us elsewhere instead of answering (RFC 2308 section 2.2), as one does
+ * that does not recurse. */
+static bool is_referral(const ldns_pkt *packet)
+{
+	const ldns_rr_list *authority = ldns_pkt_authority(packet);
+	bool has_server = false;
+
+	if (ldns_pkt_get_rcode(packet) != LDNS_RCODE_NOERROR)
+		return false;
+	for (size_t i = 0; i < ldns_rr_list_rr_count(authority); i++) {
+		ldns_rr_type type = ldns_rr_get_type(ldns_rr_list_rr(authority, i));
+
+		if (type == LDNS_RR_TYPE_SOA)
+			return false;
+		has_server |= type == LDNS_RR_TYPE_NS;
+	}
+	return has_server;
+}
+
 /* A question for an alias is answered by it. */
 static bool follows_aliases(uint16_t type)
 {
@@ -511,6 +530,8 @@ static enum answer_status read_records(const ldns_pkt *packet, const struct name
 	else
 		take_others(&walk, type, judge, buffer);
 	if (answer_is_negative(answer)) {
+		if (!walk.refused && is_referral(packet))
+			return ANSWER_FAILED;
 		enum rcode rcode = ldns_pkt_get_rcode(packet) == LDNS_RCODE_NXDOMAIN
 					   ? RCODE_NXDOMAIN
 					   : RCODE_NOERROR;

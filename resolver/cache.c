@@ -11,7 +11,7 @@
  *
  * Records are written one behind the other into a ring. A position in it is a count of units of 16
  * bytes that only grows; those from `tail` to `head` are in use. Each new record looks at a few of
- * the oldest, at the tail, until a reserve is free again: what was asked for since it was written
+ * the oldest, at the tail, until a reserve is free again: what was given out since it was written
  * is written anew at the head, the others are gone. So many names that are asked for once, a
  * stranger's under a wildcard, push out each other, and names in use stay. Only when the reserve is
  * used up, because hardly anything but names in use is left, they go in the order they came.
@@ -37,6 +37,7 @@
 #define UNITS_PER_SLOT 4   /* a slot of the index for every 64 bytes of records */
 #define LARGE_BUCKETS 4096 /* of a cache that is in large pages from then on */
 #define HEAT_MAX 3
+#define DEMAND_MAX 2     /* times that it was given out since it was stored: then it is in demand */
 #define RESERVE_SHARE 16 /* one part in so many of the ring is kept free */
 #define STEPS_MAX 16     /* records looked at for a new one */
 #define RECORD_MAX (sizeof(struct record) + NAME_WIRE_MAX + MSG_TTLS_MAX * 2 + MSG_MAX + CACHE_UNIT)
@@ -56,9 +57,11 @@ struct record {
 	uint8_t name_length; /* 0: nothing but the space to the ring's end */
 	uint8_t rcode;
 	uint8_t n_ttls;
-	uint8_t heat;
-	bool ask_policy;
-	bool authentic;
+	uint8_t heat : 2;
+	uint8_t demand : 2;
+	uint8_t ask_policy : 1;
+	uint8_t authentic : 1;
+	uint16_t ahead_seconds;
 	/* then the places of TTLs, the name, the records */
 	_Alignas(2) uint8_t bytes[];
 };
@@ -198,7 +201,7 @@ static struct slot *find(
 	return NULL;
 }
 
-bool cache_find(struct cache *cache, struct cache_place place, const struct name *name,
+bool cache_find(const struct cache *cache, struct cache_place place, const struct name *name,
 	uint16_t type, struct cached *ret_cached)
 {
 	const struct slot *slot = find(cache, place, name, type);
@@ -206,11 +209,10 @@ bool cache_find(struct cache *cache, struct cache_place place, const struct name
 	if (!slot)
 		return false;
 	struct record *record = record_at(cache, slot->position);
-	if (record->heat < HEAT_MAX)
-		record->heat++;
 	*ret_cached = (struct cached){
 		.expires = record->expires,
 		.stale_seconds = record->stale_seconds,
+		.ahead_seconds = record->ahead_seconds,
 		.ask_policy = record->ask_policy,
 		.body = {.rule = record->rule,
 			.ede = record->ede,
@@ -222,8 +224,25 @@ bool cache_find(struct cache *cache, struct cache_place place, const struct name
 			.size = record->size,
 			.records = name_in(record) + record->name_length,
 			.ttls = (const uint16_t *)(const void *)record->bytes},
+		.in_demand = record->demand == DEMAND_MAX,
+		.record = record,
 	};
 	return true;
+}
+
+void cache_given(const struct cached *cached)
+{
+	struct record *record = cached->record;
+
+	if (record->heat < HEAT_MAX)
+		record->heat++;
+	if (record->demand < DEMAND_MAX)
+		record->demand++;
+}
+
+void cache_asked_ahead(const struct cached *cached)
+{
+	cached->record->ahead_seconds = 0;
 }
 
 /* --- Storing --- */
@@ -362,7 +381,9 @@ static void fill(struct record *record, const struct name *name, const struct ca
 
 	record->expires = cached->expires;
 	record->stale_seconds = cached->stale_seconds;
+	record->ahead_seconds = cached->ahead_seconds;
 	record->ask_policy = cached->ask_policy;
+	record->demand = 0;
 	record->rule = body->rule;
 	record->ede = body->ede;
 	record->rcode = body->rcode;

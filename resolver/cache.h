@@ -25,8 +25,13 @@ void cache_clear(struct cache *cache);
 struct cached {
 	struct mono expires;
 	uint16_t stale_seconds; /* for so long after that it may still be served, if need be */
+	uint16_t ahead_seconds; /* so long before it expires it may be asked for anew; 0: not */
 	bool ask_policy;        /* each time: what it says of the name changes, or is to be told */
 	struct msg_body body;
+
+	/* Of what was found: */
+	bool in_demand; /* it was given out several times since it was stored */
+	struct record *record;
 };
 
 /* Where a question is looked for. */
@@ -44,8 +49,14 @@ void cache_fetch(const struct cache *cache, struct cache_place place);
 
 /* What is kept for (name, type), expired or not; false: nothing is. It is valid until the next
  * cache_store(). */
-bool cache_find(struct cache *cache, struct cache_place place, const struct name *name,
+bool cache_find(const struct cache *cache, struct cache_place place, const struct name *name,
 	uint16_t type, struct cached *ret_cached);
+
+/* What was found is given out once more. */
+void cache_given(const struct cached *cached);
+
+/* What was found has no `ahead_seconds` any longer. */
+void cache_asked_ahead(const struct cached *cached);
 
 /* Keeps a copy, in the place of an older one. When the cache is full, what was not asked for in a
  * long time gives way. */

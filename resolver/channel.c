@@ -5,12 +5,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/base/buf.h"
 #include "src/base/fd.h"
 
-enum { BATCH = 64 };
-
-/* CHANNEL_OUT_MAX requests with what the kernel counts for each buffer of theirs, some 2300 bytes;
- * what it grants without privilege is usually just as much (net.core.wmem_max). */
+/* CHANNEL_OUT_MAX requests, in a message each, with what the kernel counts for its buffer, some
+ * 2300 bytes at most; what it grants without privilege is usually just as much (net.core.wmem_max).
+ */
 #define BUFFER_BYTES 212992
 
 /* One descriptor with its head, aligned for it. */
@@ -32,81 +32,157 @@ int channel_make(int *ret_keeper_end, int *ret_worker_end)
 	return 0;
 }
 
-int channel_send_request(struct channel *channel, const struct channel_request *request)
+/* --- Requests --- */
+
+/* The longest: a lease with all addresses. */
+#define REQUEST_MAX                                                                                \
+	(4 * sizeof(uint32_t) + sizeof(struct name) + CHANNEL_ADDRESSES_MAX * sizeof(struct inaddr))
+
+static void write_lease(struct writer *writer, const struct channel_request *request)
+{
+	uint32_t count = request->lease.count;
+
+	writer_u32(writer, request->lease.ttl);
+	writer_u32(writer, count);
+	writer_u8(writer, request->lease.name.length);
+	writer_bytes(writer, request->lease.name.wire, request->lease.name.length);
+	count = count < CHANNEL_ADDRESSES_MAX ? count : CHANNEL_ADDRESSES_MAX;
+	writer_bytes(writer, request->lease.addresses, count * sizeof(struct inaddr));
+}
+
+static void write_request(struct writer *writer, const struct channel_request *request)
+{
+	writer_u32(writer, request->op);
+	writer_u32(writer, request->ticket);
+	if (request->op == CHANNEL_LEASE) {
+		write_lease(writer, request);
+	} else {
+		writer_u32(writer, request->socket.upstream);
+		writer_u32(writer, request->socket.stream);
+	}
+}
+
+/* 0 or -EPROTO. */
+static int read_lease(struct reader *reader, struct channel_request *request)
+{
+	const uint8_t *wire, *addresses;
+
+	request->lease.ttl = reader_u32(reader);
+	request->lease.count = reader_u32(reader);
+	if (request->lease.count > CHANNEL_ADDRESSES_MAX)
+		return -EPROTO;
+	request->lease.name.length = reader_u8(reader);
+	wire = reader_bytes(reader, request->lease.name.length);
+	addresses = reader_bytes(reader, request->lease.count * sizeof(struct inaddr));
+	if (reader->failed)
+		return -EPROTO;
+	memcpy(request->lease.name.wire, wire, request->lease.name.length);
+	memcpy(request->lease.addresses, addresses, request->lease.count * sizeof(struct inaddr));
+	return 0;
+}
+
+static int read_request(struct reader *reader, struct channel_request *request)
+{
+	request->op = reader_u32(reader);
+	request->ticket = reader_u32(reader);
+	switch (request->op) {
+	case CHANNEL_LEASE:
+		return read_lease(reader, request);
+	case CHANNEL_SOCKET:
+		request->socket.upstream = reader_u32(reader);
+		request->socket.stream = reader_u32(reader);
+		return reader->failed ? -EPROTO : 0;
+	default:
+		return -EPROTO;
+	}
+}
+
+/* 0; -EAGAIN when there is no room for it; or -errno. */
+static int send_waiting(struct channel *channel)
 {
 	ssize_t sent;
 
-	if (channel->n_out >= CHANNEL_OUT_MAX)
-		return -EAGAIN;
+	if (channel->n_bytes == 0)
+		return 0;
 	do
-		sent = send(channel->fd, request, sizeof(*request), MSG_NOSIGNAL);
+		sent = send(channel->fd, channel->bytes, channel->n_bytes, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return -errno;
+	channel->n_bytes = 0;
+	return 0;
+}
+
+int channel_flush(struct channel *channel)
+{
+	int error = send_waiting(channel);
+
+	return error == -EAGAIN ? 0 : error;
+}
+
+int channel_send_request(struct channel *channel, const struct channel_request *request)
+{
+	struct writer writer;
+	int error = 0;
+
+	if (channel->n_out >= CHANNEL_OUT_MAX)
+		return -EAGAIN;
+	if (CHANNEL_BYTES - channel->n_bytes < REQUEST_MAX)
+		error = send_waiting(channel);
+	if (error)
+		return error;
+	writer = writer_over(channel->bytes, CHANNEL_BYTES);
+	writer.pos = channel->n_bytes;
+	write_request(&writer, request);
+	channel->n_bytes = writer.pos;
 	channel->n_out++;
 	return 0;
 }
 
-/* How many of the `count` messages received come before the end, where each read yields nothing. */
-static int count_requests(const struct mmsghdr *messages, unsigned count)
+/* The size of the next message, which may bring no descriptor: the kernel closes one for which
+ * there is no room. -EAGAIN when none waits, -EPIPE at the end, where each read yields nothing. */
+static ssize_t receive_message(int fd, void *bytes, size_t size)
 {
-	for (unsigned i = 0; i < count; i++) {
-		if (messages[i].msg_len == 0)
-			return i > 0 ? (int)i : -EPIPE;
-		if (messages[i].msg_len != sizeof(struct channel_request) ||
-			messages[i].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-			return -EPROTO;
-	}
-	return (int)count;
-}
+	struct iovec part = {bytes, size};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	ssize_t got;
 
-int channel_receive_requests(int keeper_end, struct channel_request *ret_requests, size_t count)
-{
-	struct mmsghdr messages[BATCH];
-	struct iovec parts[BATCH];
-	int received;
-
-	count = count < BATCH ? count : BATCH;
-	memset(messages, 0, count * sizeof(*messages));
-	for (size_t i = 0; i < count; i++) {
-		parts[i] = (struct iovec){&ret_requests[i], sizeof(ret_requests[i])};
-		messages[i].msg_hdr.msg_iov = &parts[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
 	do
-		received = recvmmsg(keeper_end, messages, (unsigned)count, MSG_DONTWAIT, NULL);
-	while (received < 0 && errno == EINTR);
-	if (received < 0 && errno == EAGAIN)
-		return 0;
-	if (received < 0)
+		got = recvmsg(fd, &message, MSG_DONTWAIT);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
 		return errno == ECONNRESET ? -EPIPE : -errno;
-	return count_requests(messages, (unsigned)received);
+	if (got == 0)
+		return -EPIPE;
+	return message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : got;
 }
+
+int channel_receive_requests(int keeper_end, struct channel_request *ret_requests)
+{
+	uint8_t bytes[CHANNEL_BYTES];
+	ssize_t size = receive_message(keeper_end, bytes, sizeof(bytes));
+	struct reader reader;
+	int count = 0;
+
+	if (size < 0)
+		return size == -EAGAIN ? 0 : (int)size;
+	reader = reader_over(bytes, (size_t)size);
+	while (reader_left(&reader) > 0)
+		if (count == CHANNEL_OUT_MAX || read_request(&reader, &ret_requests[count++]) != 0)
+			return -EPROTO;
+	return count;
+}
+
+/* --- Replies --- */
 
 int channel_send_replies(int keeper_end, const struct channel_reply *replies, size_t count)
 {
-	struct mmsghdr messages[BATCH];
-	struct iovec parts[BATCH];
+	ssize_t sent;
 
-	while (count > 0) {
-		size_t some = count < BATCH ? count : BATCH;
-		int sent;
-
-		memset(messages, 0, some * sizeof(*messages));
-		for (size_t i = 0; i < some; i++) {
-			parts[i] =
-				(struct iovec){(void *)(uintptr_t)&replies[i], sizeof(replies[i])};
-			messages[i].msg_hdr.msg_iov = &parts[i];
-			messages[i].msg_hdr.msg_iovlen = 1;
-		}
-		sent = sendmmsg(keeper_end, messages, (unsigned)some, MSG_NOSIGNAL);
-		if (sent < 0 && errno != EINTR)
-			return -errno;
-		sent = sent < 0 ? 0 : sent;
-		replies += sent;
-		count -= (size_t)sent;
-	}
-	return 0;
+	do
+		sent = send(keeper_end, replies, count * sizeof(*replies), MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
 }
 
 int channel_send_reply(int keeper_end, const struct channel_reply *reply, int passed)
@@ -141,11 +217,20 @@ static int take_passed(struct msghdr *message)
 	return passed;
 }
 
-int channel_receive_reply(struct channel *channel, struct channel_reply *ret_reply, int *ret_passed)
+/* Whether a message of that size, with or without a descriptor, is made up of replies. */
+static bool are_replies(const struct msghdr *message, ssize_t size, int passed)
 {
-	struct channel_reply reply;
+	if (size % (ssize_t)sizeof(struct channel_reply) != 0 || message->msg_flags & MSG_TRUNC)
+		return false;
+	return size == sizeof(struct channel_reply) ||
+	       (passed < 0 && !(message->msg_flags & MSG_CTRUNC));
+}
+
+/* The next message. 0 with its descriptor or -1, or -errno. */
+static int receive_replies(struct channel *channel, int *ret_passed)
+{
 	union passed control;
-	struct iovec part = {&reply, sizeof(reply)};
+	struct iovec part = {channel->replies, sizeof(channel->replies)};
 	struct msghdr message = {.msg_iov = &part,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
@@ -161,18 +246,36 @@ int channel_receive_reply(struct channel *channel, struct channel_reply *ret_rep
 	if (size == 0)
 		return -EPIPE;
 	passed = take_passed(&message);
-	if (size != sizeof(reply) || message.msg_flags & MSG_TRUNC) {
+	if (!are_replies(&message, size, passed)) {
 		fd_closep(&passed);
 		return -EPROTO;
 	}
 	/* Without a descriptor of its own to spare this process gets none (net/core/scm.c). */
 	if (message.msg_flags & MSG_CTRUNC) {
 		fd_closep(&passed);
-		reply.status = -EMFILE;
+		channel->replies[0].status = -EMFILE;
 	}
-	if (channel->n_out > 0 && reply.op != CHANNEL_FORGET)
+	channel->n_replies = (unsigned)((size_t)size / sizeof(channel->replies[0]));
+	channel->n_taken = 0;
+	*ret_passed = passed;
+	return 0;
+}
+
+unsigned channel_untaken(const struct channel *channel)
+{
+	return channel->n_replies - channel->n_taken;
+}
+
+int channel_receive_reply(struct channel *channel, struct channel_reply *ret_reply, int *ret_passed)
+{
+	int passed = -1;
+	int error = channel_untaken(channel) > 0 ? 0 : receive_replies(channel, &passed);
+
+	if (error)
+		return error;
+	*ret_reply = channel->replies[channel->n_taken++];
+	if (channel->n_out > 0 && ret_reply->op != CHANNEL_FORGET)
 		channel->n_out--;
-	*ret_reply = reply;
 	*ret_passed = passed;
 	return 0;
 }
@@ -189,21 +292,13 @@ static int send_message(int fd, const void *bytes, size_t size)
 	return sent < 0 ? -errno : 0;
 }
 
-/* Descriptors that come along are closed by the kernel: there is no room for them. */
-static int receive_message(int fd, void *bytes, size_t size)
+static int receive_whole(int fd, void *bytes, size_t size)
 {
-	struct iovec part = {bytes, size};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	ssize_t got;
+	ssize_t got = receive_message(fd, bytes, size);
 
-	do
-		got = recvmsg(fd, &message, MSG_DONTWAIT);
-	while (got < 0 && errno == EINTR);
 	if (got < 0)
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	if (got == 0)
-		return -EPIPE;
-	return (size_t)got != size || message.msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : 0;
+		return (int)got;
+	return (size_t)got == size ? 0 : -EPROTO;
 }
 
 int control_send_request(int parent_end, const struct control_request *request)
@@ -213,12 +308,12 @@ int control_send_request(int parent_end, const struct control_request *request)
 
 int control_receive_reply(int parent_end, struct control_reply *ret_reply)
 {
-	return receive_message(parent_end, ret_reply, sizeof(*ret_reply));
+	return receive_whole(parent_end, ret_reply, sizeof(*ret_reply));
 }
 
 int control_receive_request(int keeper_end, struct control_request *ret_request)
 {
-	return receive_message(keeper_end, ret_request, sizeof(*ret_request));
+	return receive_whole(keeper_end, ret_request, sizeof(*ret_request));
 }
 
 int control_send_reply(int keeper_end, const struct control_reply *reply)

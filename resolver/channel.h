@@ -9,9 +9,11 @@
 #include "src/base/name.h"
 
 /*
- * What a worker and the keeper say to each other over a SOCK_SEQPACKET pair. Each message has the
- * size of its struct, nothing else is accepted, and an unknown one ends the process that got it.
- * The keeper believes none of the contents: it looks the name up in the plan itself.
+ * What a worker and the keeper say to each other over a SOCK_SEQPACKET pair. A message holds as
+ * many requests, or replies, as there are at a time: one by one they would cost more than the
+ * leases themselves. One that is not made up of whole ones is not accepted, and an unknown one ends
+ * the process that got it. The keeper believes none of the contents: it looks the name up in the
+ * plan itself.
  */
 
 /* Requests a worker may have out at once: what both ends' buffers surely hold, so that the keeper
@@ -109,16 +111,19 @@ struct control_lease {
  * was rearranged, begin anew. -EOPNOTSUPP: this system does not tell connections (`flows`).
  * CONTROL_REVOKE and CONTROL_FLUSH answer when the kernel has acknowledged: then the addresses are
  * closed to new connections, the workers have been told to forget their answers, and `total` is how
- * many leases there were. Connections that are established go on: end them by the rule's mark, or
- * in conntrack. -errno: some may have been closed.
+ * many leases there were. Connections that are established go on after CONTROL_FLUSH;
+ * CONTROL_REVOKE has ended those to the addresses it closed, unless something else permits them.
+ * -errno: some may have been closed.
  */
 struct control_reply {
 	uint32_t op; /* the request's */
 	uint32_t ticket;
-	int32_t status;  /* 0 or -errno */
-	uint32_t count;  /* CONTROL_LIST: of `leases` */
-	uint64_t cursor; /* CONTROL_LIST: for the next page; 0: this was the last */
-	uint64_t total;  /* CONTROL_LIST, first page: leases on record; else those closed */
+	int32_t status;       /* 0 or -errno */
+	uint32_t count;       /* CONTROL_LIST: of `leases` */
+	uint64_t cursor;      /* CONTROL_LIST: for the next page; 0: this was the last */
+	uint64_t total;       /* CONTROL_LIST, first page: leases on record; else those closed */
+	uint64_t flows;       /* CONTROL_REVOKE: connections that were ended */
+	int32_t flows_status; /* CONTROL_REVOKE: 0, or why connections go on: -errno */
 	struct control_lease leases[CONTROL_LEASES];
 };
 
@@ -133,17 +138,30 @@ int control_receive_reply(int parent_end, struct control_reply *ret_reply);
 int control_receive_request(int keeper_end, struct control_request *ret_request);
 int control_send_reply(int keeper_end, const struct control_reply *reply);
 
-/* A worker's end: how many of its requests the keeper hasn't answered yet. */
+/* Of a message. */
+#define CHANNEL_BYTES 8192
+
+/* A worker's end. All zero but for `fd` at the start. */
 struct channel {
 	int fd;
-	unsigned n_out;
+	unsigned n_out;     /* requests that the keeper hasn't answered yet */
+	size_t n_bytes;     /* of the message that is not sent yet */
+	unsigned n_replies; /* of the message that was received last */
+	unsigned n_taken;   /* of these */
+	uint8_t bytes[CHANNEL_BYTES];
+	struct channel_reply replies[CHANNEL_OUT_MAX];
 };
 
 /* A channel: *ret_keeper_end and *ret_worker_end, neither of which ever blocks. 0 or -errno. */
 int channel_make(int *ret_keeper_end, int *ret_worker_end);
 
-/* 0; -EAGAIN when CHANNEL_OUT_MAX requests are out; or -errno. */
+/* Puts the request behind those that wait for channel_flush(). 0; -EAGAIN when CHANNEL_OUT_MAX
+ * requests are out; or -errno. */
 int channel_send_request(struct channel *channel, const struct channel_request *request);
+
+/* Sends what waits, to be called before each wait for replies. 0, also when it has to wait for
+ * longer because the keeper is behind; or -errno. */
+int channel_flush(struct channel *channel);
 
 /* The next reply, CHANNEL_FORGET included, and the descriptor that came with it, or -1. 0; -EAGAIN
  * when none waits; -EPIPE when the keeper is gone; -EPROTO for a message of another size. When this
@@ -151,12 +169,16 @@ int channel_send_request(struct channel *channel, const struct channel_request *
 int channel_receive_reply(
 	struct channel *channel, struct channel_reply *ret_reply, int *ret_passed);
 
-/* The requests that wait, at most `count` of them: how many, 0 for none; -EPIPE when the worker is
- * gone; -EPROTO when a message has another size than a request, or brings a descriptor. */
-int channel_receive_requests(int keeper_end, struct channel_request *ret_requests, size_t count);
+/* How many replies were received with others and not taken yet: `fd` does not tell of them. */
+unsigned channel_untaken(const struct channel *channel);
 
-/* All of them at once, which fit as long as the worker has no more than CHANNEL_OUT_MAX out. 0 or
- * -errno: then some may have been sent. */
+/* The requests of the next message, CHANNEL_OUT_MAX at most: how many, 0 when none waits; -EPIPE
+ * when the worker is gone; -EPROTO when they are malformed, or bring a descriptor. Of a lease's
+ * addresses only as many as it has are set. */
+int channel_receive_requests(int keeper_end, struct channel_request *ret_requests);
+
+/* All of them at once, CHANNEL_OUT_MAX at most, which fit as long as the worker has no more out. 0
+ * or -errno: then none was sent. */
 int channel_send_replies(int keeper_end, const struct channel_reply *replies, size_t count);
 
 /* With `passed`, a descriptor that stays the caller's, unless it is negative. 0 or -errno. */

@@ -13,6 +13,7 @@
 
 #include "resolver/channel.h"
 #include "resolver/keeper.h"
+#include "resolver/namering.h"
 #include "resolver/worker.h"
 #include "src/base/fd.h"
 
@@ -44,6 +45,7 @@ struct crew {
 	int leash_end;  /* the children's */
 	int control;    /* what the keeper is asked by */
 	int control_end;
+	struct counter_pages *counters;
 	unsigned n_ready;
 	pid_t keeper; /* 0: has ended, or never was */
 	unsigned n_workers;
@@ -118,12 +120,14 @@ static struct confine confinement(const struct crew *crew, bool keep_net_admin)
 
 static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 {
-	int fds[CREW_WORKERS_MAX + 3];
+	int fds[CREW_WORKERS_MAX + 4];
 	struct keeper_config config = {
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, true),
 		.mark = crew->config.mark,
+		.porter = crew->config.porter,
 		.destinations_key = crew->config.destinations_key,
+		.names = crew->config.names,
 		.alone = crew->config.alone,
 		.channels = crew->keeper_ends,
 		.n_channels = crew->config.workers,
@@ -136,7 +140,8 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 	fds[config.n_channels] = config.ready;
 	fds[config.n_channels + 1] = config.leash;
 	fds[config.n_channels + 2] = config.control;
-	start_child(crew, "keeper", fds, config.n_channels + 3);
+	fds[config.n_channels + 3] = config.porter;
+	start_child(crew, "keeper", fds, config.n_channels + (config.porter > 0 ? 4 : 3));
 	_exit(keeper_run(&config));
 }
 
@@ -152,6 +157,7 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 		.anchors = crew->config.anchors,
 		.cache_bytes = crew->config.cache_bytes,
 		.cookie_key = crew->config.cookie_key,
+		.counters = counters_of(crew->counters, number),
 		.confine = confinement(crew, false),
 		.channel = crew->worker_ends[number],
 		.udp = listeners_udp(listeners, number),
@@ -164,6 +170,8 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 
 	if (!fds)
 		_exit(1);
+	/* Names of leases are the keepers' to write. */
+	namering_free(crew->config.names);
 	snprintf(role, sizeof(role), "worker %u", number);
 	memcpy(fds, config.udp, n_sockets * sizeof(*fds));
 	memcpy(fds + n_sockets, config.tcp, n_sockets * sizeof(*fds));
@@ -206,6 +214,8 @@ static int make_crew(const struct crew_config *config, struct mono now, struct c
 		error = make_pipe(&crew->leash_end, &crew->leash);
 	if (!error)
 		error = channel_make(&crew->control_end, &crew->control);
+	if (!error)
+		error = counters_new(config->workers, &crew->counters);
 	for (unsigned i = 0; i < config->workers && !error; i++)
 		error = channel_make(&crew->keeper_ends[i], &crew->worker_ends[i]);
 	if (error)
@@ -249,6 +259,7 @@ void crew_free(struct crew *crew)
 	fd_closep(&crew->leash_end);
 	fd_closep(&crew->control);
 	fd_closep(&crew->control_end);
+	counters_free(crew->counters);
 	for (unsigned i = 0; i < CREW_WORKERS_MAX; i++) {
 		fd_closep(&crew->keeper_ends[i]);
 		fd_closep(&crew->worker_ends[i]);
@@ -269,6 +280,11 @@ int crew_control(const struct crew *crew)
 enum crew_state crew_state(const struct crew *crew)
 {
 	return crew->state;
+}
+
+void crew_count(const struct crew *crew, struct counter_sums *sums)
+{
+	counters_sum(crew->counters, sums);
 }
 
 struct mono crew_since(const struct crew *crew)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "resolver/counters.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "rules/compile.h"
@@ -18,6 +19,7 @@
 struct crew;
 
 struct anchors;
+struct namering;
 struct tls_trust;
 
 #define CREW_WORKERS_MAX 64
@@ -30,11 +32,13 @@ struct crew_config {
 	struct hash_key cookie_key;       /* of DNS cookies */
 	struct tls_trust *trust;          /* see resolver/tls.h */
 	struct hash_key destinations_key; /* see struct sets_config */
+	struct namering *names;           /* the same; made before, so that it is shared */
 	const struct listeners *listeners;
 	unsigned workers;
 	uid_t uid;
 	gid_t gid;
 	uint32_t mark; /* of the sockets to upstream servers; not 0 */
+	int porter;    /* where these come from instead (src/kernel/porter.h); 0: there is none */
 	bool alone;    /* no other crew is still at work on the same table */
 	const char *program;
 	enum log_level log_level;
@@ -62,6 +66,9 @@ void crew_advance(struct crew *crew);
 int crew_control(const struct crew *crew);
 
 enum crew_state crew_state(const struct crew *crew);
+
+/* Adds what its workers have counted so far. */
+void crew_count(const struct crew *crew, struct counter_sums *sums);
 
 /* When it was started. */
 struct mono crew_since(const struct crew *crew);

@@ -6,13 +6,9 @@
 #include <string.h>
 
 #include "resolver/answer.h"
-#include "resolver/cache.h"
+#include "resolver/engine-own.h"
 #include "resolver/filter.h"
-#include "resolver/grant.h"
-#include "resolver/msg.h"
-#include "resolver/pending.h"
-#include "resolver/prove.h"
-#include "resolver/upstream.h"
+#include "resolver/judging.h"
 
 /*
  * Theory of operation
@@ -20,13 +16,21 @@
  * A query is read, judged, and then either answered at once (a refusal, a cached answer) or it
  * waits for the question's answer together with all who ask the same: resolve -> ask -> answer ->
  * lease -> finish. Each step ends the call; the next one comes with the completion it waits for, or
- * with its time-out. Whatever goes wrong ends in finish() with SERVFAIL and an Extended Error.
+ * with its time-out. Whatever goes wrong ends there too, with SERVFAIL and an Extended Error.
  *
- * An answer with addresses that need a lease leaves in one place, finish_leased(), and enters the
- * cache there too: both after the keeper's acknowledgement and for no longer than the lease. So a
- * cached answer needs no question to the keeper: it expires first. Addresses that are reachable
- * anyway need none (a denylist's, mostly): an answer of nothing else leaves in finish_open(), for
- * as long as a lease could last at most.
+ * An answer with addresses that need a lease leaves in one place, engine_finish_leased(), and
+ * enters the cache there too: both after the keeper's acknowledgement and for no longer than the
+ * lease. So a cached answer needs no question to the keeper: it expires first. Addresses that are
+ * reachable anyway need none (a denylist's, mostly): an answer of nothing else leaves in
+ * engine_finish_open(), for as long as a lease could last at most.
+ *
+ * A name in demand is asked for anew before its answer ends, so that nobody waits: when a query for
+ * it comes in the last tenth of the answer's time, at least the last two seconds, and is not the
+ * first or second since the answer came. The client has the old answer at once; the question goes
+ * the way of any other, at its price in the wildcards' accounts, and nobody waits for it. So the
+ * questions for a name grow by a tenth, or by a third for the shortest TTL that this is done for;
+ * and it takes clients' queries to lead to any. It is tried once for an answer. If it fails in
+ * whatever way, the old answer holds to its end, and then clients wait as they would have.
  *
  * When no server answers, what expired is served as long as a lease, which outlasts the TTL by its
  * grace, still covers it; a failure is remembered for some seconds.
@@ -42,48 +46,6 @@
  */
 
 #define CACHE_BYTES_DEFAULT ((size_t)16 << 20)
-#define FAILURE_SECONDS 5
-#define STALE_TTL 30        /* RFC 8767 section 5 */
-#define STALE_SECONDS 43200 /* at most, for answers without a lease */
-
-/* A message of a batch that is being worked on. */
-struct turn {
-	enum msg_status status;
-	enum rcode rcode;
-	struct cache_place place;
-	struct msg_query query;
-};
-
-struct engine {
-	struct compiled compiled;
-	const struct dns_policy *dns;
-	struct grants *grants;
-	struct guard *guard;
-	struct engine_io io;
-	struct cache *cache;
-	struct pending_table *pending;
-	struct upstream *upstream;
-	struct prover *prover;
-	struct hash_key cookie_key;
-	struct turn turns[ENGINE_BATCH];
-	struct msg_layout layout;
-	uint8_t laid_out[MSG_MAX];
-	uint8_t reply[MSG_MAX];
-};
-
-/* The time that entries expire by. */
-static int64_t time_of(const struct engine *engine)
-{
-	return grants_expire(engine->grants) ? engine->io.time(engine->io.context) : 0;
-}
-
-static void send_reply(struct engine *engine, const struct client *client,
-	const struct msg_context *context, const struct answer *answer, uint32_t ttl)
-{
-	size_t size = msg_write_reply(context, answer, ttl, engine->reply);
-
-	engine->io.reply(engine->io.context, client, engine->reply, size);
-}
 
 /* Writes the reply to a message that is answered at once. */
 static void reply_now(struct engine_message *message, const struct msg_context *context,
@@ -98,162 +60,6 @@ static void reply_empty(struct engine_message *message, const struct msg_context
 	struct answer_buffer buffer;
 
 	reply_now(message, context, answer_empty(&buffer, rcode, ede, rule));
-}
-
-/* Whether the policy is to be asked each time the name is answered from the cache: by then entries
- * may have expired, and what is only observed is told each time. */
-static bool asks_policy(const struct engine *engine, const struct name *name)
-{
-	struct match_result result;
-
-	if (grants_expire(engine->grants))
-		return true;
-	return grants_name(engine->grants, name, 0, &result) && filter_observes(&result);
-}
-
-/* Keeps an answer for `ttl` seconds, and for `stale` ones more in case of need. */
-static void keep_answer(struct engine *engine, const struct pending *pending,
-	const struct answer *answer, uint32_t ttl, uint16_t stale, struct mono now)
-{
-	struct cached cached = {
-		.expires = mono_add(now, duration_seconds(ttl)), .stale_seconds = stale};
-
-	if (ttl == 0 || msg_lay_out(answer, &pending->name, engine->laid_out, &engine->layout) != 0)
-		return;
-	cached.ask_policy = asks_policy(engine, &pending->name);
-	cached.body = engine->layout.body;
-	cache_store(engine->cache, &pending->name, pending->type, &cached);
-}
-
-static void keep(struct engine *engine, const struct pending *pending, uint32_t ttl, uint16_t stale,
-	struct mono now)
-{
-	keep_answer(engine, pending, pending->answer, ttl, stale, now);
-}
-
-/* That no server answered, or none with what validates: whoever asks again at once is told so
- * (RFC 9520 section 3.2). */
-static void keep_failure(struct engine *engine, const struct pending *pending, enum ede ede,
-	const char *rule, struct mono now)
-{
-	struct answer_buffer buffer;
-
-	keep_answer(engine, pending, answer_empty(&buffer, RCODE_SERVFAIL, ede, rule),
-		FAILURE_SECONDS, 0, now);
-}
-
-/* Answers all who wait for the question, and forgets it. */
-static void finish(
-	struct engine *engine, struct pending *pending, const struct answer *answer, uint32_t ttl)
-{
-	const struct waiter *waiter;
-
-	while ((waiter = pending_pop(engine->pending, pending)))
-		send_reply(engine, &waiter->client, &waiter->context, answer, ttl);
-	pending_remove(engine->pending, pending);
-}
-
-static void finish_failed(
-	struct engine *engine, struct pending *pending, enum ede ede, const char *rule)
-{
-	struct answer_buffer buffer;
-
-	finish(engine, pending, answer_empty(&buffer, RCODE_SERVFAIL, ede, rule), 0);
-}
-
-/* As the policy has names refused. */
-static void finish_refused(struct engine *engine, struct pending *pending, const char *rule)
-{
-	struct answer_buffer buffer;
-
-	finish(engine, pending, filter_refuse(engine->dns, rule, &buffer), 0);
-}
-
-static void finish_negative(struct engine *engine, struct pending *pending, struct mono now)
-{
-	keep(engine, pending, pending->ttl, 0, now);
-	finish(engine, pending, pending->answer, pending->ttl);
-}
-
-/* None of the addresses needs a lease. */
-static void finish_open(struct engine *engine, struct pending *pending, struct mono now)
-{
-	keep(engine, pending, pending->ttl, grants_expire(engine->grants) ? 0 : STALE_SECONDS, now);
-	finish(engine, pending, pending->answer, pending->ttl);
-}
-
-/* For how long a lease of so much time outlasts a TTL. */
-static uint16_t stale_seconds(int64_t left_ms, uint32_t ttl)
-{
-	int64_t seconds = (left_ms - 1) / 1000 - ttl;
-
-	return seconds < 0 ? 0 : seconds > STALE_SECONDS ? STALE_SECONDS : (uint16_t)seconds;
-}
-
-/*
- * Answers all who wait with what expired (RFC 8767), if that is still covered by a lease, or needs
- * none. It is not tried to do better again before the TTL ends that they are given.
- */
-static bool finish_stale(struct engine *engine, struct pending *pending, struct mono now)
-{
-	struct cache_place place = cache_place(engine->cache, &pending->name, pending->type);
-	const struct waiter *waiter;
-	struct cached cached;
-	int64_t left;
-
-	if (!cache_find(engine->cache, place, &pending->name, pending->type, &cached))
-		return false;
-	left = mono_between(now, mono_add(cached.expires, duration_seconds(cached.stale_seconds)))
-		       .ms /
-	       1000;
-	if (cached.stale_seconds == 0 || left <= 0)
-		return false;
-	uint32_t ttl = left < STALE_TTL ? (uint32_t)left : STALE_TTL;
-	/* What is stored anew must not lie in the cache. */
-	memcpy(engine->laid_out, cached.body.records, cached.body.size);
-	memcpy(engine->layout.ttls, cached.body.ttls, cached.body.n_ttls * sizeof(uint16_t));
-	cached.body.records = engine->laid_out;
-	cached.body.ttls = engine->layout.ttls;
-	cached.body.ede = EDE_STALE;
-	cached.body.rule = NULL;
-	cached.expires = mono_add(now, duration_seconds(ttl));
-	cached.stale_seconds = (uint16_t)(left - ttl);
-	cache_store(engine->cache, &pending->name, pending->type, &cached);
-	while ((waiter = pending_pop(engine->pending, pending)))
-		engine->io.reply(engine->io.context, &waiter->client, engine->reply,
-			msg_write_body(&waiter->context, &cached.body, ttl, engine->reply));
-	pending_remove(engine->pending, pending);
-	return true;
-}
-
-/*
- * The keeper acknowledged a lease that began no earlier than `since` and lasts `seconds`: the
- * answer may leave, for a TTL that ends before it does, and is no longer than the lease less the
- * grace.
- */
-static void finish_leased(
-	struct engine *engine, struct pending *pending, uint32_t seconds, struct mono now)
-{
-	struct mono until = mono_add(pending->since, duration_seconds(seconds));
-	int64_t left_ms = mono_between(now, until).ms;
-	int64_t most = seconds - engine->dns->grace.ms / 1000;
-	uint32_t ttl = pending->ttl;
-
-	if (left_ms <= 0) {
-		finish_failed(engine, pending, EDE_NOT_READY, "lease");
-		return;
-	}
-	for (unsigned i = 0; i < pending->answer->n_addresses; i++) {
-		struct inaddr address = answer_address(pending->answer, i);
-
-		guard_opened(engine->guard, &address, &pending->name, until);
-	}
-	if (most > (left_ms - 1) / 1000)
-		most = (left_ms - 1) / 1000;
-	if (ttl > most)
-		ttl = most > 0 ? (uint32_t)most : 0;
-	keep(engine, pending, ttl, stale_seconds(left_ms, ttl), now);
-	finish(engine, pending, pending->answer, ttl);
 }
 
 /* Asks the keeper to open those of the answer's addresses that need it. */
@@ -272,7 +78,7 @@ static void lease(struct engine *engine, struct pending *pending, struct mono no
 	memcpy(request.lease.addresses, leases->addresses,
 		leases->count * sizeof(leases->addresses[0]));
 	if (engine->io.lease(engine->io.context, &request) != 0)
-		finish_failed(engine, pending, EDE_NOT_READY, "lease");
+		engine_finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
 
 /* An answer is known: addresses may need a lease first. */
@@ -281,7 +87,7 @@ static void answered(struct engine *engine, struct pending *pending, struct mono
 	uint32_t longest = (uint32_t)(engine->dns->max_lease.ms / 1000);
 
 	if (answer_is_negative(pending->answer)) {
-		finish_negative(engine, pending, now);
+		engine_finish_negative(engine, pending, now);
 		return;
 	}
 	if (pending->ttl > longest)
@@ -289,69 +95,18 @@ static void answered(struct engine *engine, struct pending *pending, struct mono
 	if (pending->buffer.leases.count > 0)
 		lease(engine, pending, now);
 	else
-		finish_open(engine, pending, now);
+		engine_finish_open(engine, pending, now);
 }
 
-/* What is to be known of a name to judge its addresses. */
-struct judging {
-	const struct engine *engine;
-	const struct embedded_host *host;
-	int64_t time;
-	struct match_result result;
-};
-
-static bool permits(
-	void *context, const struct inaddr *address, bool *ret_leased, const char **ret_rule)
+/* For the answers to a name; with what the policy says of it still to be filled in. */
+static struct judging judging_of(const struct engine *engine, const struct embedded_host *host)
 {
-	struct judging *judging = context;
-	const struct grants *grants = judging->engine->grants;
-	struct grant grant;
-
-	if (!grants_address(
-		    grants, &judging->result, judging->host, address, judging->time, &grant)) {
-		*ret_rule = grants_refusal(grants, &judging->result, address);
-		return false;
-	}
-	*ret_leased = grant.n_leases > 0;
-	return true;
-}
-
-static bool permits_name(void *context, const struct name *name)
-{
-	const struct judging *judging = context;
-	struct match_result result;
-
-	return grants_name(judging->engine->grants, name, judging->time, &result);
-}
-
-static bool permits_port(void *context, uint16_t port)
-{
-	static const enum protocol protocols[] = {PROTOCOL_TCP, PROTOCOL_UDP};
-	const struct judging *judging = context;
-	const struct plan *plan = judging->engine->compiled.plan;
-
-	for (size_t i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++) {
-		unsigned group = (unsigned)plan->n_groups;
-
-		plan_find_group(plan, protocols[i], port, &group);
-		if (judging->result.groups[group].verdict != VERDICT_REFUSE)
-			return true;
-	}
-	return false;
-}
-
-/* The rule by which a name that was permitted when it was asked for is refused after all: since
- * then its entry expired, or its answer leads to a name that is denied. NULL: it is not. */
-static const char *refused_after_all(
-	const struct engine *engine, const struct judging *judging, const struct answer *answer)
-{
-	const char *rule = judging->result.answered ? NULL : judging->result.rule;
-	struct name target;
-	size_t at = 0;
-
-	while (!rule && answer_next_alias(answer, &at, &target))
-		rule = grants_alias(engine->grants, &judging->result, &target);
-	return rule;
+	return (struct judging){
+		.grants = engine->grants,
+		.plan = engine->compiled.plan,
+		.host = host,
+		.time = engine_time(engine),
+	};
 }
 
 /* Reads what an upstream sent to `pending`. */
@@ -359,8 +114,8 @@ static enum answer_status on_read(
 	void *context, struct pending *pending, const uint8_t *bytes, size_t size, struct mono now)
 {
 	struct engine *engine = context;
-	struct judging judging = {.engine = engine, .time = time_of(engine)};
-	const struct answer_judge judge = {&judging, permits, permits_name, permits_port};
+	struct judging judging = judging_of(engine, NULL);
+	const struct answer_judge judge = judging_judge(&judging);
 	enum answer_status status;
 	const char *rule;
 
@@ -371,7 +126,7 @@ static enum answer_status on_read(
 		&pending->answer, &pending->ttl);
 	if (status != ANSWER_READY)
 		return status;
-	rule = refused_after_all(engine, &judging, pending->answer);
+	rule = judging_refusal(&judging, pending->answer);
 	if (rule) {
 		pending->answer = filter_refuse(engine->dns, rule, &pending->buffer);
 		pending->ttl = 0;
@@ -392,9 +147,9 @@ static void finish_guarded(
 	struct engine *engine, struct pending *pending, const struct guard_finding *finding)
 {
 	if (finding->passing)
-		finish_failed(engine, pending, EDE_OTHER, finding->rule);
+		engine_finish_failed(engine, pending, EDE_OTHER, finding->rule);
 	else
-		finish_refused(engine, pending, finding->rule);
+		engine_finish_refused(engine, pending, finding->rule);
 }
 
 /* The answer goes on, if the wildcards the name falls under have that much left. */
@@ -403,7 +158,7 @@ static void pass(struct engine *engine, struct pending *pending, struct mono now
 	struct match_result result;
 	struct guard_finding finding;
 
-	grants_name(engine->grants, &pending->name, time_of(engine), &result);
+	grants_name(engine->grants, &pending->name, engine_time(engine), &result);
 	finding = guard_answer(
 		engine->guard, &pending->name, &result, answer_told(pending->answer), now);
 	tell(engine, &pending->name, &finding);
@@ -424,7 +179,7 @@ static void on_answered(void *context, struct pending *pending, struct mono now)
 	else if (pending->proof)
 		prover_begin(engine->prover, pending, now);
 	else
-		finish_failed(engine, pending, EDE_NOT_READY, "busy");
+		engine_finish_failed(engine, pending, EDE_NOT_READY, "busy");
 }
 
 /* Whether what was proved is what the answer says: both were read from one message. */
@@ -442,8 +197,7 @@ static bool is_same(const struct pending *pending, const struct validate_verdict
 static void on_unproved(
 	void *context, struct pending *pending, enum ede ede, const char *rule, struct mono now)
 {
-	keep_failure(context, pending, ede, rule, now);
-	finish_failed(context, pending, ede, rule);
+	engine_finish_unproved(context, pending, ede, rule, now);
 }
 
 static void on_proved(void *context, struct pending *pending,
@@ -472,20 +226,17 @@ static void on_failed(
 		prover_failed(engine->prover, pending, now);
 		return;
 	}
-	if (finish_stale(engine, pending, now))
-		return;
-	keep_failure(engine, pending, EDE_CACHED_ERROR, rule, now);
-	finish_failed(engine, pending, ede, rule);
+	engine_finish_unanswered(engine, pending, ede, rule, now);
 }
 
 /* The policy's own addresses for a name ([dns.hosts]). */
 static void answer_embedded(struct engine *engine, struct pending *pending,
 	const struct embedded_host *host, const struct match_result *result, struct mono now)
 {
-	struct judging judging = {
-		.engine = engine, .host = host, .time = time_of(engine), .result = *result};
-	const struct answer_judge judge = {&judging, permits, permits_name, permits_port};
+	struct judging judging = judging_of(engine, host);
+	const struct answer_judge judge = judging_judge(&judging);
 
+	judging.result = *result;
 	pending->answer = answer_of_addresses(
 		&pending->buffer, pending->type, host->addresses, host->n_addresses, &judge);
 	pending->ttl = (uint32_t)(engine->dns->min_lease.ms / 1000);
@@ -514,7 +265,7 @@ static void resolve(struct engine *engine, struct pending *pending,
 	if (host)
 		answer_embedded(engine, pending, host, result, now);
 	else if (engine->dns->n_upstream == 0)
-		finish_failed(engine, pending, EDE_NO_REACHABLE_AUTHORITY, "no-upstream");
+		engine_finish_failed(engine, pending, EDE_NO_REACHABLE_AUTHORITY, "no-upstream");
 	else
 		ask_first(engine, pending, result, now);
 }
@@ -531,6 +282,7 @@ static void wait_for_answer(struct engine *engine, struct engine_message *messag
 	if (!pending || !pending_wait(engine->pending, pending, message->client, &query->context)) {
 		if (first && pending)
 			pending_remove(engine->pending, pending);
+		counters_add(engine->counters, COUNTER_FAILED, 1);
 		reply_empty(message, &query->context, RCODE_SERVFAIL, EDE_NOT_READY, "busy");
 		return;
 	}
@@ -538,19 +290,44 @@ static void wait_for_answer(struct engine *engine, struct engine_message *messag
 		resolve(engine, pending, result, now);
 }
 
+/* Asks anew for what has just been answered from the cache; once for each answer. */
+static void ask_ahead(struct engine *engine, const struct turn *turn, const struct cached *cached,
+	struct mono now)
+{
+	const struct msg_query *query = &turn->query;
+	struct match_result result;
+	struct pending *pending;
+
+	if (pending_is_busy(engine->pending))
+		return;
+	cache_asked_ahead(cached);
+	if (pending_find(engine->pending, &query->name, query->type) ||
+		!grants_name(engine->grants, &query->name, engine_time(engine), &result))
+		return;
+	pending = pending_add(engine->pending, &query->name, query->type);
+	if (pending)
+		resolve(engine, pending, &result, now);
+}
+
 /* Answers from the cache, if that needs the policy to be asked only when it was. */
 static bool serve_cached(struct engine *engine, struct engine_message *message,
 	const struct turn *turn, bool policy_asked, struct mono now)
 {
 	const struct msg_query *query = &turn->query;
+	struct duration left;
 	struct cached cached;
 
 	if (query->class != RRCLASS_IN ||
 		!cache_find(engine->cache, turn->place, &query->name, query->type, &cached) ||
 		!mono_before(now, cached.expires) || (cached.ask_policy && !policy_asked))
 		return false;
-	message->reply_size = msg_write_body(&query->context, &cached.body,
-		(uint32_t)(mono_between(now, cached.expires).ms / 1000), message->reply);
+	cache_given(&cached);
+	left = mono_between(now, cached.expires);
+	message->reply_size = msg_write_body(
+		&query->context, &cached.body, (uint32_t)(left.ms / 1000), message->reply);
+	counters_add(engine->counters, COUNTER_CACHED, 1);
+	if (cached.in_demand && left.ms <= (int64_t)cached.ahead_seconds * 1000)
+		ask_ahead(engine, turn, &cached, now);
 	return true;
 }
 
@@ -564,8 +341,9 @@ static void judge(struct engine *engine, struct engine_message *message, const s
 	struct answer_buffer buffer;
 	const struct answer *answer;
 
-	answer = filter_query(engine->grants, &from, query, time_of(engine), &buffer, &result);
+	answer = filter_query(engine->grants, &from, query, engine_time(engine), &buffer, &result);
 	if (answer) {
+		engine_count_answer(engine, answer, COUNTER_LOCAL);
 		reply_now(message, &query->context, answer);
 		return;
 	}
@@ -608,13 +386,12 @@ static bool is_within_share(struct engine *engine, const struct client *client, 
 	return guard_client(engine->guard, &from.address, now);
 }
 
-static void serve(struct engine *engine, struct engine_message *message, const struct turn *turn,
-	struct mono now)
+/* Whether the query goes on; else it has been answered. */
+static bool is_admitted(struct engine *engine, struct engine_message *message,
+	const struct turn *turn, struct mono now)
 {
 	const struct msg_context *context = &turn->query.context;
 
-	if (turn->status == MSG_IGNORE)
-		return;
 	if (turn->status == MSG_ERROR)
 		reply_empty(message, context, turn->rcode, EDE_NONE, NULL);
 	else if (!guard_query(engine->guard, now))
@@ -622,7 +399,18 @@ static void serve(struct engine *engine, struct engine_message *message, const s
 	else if (!is_within_share(engine, message->client, now))
 		reply_empty(
 			message, context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries-per-client");
-	else if (!serve_cached(engine, message, turn, false, now))
+	else
+		return true;
+	counters_add(engine->counters, COUNTER_FAILED, 1);
+	return false;
+}
+
+static void serve(struct engine *engine, struct engine_message *message, const struct turn *turn,
+	struct mono now)
+{
+	if (turn->status == MSG_IGNORE || !is_admitted(engine, message, turn, now))
+		return;
+	if (!serve_cached(engine, message, turn, false, now))
 		judge(engine, message, turn, now);
 }
 
@@ -630,9 +418,13 @@ void engine_queries(
 	struct engine *engine, struct engine_message *messages, unsigned count, struct mono now)
 {
 	struct turn *turns = engine->turns;
+	unsigned n_ignored = 0;
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		begin(engine, &messages[i], &turns[i]);
+		n_ignored += turns[i].status == MSG_IGNORE;
+	}
+	counters_add(engine->counters, COUNTER_QUERIES, count - n_ignored);
 	for (unsigned i = 0; i < count; i++)
 		if (turns[i].status == MSG_QUERY)
 			cache_fetch(engine->cache, turns[i].place);
@@ -683,11 +475,11 @@ void engine_leased(struct engine *engine, const struct channel_reply *reply, str
 		return;
 	if (reply->status == 0 &&
 		answer_keep_opened(pending->answer, &pending->buffer.leases, reply->opened))
-		finish_leased(engine, pending, reply->seconds, now);
+		engine_finish_leased(engine, pending, reply->seconds, now);
 	else if (reply->status == -EDQUOT)
-		finish_refused(engine, pending, "budget-destinations");
+		engine_finish_refused(engine, pending, "budget-destinations");
 	else
-		finish_failed(engine, pending, EDE_NOT_READY, "lease");
+		engine_finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
 
 void engine_forget(struct engine *engine)
@@ -698,7 +490,7 @@ void engine_forget(struct engine *engine)
 static void timed_out(struct engine *engine, struct pending *pending, struct mono now)
 {
 	if (pending->state == PENDING_LEASE)
-		finish_failed(engine, pending, EDE_NOT_READY, "lease");
+		engine_finish_failed(engine, pending, EDE_NOT_READY, "lease");
 	else if (pending->state == PENDING_PROOF)
 		prover_timed_out(engine->prover, pending, now);
 	else
@@ -733,6 +525,7 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine)
 	engine->guard = config->guard;
 	engine->io = config->io;
 	engine->cookie_key = config->cookie_key;
+	engine->counters = config->counters ? config->counters : &engine->unread;
 	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
 	int error = cache_new(bytes, &config->key, &engine->cache);
 	if (!error)

@@ -22,6 +22,7 @@
 struct engine;
 
 struct anchors;
+struct counters;
 
 /* Who asked, as the caller of engine_query() knows it; carried along and handed back with the
  * reply. */
@@ -104,6 +105,7 @@ struct engine_config {
 	struct hash_key key;
 	struct hash_key cookie_key; /* the same in all workers */
 	struct engine_io io;
+	struct counters *counters;     /* NULL: nobody reads them */
 	const struct anchors *anchors; /* for DNSSEC: see resolver/anchor.h; NULL: none */
 	size_t cache_bytes;            /* 0: the default, 16 MiB */
 };

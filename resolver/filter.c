@@ -8,7 +8,7 @@
  *
  * Of a permitted name there are the types that [dns] types names, and nothing else.
  *
- * Special names (special.c) come first, but for those that the policy names.
+ * Special names (rules/special-names.c) come first, but for those that the policy names.
  */
 
 static bool is_searched(const struct dns_policy *dns, const struct name *name)
@@ -33,13 +33,8 @@ static const struct answer *answer_special(const struct grants *grants,
 	const struct match_result *result, struct answer_buffer *buffer)
 {
 	const struct special *special = special_find(&query->name);
-	struct name top;
 
-	if (!special)
-		return NULL;
-	top = special_name(special);
-	if (special_yields(special) && result->answered &&
-		grants_mentions(grants, &query->name, result, &top))
+	if (!special || (result->answered && grants_leave(grants, special, &query->name, result)))
 		return NULL;
 	return special_answer(special, from, &query->name, query->type, buffer);
 }

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 
 #include "rules/class.h"
-#include "rules/host.h"
 
 struct grants {
 	struct compiled compiled;
@@ -196,23 +195,8 @@ bool grants_name(const struct grants *grants, const struct name *name, int64_t t
 	return ret_result->answered;
 }
 
-/* Whether the entry has a wildcard at or below `above` that the name is below. */
-static bool has_wildcard_below(
-	const struct entry *entry, const struct name *name, const struct name *above)
-{
-	for (size_t i = 0; i < entry->n_hosts; i++) {
-		const struct host *host = &entry->hosts[i];
-		struct name suffix = host_suffix(host->kind, host->wire, host->length);
-
-		if (name_is_below(&suffix, above) &&
-			host_matches(host->kind, host->wire, host->length, name))
-			return true;
-	}
-	return false;
-}
-
-bool grants_mentions(const struct grants *grants, const struct name *name,
-	const struct match_result *result, const struct name *above)
+bool grants_leave(const struct grants *grants, const struct special *special,
+	const struct name *name, const struct match_result *result)
 {
 	for (unsigned i = 0; i <= result->n_groups; i++) {
 		const struct match_ports *ports = &result->groups[i];
@@ -223,8 +207,8 @@ bool grants_mentions(const struct grants *grants, const struct name *name,
 
 			if (ports->verdict == VERDICT_REFUSE || winner == MATCH_NONE)
 				continue;
-			if (!(ports->wild & 1u << j) ||
-				has_wildcard_below(layer->entries[winner].entry, name, above))
+			if (special_yields(special, layer->entries[winner].entry, name,
+				    ports->wild & 1u << j))
 				return true;
 		}
 	}

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "rules/compile.h"
+#include "rules/special-names.h"
 
 /*
  * What the policy grants to names and to the addresses of their answers. The worker asks to know
@@ -29,10 +30,9 @@ bool grants_expire(const struct grants *grants);
 bool grants_name(const struct grants *grants, const struct name *name, int64_t time,
 	struct match_result *ret_result);
 
-/* Whether an entry that permits the name, which `result` is of, says that name, or has it by a
- * wildcard at or below `above`. */
-bool grants_mentions(const struct grants *grants, const struct name *name,
-	const struct match_result *result, const struct name *above);
+/* Whether some entry permits the name, which `result` is of, and the special name yields to it. */
+bool grants_leave(const struct grants *grants, const struct special *special,
+	const struct name *name, const struct match_result *result);
 
 /* Whether answers for the name that `result` is of must validate: the policy says so of all names,
  * or an entry that has the name does, in whatever layer. */

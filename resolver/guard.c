@@ -13,7 +13,8 @@
 #include "resolver/bucket.h"
 #include "resolver/recent.h"
 #include "resolver/reverse.h"
-#include "resolver/shape.h"
+#include "rules/entry-hash.h"
+#include "rules/shape.h"
 #include "rules/suffix.h"
 #include "src/base/hash.h"
 
@@ -42,10 +43,15 @@
  * 2^11, and the type. Everything is taken before the question is sent, so it is gone whatever the
  * answer is.
  *
- * Shape: points for names that look like data (shape.c) are added to the entry's score.
+ * Shape: points for names that look like data (rules/shape.c) are added to the entry's score.
  *
- * All that is shared lies in one mapping, whose pages cost memory only once they are touched: a
- * high ceiling costs no more than the names that come.
+ * All that is shared lies in two mappings, whose pages cost memory only once they are touched: a
+ * high ceiling costs no more than the names that come. One is the ledger, with what fills up again:
+ * it passes from guard to guard as the policy is read again, and for a while both spend from it.
+ * The other has the names, which are copied: once before the new processes start, and once more
+ * when the old ones have ended. So no reload gives back what was spent. A tally is known again by
+ * what its entry says (rules/entry-hash.h), not by its place among others. Where the ceiling of
+ * names is another one, it holds from then on.
  */
 
 #define NO_TALLY UINT32_MAX
@@ -63,6 +69,7 @@ static const char *const rule_words[RULES] = {
 
 /* What an entry's wildcards may spend. */
 struct tally {
+	uint64_t id; /* the same for as long as the entry says the same */
 	const struct layer *layer;
 	const struct layer_entry *entry;
 	char *rules[RULES]; /* "allow-1 wildcard_names" */
@@ -76,7 +83,8 @@ struct tally {
 /* What they have spent. */
 struct spent {
 	_Atomic uint32_t count;
-	atomic_bool told[RULES]; /* somebody was told that it is all */
+	atomic_bool told[RULES];        /* somebody was told that it is all */
+	_Atomic uint32_t excess[RULES]; /* what came after that, and nobody was told of */
 };
 
 /* The domain of names with a parent that was seen: finding it anew takes a microsecond. */
@@ -86,6 +94,17 @@ struct known_domain {
 };
 
 enum { DOMAINS_KNOWN = 256 };
+
+/* What fills up again, in memory that is shared; and the key of all that is counted. */
+struct ledger {
+	unsigned n_guards; /* that use it, in the parent */
+	struct hash_key key;
+	void *mapping;
+	size_t size;
+	_Atomic int64_t *queries; /* see bucket_draw() */
+	struct accounts *accounts;
+	struct recent *recent;
+};
 
 struct guard {
 	struct hash_key key;
@@ -100,12 +119,11 @@ struct guard {
 	struct tally *tallies;
 	size_t n_tallies;
 	struct bucket_flow per_client;
+	struct bucket_flow queries;
+	struct ledger *ledger;
 	/* Shared: */
 	void *mapping;
 	size_t size;
-	struct bucket *queries;
-	struct accounts *accounts;
-	struct recent *recent;
 	struct reverse *reverse;
 	struct spent *spent; /* of each tally */
 	_Atomic uint64_t *places;
@@ -132,6 +150,8 @@ static int add_tally(struct guard *guard, const struct layers *layers, const str
 		tally->rules[i] = NULL;
 		return -ENOMEM;
 	}
+	tally->id = hash_pair('t', (uint64_t)(layer - layers->layers),
+		entry == &guard->unknown ? 0 : entry_hash(entry->entry));
 	tally->layer = layer;
 	tally->entry = entry;
 	tally->most = entry == &guard->unknown ? 0 : ceiling(layers, entry);
@@ -178,29 +198,102 @@ static size_t count_entries(const struct layers *layers)
 	return count;
 }
 
-/* Maps what is shared: zeros are empty places and nothing spent. */
-static int map_shared(struct guard *guard, const struct layers *layers, size_t n_places)
+static void *map_zeros(size_t size)
 {
-	size_t accounts = sizeof(struct bucket);
-	size_t recent = accounts + accounts_size();
-	size_t reverse = recent + recent_size();
-	size_t places = reverse + reverse_size();
+	void *mapping = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return mapping == MAP_FAILED ? NULL : mapping;
+}
+
+/* Maps what is shared: zeros are empty places and nothing spent. */
+static int map_shared(struct guard *guard, size_t n_places)
+{
+	size_t places = reverse_size();
 	size_t spent = places + n_places * sizeof(*guard->places);
 	uint8_t *mapping;
 
 	guard->size = spent + guard->n_tallies * sizeof(*guard->spent);
-	mapping = mmap(NULL, guard->size, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (mapping == MAP_FAILED)
+	mapping = map_zeros(guard->size);
+	if (!mapping)
 		return -ENOMEM;
 	guard->mapping = mapping;
-	guard->queries = (void *)mapping;
-	guard->accounts = (void *)(mapping + accounts);
-	guard->recent = (void *)(mapping + recent);
-	guard->reverse = (void *)(mapping + reverse);
+	guard->reverse = (void *)mapping;
 	guard->places = (void *)(mapping + places);
 	guard->spent = (void *)(mapping + spent);
-	bucket_init(guard->queries, layers->limits.queries);
+	return 0;
+}
+
+static void ledger_leave(struct ledger *ledger)
+{
+	if (!ledger || --ledger->n_guards > 0)
+		return;
+	if (ledger->mapping)
+		munmap(ledger->mapping, ledger->size);
+	free(ledger);
+}
+
+static int ledger_new(struct ledger **ret_ledger)
+{
+	const size_t head = 64; /* a line of its own */
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+	uint8_t *mapping;
+	int error;
+
+	if (!ledger)
+		return -ENOMEM;
+	ledger->n_guards = 1;
+	ledger->size = head + accounts_size() + recent_size();
+	ledger->mapping = mapping = map_zeros(ledger->size);
+	error = mapping ? hash_key_draw(&ledger->key) : -ENOMEM;
+	if (error) {
+		ledger_leave(ledger);
+		return error;
+	}
+	ledger->queries = (void *)mapping;
+	ledger->accounts = (void *)(mapping + head);
+	ledger->recent = (void *)(mapping + head + accounts_size());
+	*ret_ledger = ledger;
+	return 0;
+}
+
+static int compare_tallies(const void *a, const void *b)
+{
+	const struct tally *const *left = a, *const *right = b;
+
+	if ((*left)->id != (*right)->id)
+		return (*left)->id < (*right)->id ? -1 : 1;
+	return *left < *right ? -1 : *left > *right;
+}
+
+/* The tallies by their ids; to be freed. NULL: no memory. */
+static struct tally **sort_tallies(const struct guard *guard)
+{
+	struct tally **sorted = calloc(guard->n_tallies + 1, sizeof(struct tally *));
+
+	for (size_t i = 0; sorted && i < guard->n_tallies; i++)
+		sorted[i] = &guard->tallies[i];
+	if (sorted)
+		qsort(sorted, guard->n_tallies, sizeof(struct tally *), compare_tallies);
+	return sorted;
+}
+
+/* Of entries that say the same each is its own: the first, the second, and so on. */
+static int tell_apart(struct guard *guard)
+{
+	struct tally **sorted = sort_tallies(guard);
+	uint64_t same = 0;
+	unsigned number = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (size_t i = 0; i < guard->n_tallies; i++) {
+		number = i > 0 && sorted[i]->id == same ? number + 1 : 0;
+		same = sorted[i]->id;
+		if (number > 0)
+			sorted[i]->id = hash_pair('n', same, number);
+	}
+	free(sorted);
 	return 0;
 }
 
@@ -222,11 +315,16 @@ int guard_new(const struct layers *layers, struct guard **ret_guard)
 		.wildcard_answer_bytes = layers->unknown_answer_bytes};
 	guard->per_client = bucket_flow(layers->limits.queries_per_client);
 	guard->tallies = calloc(count_entries(layers) + 2, sizeof(*guard->tallies));
-	error = guard->tallies ? hash_key_draw(&guard->key) : -ENOMEM;
+	guard->queries = bucket_flow(layers->limits.queries);
+	error = guard->tallies ? ledger_new(&guard->ledger) : -ENOMEM;
+	if (!error)
+		guard->key = guard->ledger->key;
 	for (size_t i = 0; i < layers->n_layers && !error; i++)
 		error = add_layer(guard, layers, i, &n_places);
 	if (!error)
-		error = map_shared(guard, layers, n_places);
+		error = tell_apart(guard);
+	if (!error)
+		error = map_shared(guard, n_places);
 	if (error) {
 		guard_free(guard);
 		return error;
@@ -239,6 +337,7 @@ void guard_free(struct guard *guard)
 {
 	if (!guard)
 		return;
+	ledger_leave(guard->ledger);
 	if (guard->mapping)
 		munmap(guard->mapping, guard->size);
 	for (size_t i = 0; i < guard->n_tallies; i++)
@@ -254,20 +353,7 @@ void guard_free(struct guard *guard)
 
 bool guard_query(struct guard *guard, struct mono now)
 {
-	return bucket_take(guard->queries, now);
-}
-
-/* What stands for a client: of an IPv6 address its network, whose addresses are one host's to
- * choose; of this host's own nothing, as a process may send from any of 127.0.0.0/8. */
-static struct inaddr client_of(const struct inaddr *address)
-{
-	struct inaddr client = *address;
-
-	if (inaddr_is_ip4(address) && address->bytes[12] == 127)
-		return (struct inaddr){{0}};
-	if (!inaddr_is_ip4(address))
-		memset(client.bytes + 8, 0, 8);
-	return client;
+	return bucket_draw(guard->ledger->queries, guard->queries, 1, now);
 }
 
 bool guard_client(struct guard *guard, const struct inaddr *address, struct mono now)
@@ -276,9 +362,9 @@ bool guard_client(struct guard *guard, const struct inaddr *address, struct mono
 
 	if (guard->per_client.cost == 0)
 		return true;
-	client = client_of(address);
-	return accounts_take(guard->accounts, hash_bytes(&guard->key, &client, sizeof(client)),
-		guard->per_client, 1, now);
+	client = inaddr_client(address);
+	return accounts_take(guard->ledger->accounts,
+		hash_bytes(&guard->key, &client, sizeof(client)), guard->per_client, 1, now);
 }
 
 /* --- Open addresses --- */
@@ -300,14 +386,14 @@ bool guard_opener(const struct guard *guard, const struct inaddr *address, struc
 /* Length of the domain that the name is of, in wire form; see suffix_domain(). */
 static unsigned domain_length(struct guard *guard, const struct name *name)
 {
-	struct name parent = name_parent(name), domain;
-	uint64_t hash = hash_bytes(&guard->key, parent.wire, parent.length);
+	unsigned label = name_label_offset(name, 1), above = name->length - label;
+	uint64_t hash = hash_bytes(&guard->key, name->wire + label, above);
 	struct known_domain *known = &guard->domains[hash % DOMAINS_KNOWN];
 
 	if (known->length > 0 && known->parent == hash)
 		return known->length;
-	domain = suffix_domain(name);
-	if (domain.length <= parent.length)
+	struct name domain = suffix_domain(name);
+	if (domain.length <= above)
 		*known = (struct known_domain){hash, domain.length};
 	return domain.length;
 }
@@ -397,11 +483,11 @@ static void take_bytes(struct spending *spending, uint32_t index, unsigned rule)
 {
 	const struct tally *tally = &spending->guard->tallies[index];
 	struct bucket_flow flow = rule == RULE_BYTES ? tally->asked : tally->answered;
-	const uint64_t account[] = {spending->domain, index, rule};
+	const uint64_t account[] = {spending->domain, tally->id, rule};
 	uint64_t key = hash_bytes(&spending->guard->key, account, sizeof(account));
 
-	if (flow.cost > 0 && !accounts_take(spending->guard->accounts, key, flow, spending->bytes,
-				     spending->now))
+	if (flow.cost > 0 && !accounts_take(spending->guard->ledger->accounts, key, flow,
+				     spending->bytes, spending->now))
 		note(spending, index, rule, !tally->layer->policy->observe);
 }
 
@@ -481,10 +567,14 @@ static bool is_wild(const struct match_result *result)
 static struct guard_finding finish(struct spending *spending)
 {
 	struct guard_finding *finding = &spending->finding;
+	struct spent *spent;
 
-	if (finding->rule)
-		finding->first = !atomic_exchange(
-			&spending->guard->spent[spending->found].told[spending->rule], true);
+	if (!finding->rule)
+		return *finding;
+	spent = &spending->guard->spent[spending->found];
+	finding->first = !atomic_exchange(&spent->told[spending->rule], true);
+	if (!finding->first)
+		atomic_fetch_add(&spent->excess[spending->rule], 1);
 	return *finding;
 }
 
@@ -502,11 +592,11 @@ struct guard_finding guard_name(struct guard *guard, const struct name *name,
 	spending.name += spending.name == 0;
 	spending.domain = hash_domain(guard, name, domain);
 	spending.shape = shape_score(name, domain);
-	again = recent_has(guard->recent, spending.name, now);
+	again = recent_has(guard->ledger->recent, spending.name, now);
 	spending.bytes = again ? AGAIN_BYTES : name->length - domain + 1;
 	spend_all(&spending, result, spend_name);
 	if (!again && !spending.finding.refused)
-		recent_note(guard->recent, spending.name, now);
+		recent_note(guard->ledger->recent, spending.name, now);
 	return finish(&spending);
 }
 
@@ -520,4 +610,89 @@ struct guard_finding guard_answer(struct guard *guard, const struct name *name,
 	spending.domain = hash_domain(guard, name, domain_length(guard, name));
 	spend_all(&spending, result, spend_answer);
 	return finish(&spending);
+}
+
+bool guard_take_excess(struct guard *guard, size_t *at, struct guard_excess *ret_excess)
+{
+	for (; *at < guard->n_tallies * RULES; ++*at) {
+		_Atomic uint32_t *excess = &guard->spent[*at / RULES].excess[*at % RULES];
+		uint32_t count = atomic_load(excess) > 0 ? atomic_exchange(excess, 0) : 0;
+
+		if (count == 0)
+			continue;
+		*ret_excess = (struct guard_excess){
+			.rule = guard->tallies[*at / RULES].rules[*at % RULES], .count = count};
+		++*at;
+		return true;
+	}
+	return false;
+}
+
+/* --- From one reading of the policy to the next --- */
+
+static bool has_same_bounds(const struct tally *a, const struct tally *b)
+{
+	return a->most == b->most && a->asked.cost == b->asked.cost &&
+	       a->answered.cost == b->answered.cost;
+}
+
+/* What was told need not be told again; names that were counted are. */
+static void inherit_tally(
+	struct guard *guard, uint32_t index, const struct guard *old, const struct tally *from)
+{
+	const struct spent *spent = &old->spent[from - old->tallies];
+
+	for (unsigned i = 0; i < RULES; i++)
+		if (has_same_bounds(&guard->tallies[index], from) && atomic_load(&spent->told[i]))
+			atomic_store(&guard->spent[index].told[i], true);
+	if (guard->tallies[index].most == 0 || atomic_load(&spent->count) == 0)
+		return;
+	for (size_t i = 0; i < from->n_places; i++) {
+		uint64_t hash = atomic_load(&old->places[from->first + i]);
+
+		if (hash != 0 && !count_name(guard, index, hash))
+			return;
+	}
+}
+
+/* The tally of that id, or NULL. */
+static const struct tally *find_tally(struct tally *const *sorted, size_t count, uint64_t id)
+{
+	size_t first = 0;
+
+	while (count > 0) {
+		size_t half = count / 2;
+
+		if (sorted[first + half]->id == id)
+			return sorted[first + half];
+		if (sorted[first + half]->id < id) {
+			first += half + 1;
+			count -= half + 1;
+		} else {
+			count = half;
+		}
+	}
+	return NULL;
+}
+
+int guard_inherit(struct guard *guard, const struct guard *old)
+{
+	struct tally **sorted = sort_tallies(old);
+
+	if (!sorted)
+		return -ENOMEM;
+	if (guard->ledger != old->ledger) {
+		ledger_leave(guard->ledger);
+		guard->ledger = old->ledger;
+		guard->ledger->n_guards++;
+		guard->key = guard->ledger->key;
+	}
+	for (uint32_t i = 0; i < guard->n_tallies; i++) {
+		const struct tally *from = find_tally(sorted, old->n_tallies, guard->tallies[i].id);
+
+		if (from)
+			inherit_tally(guard, i, old, from);
+	}
+	free(sorted);
+	return 0;
 }

@@ -11,14 +11,22 @@
  * What bounds how much can leave in questions, and come back in answers: [limits] queries; and
  * under each entry's wildcards how many different names are asked, how many bytes of names and of
  * answers each domain may have, and what the names look like. It lies in memory that the processes
- * forked later share, so all workers of a policy spend from one account; which lasts until the
- * policy is read again.
+ * forked later share, so all workers of a policy spend from one account, and go on to spend from it
+ * when the policy has been read again.
  */
 struct guard;
 
 /* For the layers, which must stay. 0, or -ENOMEM, also for ceilings that no memory holds. */
 int guard_new(const struct layers *layers, struct guard **ret_guard);
 void guard_free(struct guard *guard);
+
+/*
+ * What has been spent under `old`, the guard of the same policy before it was read again, is spent
+ * under the new one too: all that entries which still say the same have spent, whatever else has
+ * changed. For the parent, before it forks who use the new one; and again when all who used the old
+ * one have ended, for the names that they counted meanwhile. 0 or -ENOMEM, and nothing done.
+ */
+int guard_inherit(struct guard *guard, const struct guard *old);
 
 /* Whether one more query may be served. */
 bool guard_query(struct guard *guard, struct mono now);
@@ -39,7 +47,13 @@ struct guard_finding {
 			     long as the guard */
 	bool refused;     /* not to be asked, or given out; else only to be told of */
 	bool passing;     /* there will be room again: a failure, and no refusal */
-	bool first;       /* nobody was told so before */
+	bool first;       /* nobody was told so before; the others are counted */
+};
+
+/* What was too much after the first of its kind. */
+struct guard_excess {
+	const char *rule; /* as that of a finding */
+	uint32_t count;
 };
 
 /*
@@ -54,5 +68,11 @@ struct guard_finding guard_name(struct guard *guard, const struct name *name,
 /* Counts `size` bytes of an answer to such a name that came from an upstream. */
 struct guard_finding guard_answer(struct guard *guard, const struct name *name,
 	const struct match_result *result, size_t size, struct mono now);
+
+/*
+ * The next rule of which something was too much since it was last taken here, by whichever process.
+ * *at is 0 at first and is moved on; false: there are no more of them.
+ */
+bool guard_take_excess(struct guard *guard, size_t *at, struct guard_excess *ret_excess);
 
 #endif

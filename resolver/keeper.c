@@ -16,6 +16,7 @@
 #include "resolver/sets.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
+#include "src/kernel/porter.h"
 
 /*
  * Theory of operation
@@ -39,8 +40,8 @@
  */
 
 enum {
-	BATCH = CHANNEL_OUT_MAX, /* requests in one transaction */
-	TRIES = 5,               /* of a transaction, after what passes */
+	BATCH = 2 * CHANNEL_OUT_MAX, /* requests in one transaction */
+	TRIES = 5,                   /* of a transaction, after what passes */
 };
 
 enum { OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX };
@@ -71,6 +72,7 @@ struct keeper {
 	struct grants *grants;
 	struct sets *sets;
 	uint32_t mark;
+	int porter;       /* 0: there is none */
 	bool over_budget; /* names are more than [budget] destinations, which was logged */
 	bool was_full;    /* there was no room for a lease, which was logged */
 
@@ -82,7 +84,7 @@ struct keeper {
 	size_t first; /* the channel to begin with, in turn */
 
 	struct channel_request requests[BATCH];
-	struct channel_reply replies[BATCH];
+	struct channel_reply replies[CHANNEL_OUT_MAX];
 	struct job jobs[BATCH];
 	size_t n_jobs;
 	size_t n_openings;
@@ -91,29 +93,24 @@ struct keeper {
 
 /* --- What is asked --- */
 
-/* A worker's name is well-formed if reading it yields it again. */
-static bool is_sound(const struct name *name)
-{
-	struct reader reader = reader_over(name->wire, name->length);
-	struct name read;
-
-	name_read(&reader, &read);
-	return !reader.failed && name_equal(&read, name);
-}
-
 /* Adds what an address gets to the job's openings. */
 static void add_openings(struct keeper *keeper, struct job *job, uint32_t address,
 	const struct grant *grant, int64_t time, struct mono now)
 {
+	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
+
 	if (grant->expires != INT64_MAX) {
 		struct mono end = mono_add(now, duration_seconds(grant->expires - time));
 
 		if (mono_before(end, job->most))
 			job->most = end;
 	}
-	for (unsigned i = 0; i < grant->n_leases; i++)
+	for (unsigned i = 0; i < grant->n_leases; i++) {
 		keeper->openings[keeper->n_openings++] =
 			(struct opening){grant->leases[i], address};
+		sets_expect_address(
+			keeper->sets, &grant->leases[i], &request->lease.addresses[address]);
+	}
 	job->n_openings += grant->n_leases;
 }
 
@@ -162,7 +159,7 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 	char text[NAME_TEXT];
 
 	if (request->lease.count < 1 || request->lease.count > CHANNEL_ADDRESSES_MAX ||
-		!is_sound(name))
+		!name_is_sound(name))
 		return -EPROTO;
 	job->first_opening = keeper->n_openings;
 	job->most = (struct mono){INT64_MAX};
@@ -185,6 +182,11 @@ static int open_socket(const struct keeper *keeper, const struct channel_request
 	struct sockaddr_storage address;
 	socklen_t size = endpoint_to_sockaddr(&server->at, &address);
 
+	if (keeper->porter > 0) {
+		int error = porter_ask(keeper->porter, &server->at, request->socket.stream, &fd);
+
+		return error ? error : fd_steal(&fd);
+	}
 	fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &keeper->mark, sizeof(keeper->mark)) < 0)
 		return -errno;
@@ -476,11 +478,15 @@ static int reply_leases(struct keeper *keeper, struct mono now)
 	for (size_t i = 0; i < keeper->n_jobs && !error;) {
 		size_t channel = keeper->jobs[i].channel, count = 0;
 
-		for (; i < keeper->n_jobs && keeper->jobs[i].channel == channel; i++)
+		for (; i < keeper->n_jobs && keeper->jobs[i].channel == channel &&
+			count < CHANNEL_OUT_MAX;
+			i++)
 			if (keeper->requests[i].op == CHANNEL_LEASE)
 				keeper->replies[count++] = make_reply(keeper, i, now);
-		error = note_sent(channel,
-			channel_send_replies(keeper->channels[channel].fd, keeper->replies, count));
+		if (count > 0)
+			error = note_sent(
+				channel, channel_send_replies(keeper->channels[channel].fd,
+						 keeper->replies, count));
 	}
 	return error;
 }
@@ -493,16 +499,16 @@ static void close_channel(struct keeper *keeper, size_t channel)
 	keeper->n_open--;
 }
 
-/* Takes what waits in one channel. 0 or -EPROTO. */
-static int gather_from(struct keeper *keeper, size_t channel)
+/* Takes the next message of a channel, while there is room for the longest. 0 with *ret_more false:
+ * there was none; or -EPROTO. */
+static int gather_message(struct keeper *keeper, size_t channel, bool *ret_more)
 {
-	size_t room = BATCH - keeper->n_jobs;
-	int count;
+	int count = 0;
 
-	if (room == 0 || keeper->channels[channel].revents == 0)
-		return 0;
-	count = channel_receive_requests(
-		keeper->channels[channel].fd, &keeper->requests[keeper->n_jobs], room);
+	if (BATCH - keeper->n_jobs >= CHANNEL_OUT_MAX)
+		count = channel_receive_requests(
+			keeper->channels[channel].fd, &keeper->requests[keeper->n_jobs]);
+	*ret_more = count > 0;
 	if (count == -EPIPE) {
 		close_channel(keeper, channel);
 		return 0;
@@ -514,6 +520,16 @@ static int gather_from(struct keeper *keeper, size_t channel)
 	for (int i = 0; i < count; i++)
 		keeper->jobs[keeper->n_jobs++] = (struct job){.channel = channel};
 	return 0;
+}
+
+static int gather_from(struct keeper *keeper, size_t channel)
+{
+	bool more = keeper->channels[channel].revents != 0;
+	int error = 0;
+
+	while (more && !error)
+		error = gather_message(keeper, channel, &more);
+	return error;
 }
 
 /* What waits in all channels, beginning with another one each time. */
@@ -666,6 +682,7 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 		.uid = config->confine.uid,
 		.alone = config->alone,
 		.destinations_key = config->destinations_key,
+		.names = config->names,
 		.leases_max = config->leases_max,
 		.never_in_place = config->never_in_place,
 	};
@@ -677,6 +694,7 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 	keeper->policy = keeper->plan->policy;
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
+	keeper->porter = config->porter;
 	keeper->channels = calloc(config->n_channels + 2, sizeof(*keeper->channels));
 	keeper->owes_forget = calloc(config->n_channels, sizeof(*keeper->owes_forget));
 	if (!keeper->channels || !keeper->owes_forget)

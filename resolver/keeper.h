@@ -10,11 +10,15 @@
 #include "src/base/hash.h"
 #include "src/kernel/confine.h"
 
+struct namering;
+
 struct keeper_config {
 	struct compiled compiled;
 	struct confine confine;
 	uint32_t mark;                    /* of the resolver's own sockets; not 0 */
+	int porter;                       /* where they come from (porter_ask()); 0: its own */
 	struct hash_key destinations_key; /* see struct sets_config */
+	struct namering *names;           /* the same */
 	bool alone;                       /* no other keeper of this table is still at work */
 	const int *channels;              /* the keeper's ends */
 	size_t n_channels;

@@ -10,9 +10,12 @@
  * Theory of operation
  *
  * A lease has two buckets of 16 places where it can be, chosen by a keyed hash, and goes into the
- * emptier one. So a lookup reads two short runs of memory, nothing is moved or collected while the
- * table is in use, and the place of a lease that ended is simply used again. With two choices the
- * buckets fill evenly: the first is full when the table is, but for some percent.
+ * emptier one, where the most places were never used; when all were, into one whose lease has
+ * ended. Nothing is moved or collected while the table is in use. A byte of the hash for each
+ * place, at the head of the bucket, tells nearly all others apart: so a lookup reads two short runs
+ * of memory and the lease that it finds. With two choices the buckets fill evenly: the first is
+ * full when an eighth of the table is left. So a large one has a quarter more places than leases
+ * that it is for.
  *
  * The table starts small, since every lease in a large one costs a page. When half of its places
  * have been used it is made anew for those that still stand, four times as large as they need.
@@ -22,9 +25,24 @@
 #define BUCKETS_MIN 2048 /* half of it, and LEASES_STEP, leave a quarter free */
 #define SPARE 4          /* places for each lease in a new table */
 
+/* Tables of that size are backed by large pages, if the system has any for those who ask: each
+ * lease is somewhere else. */
+#define LARGE ((size_t)16 << 20)
+
+struct bucket {
+	uint8_t tags[BUCKET]; /* 0: the place was never used */
+	struct lease places[BUCKET];
+};
+
+/* Where the lease of an address can be. */
+struct choice {
+	struct bucket *buckets[2];
+	uint8_t tag;
+};
+
 struct leases {
 	struct hash_key key;
-	struct lease (*buckets)[BUCKET];
+	struct bucket *buckets;
 	size_t n_buckets;
 	size_t n_buckets_max;
 	size_t n_used; /* places that ever held a lease */
@@ -33,11 +51,14 @@ struct leases {
 
 static int make_buckets(struct leases *leases, size_t n_buckets)
 {
-	void *buckets = mmap(NULL, n_buckets * sizeof(leases->buckets[0]), PROT_READ | PROT_WRITE,
+	size_t size = n_buckets * sizeof(leases->buckets[0]);
+	void *buckets = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (buckets == MAP_FAILED)
 		return -ENOMEM;
+	if (size >= LARGE)
+		madvise(buckets, size, MADV_HUGEPAGE);
 	leases->buckets = buckets;
 	leases->n_buckets = n_buckets;
 	leases->n_used = 0;
@@ -71,7 +92,7 @@ int leases_new(const struct hash_key *key, size_t most, struct leases **ret_leas
 	if (!leases)
 		return -ENOMEM;
 	leases->key = *key;
-	leases->n_buckets_max = most < BUCKET ? 1 : most / BUCKET;
+	leases->n_buckets_max = most < BUCKET ? 1 : most / BUCKET + most / BUCKET / 4;
 	if (make_buckets(leases, buckets_min(leases)) != 0) {
 		free(leases);
 		return -ENOMEM;
@@ -106,77 +127,113 @@ static bool is_gone(const struct lease *lease, struct mono now)
 	return !lease->known || lease->expires.ms + LEASES_LINGER_MS <= now.ms;
 }
 
-static struct lease *find(
-	struct lease *bucket, uint16_t map, const struct inaddr *address, struct mono now)
-{
-	for (unsigned i = 0; i < BUCKET; i++)
-		if (!is_gone(&bucket[i], now) && bucket[i].map == map &&
-			inaddr_compare(&bucket[i].address, address) == 0)
-			return &bucket[i];
-	return NULL;
-}
-
-/* A free place of the bucket, or NULL, and how many there are. */
-static struct lease *find_free(struct lease *bucket, struct mono now, unsigned *ret_free)
-{
-	struct lease *place = NULL;
-
-	*ret_free = 0;
-	for (unsigned i = 0; i < BUCKET; i++) {
-		if (!is_gone(&bucket[i], now))
-			continue;
-		place = &bucket[i];
-		++*ret_free;
-	}
-	return place;
-}
-
-/* The two buckets where the lease of the address can be. */
-static void choose_buckets(const struct leases *leases, uint16_t map, const struct inaddr *address,
-	struct lease *ret_buckets[2])
+static struct choice choose_buckets(
+	const struct leases *leases, uint16_t map, const struct inaddr *address)
 {
 	uint8_t bytes[sizeof(*address) + sizeof(map)];
+	struct choice choice;
 	uint64_t hash;
 
 	memcpy(bytes, address, sizeof(*address));
 	memcpy(bytes + sizeof(*address), &map, sizeof(map));
 	hash = hash_bytes(&leases->key, bytes, sizeof(bytes));
 	for (unsigned i = 0; i < 2; i++)
-		ret_buckets[i] = leases->buckets[(uint32_t)(hash >> 32 * i) % leases->n_buckets];
+		choice.buckets[i] =
+			&leases->buckets[(uint32_t)(hash >> 32 * i) % leases->n_buckets];
+	/* Bits that hardly matter for the choice. */
+	choice.tag = (uint8_t)(hash >> 24 ^ hash >> 56);
+	choice.tag += choice.tag == 0;
+	return choice;
+}
+
+/* Its place, also when it ended long ago; or NULL. */
+static struct lease *find(const struct choice *choice, uint16_t map, const struct inaddr *address)
+{
+	for (unsigned i = 0; i < 2 * BUCKET; i++) {
+		struct bucket *bucket = choice->buckets[i / BUCKET];
+		struct lease *place = &bucket->places[i % BUCKET];
+
+		if (bucket->tags[i % BUCKET] == choice->tag && place->map == map &&
+			inaddr_compare(&place->address, address) == 0)
+			return place;
+	}
+	return NULL;
+}
+
+/* The first place of the bucket that was never used, BUCKET if there is none. */
+static unsigned first_unused(const struct bucket *bucket)
+{
+	unsigned at = 0;
+
+	while (at < BUCKET && bucket->tags[at] != 0)
+		at++;
+	return at;
+}
+
+/* A place of the bucket whose lease is gone, BUCKET if there is none. */
+static unsigned first_gone(const struct bucket *bucket, struct mono now)
+{
+	unsigned at = 0;
+
+	while (at < BUCKET && !is_gone(&bucket->places[at], now))
+		at++;
+	return at;
+}
+
+/* A place for one that has none, or NULL. Places are taken into use in their order. */
+static struct lease *find_room(struct leases *leases, const struct choice *choice, struct mono now)
+{
+	unsigned at[2] = {first_unused(choice->buckets[0]), first_unused(choice->buckets[1])};
+	unsigned which = at[1] < at[0];
+
+	if (at[which] < BUCKET) {
+		leases->n_used++;
+	} else {
+		at[0] = first_gone(choice->buckets[0], now);
+		at[1] = first_gone(choice->buckets[1], now);
+		which = at[0] == BUCKET;
+	}
+	if (at[which] == BUCKET)
+		return NULL;
+	choice->buckets[which]->tags[at[which]] = choice->tag;
+	return &choice->buckets[which]->places[at[which]];
+}
+
+void leases_expect(struct leases *leases, uint16_t map, const struct inaddr *address)
+{
+	struct choice choice = choose_buckets(leases, map, address);
+
+	for (unsigned i = 0; i < 2; i++)
+		__builtin_prefetch(choice.buckets[i]->tags);
 }
 
 struct lease *leases_find(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
 {
-	struct lease *buckets[2], *lease;
+	struct choice choice = choose_buckets(leases, map, address);
+	struct lease *lease = find(&choice, map, address);
 
-	choose_buckets(leases, map, address, buckets);
-	lease = find(buckets[0], map, address, now);
-	if (!lease)
-		lease = find(buckets[1], map, address, now);
-	return lease && mono_before(now, lease->expires) ? lease : NULL;
+	return lease && lease->known && mono_before(now, lease->expires) ? lease : NULL;
 }
 
 struct lease *leases_take(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
 {
-	struct lease *buckets[2], *place[2], *lease;
-	unsigned n_free[2];
+	struct choice choice = choose_buckets(leases, map, address);
+	struct lease *lease = find(&choice, map, address);
 
-	choose_buckets(leases, map, address, buckets);
-	for (unsigned i = 0; i < 2; i++) {
-		lease = find(buckets[i], map, address, now);
-		if (lease)
-			return lease;
-	}
-	for (unsigned i = 0; i < 2; i++)
-		place[i] = find_free(buckets[i], now, &n_free[i]);
-	lease = place[n_free[1] > n_free[0]];
-	if (lease && lease->expires.ms == 0)
-		leases->n_used++;
+	if (lease && !is_gone(lease, now))
+		return lease;
+	if (!lease)
+		lease = find_room(leases, &choice, now);
 	if (lease)
 		*lease = (struct lease){.address = *address, .map = map};
 	return lease;
+}
+
+static struct lease *place_at(const struct leases *leases, size_t at)
+{
+	return &leases->buckets[at / BUCKET].places[at % BUCKET];
 }
 
 size_t leases_places(const struct leases *leases)
@@ -196,10 +253,8 @@ uint32_t leases_epoch(const struct leases *leases)
 
 struct lease *leases_walk(struct leases *leases, size_t *at, size_t places, struct mono now)
 {
-	struct lease *all = leases->buckets[0];
-
 	for (; places > 0 && *at < leases_places(leases); places--) {
-		struct lease *lease = &all[(*at)++];
+		struct lease *lease = place_at(leases, (*at)++);
 
 		if (lease->known && mono_before(now, lease->expires))
 			return lease;
@@ -209,18 +264,16 @@ struct lease *leases_walk(struct leases *leases, size_t *at, size_t places, stru
 
 static size_t count_standing(const struct leases *leases, struct mono now)
 {
-	const struct lease *places = leases->buckets[0];
 	size_t count = 0;
 
-	for (size_t i = 0; i < leases->n_buckets * BUCKET; i++)
-		count += !is_gone(&places[i], now);
+	for (size_t i = 0; i < leases_places(leases); i++)
+		count += !is_gone(place_at(leases, i), now);
 	return count;
 }
 
 void leases_settle(struct leases *leases, struct mono now)
 {
 	struct leases fresh = successor(leases);
-	const struct lease *places = leases->buckets[0];
 	size_t n_buckets = buckets_min(leases), wanted;
 
 	if (leases->n_buckets == leases->n_buckets_max ||
@@ -233,14 +286,15 @@ void leases_settle(struct leases *leases, struct mono now)
 		n_buckets = leases->n_buckets_max;
 	if (make_buckets(&fresh, n_buckets) != 0)
 		return;
-	for (size_t i = 0; i < leases->n_buckets * BUCKET; i++) {
+	for (size_t i = 0; i < leases_places(leases); i++) {
+		const struct lease *lease = place_at(leases, i);
 		struct lease *place;
 
-		if (is_gone(&places[i], now))
+		if (is_gone(lease, now))
 			continue;
-		place = leases_take(&fresh, places[i].map, &places[i].address, now);
+		place = leases_take(&fresh, lease->map, &lease->address, now);
 		if (place)
-			*place = places[i];
+			*place = *lease;
 	}
 	free_buckets(leases);
 	*leases = fresh;

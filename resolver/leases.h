@@ -24,12 +24,12 @@ struct lease {
 	bool known;          /* the kernel has it, or may still have it */
 	uint8_t seen;        /* the reading of the kernel's maps that found it last */
 	uint32_t mark;       /* that it has it with */
-	struct mono expires; /* until then at least; 0 in a place never used */
+	struct mono expires; /* until then at least */
 	uint32_t name;       /* whose it is (struct namering); 0: not known */
 	bool flows;          /* there was one to it when that was last looked for */
 };
 
-/* For at most `most` leases, LEASES_MAX or fewer. 0 or -ENOMEM. */
+/* For `most` leases, LEASES_MAX or fewer, and at most a quarter more. 0 or -ENOMEM. */
 int leases_new(const struct hash_key *key, size_t most, struct leases **ret_leases);
 void leases_free(struct leases *leases);
 
@@ -49,6 +49,9 @@ void leases_settle(struct leases *leases, struct mono now);
  */
 struct lease *leases_take(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
+
+/* Has the memory be fetched where leases_take() will look; to be called some work before. */
+void leases_expect(struct leases *leases, uint16_t map, const struct inaddr *address);
 
 /* The lease of `address` in map number `map` that stands at `now`, or NULL. */
 struct lease *leases_find(

@@ -2,7 +2,6 @@
 #include "resolver/main.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,17 +15,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "resolver/anchor.h"
+#include "resolver/commands.h"
 #include "resolver/crew.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
+#include "resolver/namering.h"
 #include "resolver/preflight.h"
-#include "resolver/resolvconf.h"
 #include "resolver/sets.h"
-#include "resolver/tls.h"
-#include "rules/compile.h"
-#include "rules/dns-server.h"
-#include "src/base/arena.h"
+#include "resolver/setting.h"
 #include "src/base/clock.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
@@ -42,15 +38,18 @@
  *
  * SIGHUP brings up the next policy beside the one in force: whatever is wrong with it, the old one
  * goes on as if nothing had been. Only when the new crew answers is the old one asked to finish
- * what it has begun; for a moment both take queries from the same sockets. Any key may change:
+ * what it has begun; for a moment both take queries from the same sockets. An administrator's
+ * command does the same (commands.c), and is answered when it has come of it what will. Any key may
+ * change:
  * listening sockets that both policies have are kept with what waits in them, others are opened
  * first and closed last; the table must be loaded already, under its new name too.
  *
  * The mark of the sockets to upstream servers is drawn once, so that questions which are out stay
  * permitted while keepers change; so is the key that names are counted by as destinations, since
- * what one keeper counted the next one reads. Destinations are counted from the start of this
- * process on: that is a session. What the guard counts begins anew with each reading of the policy,
- * but not when a crew is replaced.
+ * what one keeper counted the next one reads. The names of leases are kept in memory that all
+ * keepers share (namering.c). Destinations are counted from the start of this
+ * process on: that is a session. What the guard counts goes on from one reading of the policy to
+ * the next, too, as far as its entries still say the same (guard.c).
  *
  * All signals are blocked and read from a descriptor, so nothing happens between two steps.
  */
@@ -65,23 +64,12 @@ enum {
 	LEAVING_MAX = 8,
 };
 
-#define ARENA_BYTES ((size_t)4 << 30)
-
 _Static_assert(RESOLVER_WORKERS_MAX <= CREW_WORKERS_MAX, "a crew has room for all workers");
-
-/* A policy, and the sockets it is served on. */
-struct setting {
-	struct arena *arena;
-	struct compiled compiled;
-	struct guard *guard;
-	struct tls_trust *trust;
-	struct anchors *anchors;
-	struct listeners *listeners;
-};
 
 /* A crew that was replaced, until all of it has ended. */
 struct leaver {
 	struct crew *crew;
+	struct guard *guard; /* of its own setting, which is gone; NULL: the one in force */
 	bool killed;
 	struct mono kill_at;
 };
@@ -93,174 +81,32 @@ struct supervisor {
 	uint32_t mark;
 	struct hash_key destinations_key;
 	struct hash_key cookie_key; /* of DNS cookies, which outlive workers */
+	struct namering *names;     /* of leases */
 	int signals;
 	bool stopping;
 	bool reload_wanted;
+	struct commands *commands;
+	int64_t since;            /* seconds since 1970 */
+	struct counter_sums past; /* what crews have counted that are no more */
+	unsigned n_crews;         /* started so far */
 	enum resolver_status status;
 
 	struct setting *setting; /* in force */
+	int64_t applied;         /* since then, in seconds since 1970 */
 	struct crew *crew;       /* NULL: to be started at start_at */
-	bool announced;          /* that it is up */
-	bool served;             /* any crew ever was */
+	unsigned crew_number;
+	bool announced; /* that it is up */
+	bool served;    /* any crew ever was */
 	struct mono start_at;
 	int pause_ms; /* before the next start after this */
 
 	struct setting *next; /* to replace `setting` when its crew is up */
 	struct crew *next_crew;
+	unsigned next_number;
 
 	struct leaver leaving[LEAVING_MAX];
 	unsigned n_leaving;
 };
-
-/* --- Policies --- */
-
-static void setting_free(struct setting *setting)
-{
-	if (!setting)
-		return;
-	listeners_close(setting->listeners);
-	guard_free(setting->guard);
-	tls_trust_free(setting->trust);
-	anchors_free(setting->anchors);
-	arena_free(setting->arena);
-	free(setting);
-}
-
-/* Says whom a policy without [dns] upstream has asked. */
-static void announce_servers(const struct dns_policy *dns, int error)
-{
-	char text[DNS_SERVER_TEXT];
-
-	if (error)
-		log_warning(RESOLVCONF_PATH ": %s", strerror(-error));
-	if (dns->n_upstream == 0)
-		log_warning("there is no [dns] upstream, and no server in " RESOLVCONF_PATH
-			    ": only names of [dns.hosts] have addresses");
-	for (size_t i = 0; i < dns->n_upstream; i++)
-		log_info("upstream %s, the system's", dns_server_to_text(&dns->upstream[i], text));
-}
-
-static enum resolver_status compile(const struct resolver_options *from, struct setting *setting)
-{
-	struct dns_server servers[DNS_SERVERS_MAX];
-	size_t n_servers = 0;
-	int unread = resolvconf_read(RESOLVCONF_PATH, RESOLVCONF_BEHIND_PATH, servers, &n_servers);
-	const struct compile_options options = {
-		.system_servers = servers,
-		.n_system_servers = n_servers,
-		.policy = from->policy,
-		.overrides = from->overrides,
-		.n_overrides = from->n_overrides,
-		.profile_dirs = from->profile_dirs,
-		.n_profile_dirs = from->n_profile_dirs,
-	};
-	struct diag *diag;
-	int error = arena_new(ARENA_BYTES, &setting->arena);
-
-	if (error) {
-		log_error("%s: %s", from->policy, strerror(-error));
-		return RESOLVER_KERNEL;
-	}
-	diag = diag_new(setting->arena);
-	error = diag ? compile_policy(setting->arena, &options, diag, &setting->compiled) : -ENOMEM;
-	if (diag)
-		diag_print(diag, stderr);
-	if (error && error != -EINVAL)
-		log_error("%s: %s", from->policy, strerror(-error));
-	if (!error && !setting->compiled.plan->policy->dns.has_upstream)
-		announce_servers(&setting->compiled.plan->policy->dns, unread);
-	return error ? RESOLVER_POLICY : RESOLVER_OK;
-}
-
-/* Reads whom to trust now: workers have no files. */
-static enum resolver_status make_trust(struct setting *setting)
-{
-	const struct dns_policy *dns = &setting->compiled.plan->policy->dns;
-	const char *problem;
-	int error = tls_trust_new(dns, &setting->trust, &problem);
-
-	if (error)
-		log_error("DNS over TLS %s", problem);
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
-}
-
-/* Reads the trust anchors, if answers have to be validated: the same holds for them, and for
- * what OpenSSL reads. */
-static enum resolver_status make_anchors(struct setting *setting)
-{
-	const char *path = setting->compiled.plan->policy->dns.trust_anchor;
-	unsigned line;
-	int error;
-
-	if (!layers_want_dnssec(setting->compiled.layers))
-		return RESOLVER_OK;
-	if (!path)
-		path = ANCHORS_PATH;
-	OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL);
-	error = anchors_read(path, &setting->anchors, &line);
-	if (error == -EINVAL && line > 0)
-		log_error("%s:%u: not a DS or DNSKEY record", path, line);
-	else if (error == -EINVAL)
-		log_error("%s: no trust anchor of a kind that is known", path);
-	else if (error)
-		log_error("no DNSSEC trust anchors in %s: %s", path, strerror(-error));
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
-}
-
-static enum resolver_status make_guard(struct setting *setting)
-{
-	int error = guard_new(setting->compiled.layers, &setting->guard);
-
-	if (error)
-		log_error("no memory for what wildcard_names counts: %s", strerror(-error));
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
-}
-
-static enum resolver_status listen_on(
-	const struct supervisor *supervisor, const struct listeners *old, struct setting *setting)
-{
-	const struct dns_policy *dns = &setting->compiled.plan->policy->dns;
-	char text[INADDR_TEXT];
-	size_t failed;
-	int error = listeners_open(dns->listen, dns->n_listen, supervisor->options->workers, old,
-		&setting->listeners, &failed);
-
-	if (error && failed < dns->n_listen)
-		log_error("cannot listen on %s: %s", endpoint_to_text(&dns->listen[failed], text),
-			strerror(-error));
-	else if (error)
-		log_error("cannot listen: %s", strerror(-error));
-	else if (listeners_count(setting->listeners) < dns->n_listen)
-		log_warning("there is no IPv6 here: not listening on [::1]");
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
-}
-
-/* The policy as it is in the file now, with its sockets open and its ruleset found. */
-static enum resolver_status make_setting(const struct supervisor *supervisor,
-	const struct listeners *old, struct setting **ret_setting)
-{
-	struct setting *setting = calloc(1, sizeof(*setting));
-	enum resolver_status status = RESOLVER_KERNEL;
-
-	if (!setting)
-		return status;
-	status = compile(supervisor->options, setting);
-	if (!status)
-		status = make_guard(setting);
-	if (!status)
-		status = make_trust(setting);
-	if (!status)
-		status = make_anchors(setting);
-	if (!status && preflight_ruleset(setting->compiled.plan) != 0)
-		status = RESOLVER_KERNEL;
-	if (!status)
-		status = listen_on(supervisor, old, setting);
-	if (status)
-		setting_free(setting);
-	else
-		*ret_setting = setting;
-	return status;
-}
 
 /* --- What the service manager is told --- */
 
@@ -284,8 +130,8 @@ static void announce_reloading(void)
 
 /* --- Crews --- */
 
-static struct crew *start_crew(
-	const struct supervisor *supervisor, const struct setting *setting, struct mono now)
+static struct crew *start_crew(struct supervisor *supervisor, const struct setting *setting,
+	struct mono now, unsigned *ret_number)
 {
 	const struct crew_config config = {
 		.compiled = setting->compiled,
@@ -293,6 +139,7 @@ static struct crew *start_crew(
 		.trust = setting->trust,
 		.anchors = setting->anchors,
 		.destinations_key = supervisor->destinations_key,
+		.names = supervisor->names,
 		.listeners = setting->listeners,
 		.workers = supervisor->options->workers,
 		.cache_bytes = supervisor->options->cache_bytes,
@@ -300,6 +147,7 @@ static struct crew *start_crew(
 		.uid = supervisor->uid,
 		.gid = supervisor->gid,
 		.mark = supervisor->mark,
+		.porter = supervisor->options->porter,
 		.alone = !supervisor->crew && supervisor->n_leaving == 0,
 		.program = supervisor->options->program,
 		.log_level = supervisor->options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
@@ -307,9 +155,12 @@ static struct crew *start_crew(
 	struct crew *crew;
 	int error = crew_start(&config, now, &crew);
 
-	if (error)
+	if (error) {
 		log_error("cannot start: %s", strerror(-error));
-	return error ? NULL : crew;
+		return NULL;
+	}
+	*ret_number = ++supervisor->n_crews;
+	return crew;
 }
 
 /* Whether it has ended by itself, or never got up. */
@@ -339,11 +190,26 @@ static void let_go(struct supervisor *supervisor, struct crew *crew, bool kill, 
 	if (!crew)
 		return;
 	leaver = &supervisor->leaving[supervisor->n_leaving++];
-	*leaver = (struct leaver){crew, kill, mono_add(now, (struct duration){LEAVE_MS})};
+	*leaver = (struct leaver){.crew = crew,
+		.killed = kill,
+		.kill_at = mono_add(now, (struct duration){LEAVE_MS})};
 	if (kill)
 		crew_kill(crew);
 	else
 		crew_dismiss(crew);
+}
+
+/* It is gone: what it has spent and counted is not. */
+static void settle_accounts(struct supervisor *supervisor, const struct leaver *leaver)
+{
+	crew_count(leaver->crew, &supervisor->past);
+	if (!leaver->guard)
+		return;
+	if (guard_inherit(supervisor->setting->guard, leaver->guard) != 0 ||
+		(supervisor->next && guard_inherit(supervisor->next->guard, leaver->guard) != 0))
+		log_warning("names that were counted while the policy was read again are lost: "
+			    "out of memory");
+	guard_free(leaver->guard);
 }
 
 /* Forgets those that are gone and kills those that take too long. */
@@ -355,6 +221,7 @@ static void see_off(struct supervisor *supervisor, struct mono now)
 		struct leaver *leaver = &supervisor->leaving[i];
 
 		if (crew_is_gone(leaver->crew)) {
+			settle_accounts(supervisor, leaver);
 			crew_free(leaver->crew);
 			continue;
 		}
@@ -418,7 +285,8 @@ static void see_to_crew(struct supervisor *supervisor, struct mono now)
 	if (!supervisor->crew && !may_start(supervisor))
 		kill_leavers(supervisor);
 	if (!supervisor->crew && !must_wait(supervisor, now)) {
-		supervisor->crew = start_crew(supervisor, supervisor->setting, now);
+		supervisor->crew =
+			start_crew(supervisor, supervisor->setting, now, &supervisor->crew_number);
 		if (!supervisor->crew)
 			start_again(supervisor, now);
 	}
@@ -435,50 +303,101 @@ static void see_to_crew(struct supervisor *supervisor, struct mono now)
 	}
 }
 
+/* --- What commands are told --- */
+
+static struct commands_view view_of(const struct supervisor *supervisor)
+{
+	const bool up = supervisor->crew && crew_state(supervisor->crew) == CREW_UP;
+	struct commands_view view = {
+		.compiled = &supervisor->setting->compiled,
+		.crew = up ? supervisor->crew : NULL,
+		.changing = supervisor->next_crew || supervisor->reload_wanted ||
+			    commands_want_reload(supervisor->commands),
+		.n_crews = supervisor->crew_number,
+		.n_listening = (unsigned)listeners_count(supervisor->setting->listeners),
+		.workers = supervisor->options->workers,
+		.since = supervisor->since,
+		.applied = supervisor->applied,
+		.counters = supervisor->past,
+	};
+
+	for (unsigned i = 0; i < supervisor->n_leaving; i++)
+		crew_count(supervisor->leaving[i].crew, &view.counters);
+	/* Servers are the present crew's. */
+	memset(view.counters.down, 0, sizeof(view.counters.down));
+	if (supervisor->crew)
+		crew_count(supervisor->crew, &view.counters);
+	return view;
+}
+
 /* --- Reload --- */
 
-static void end_reload(struct supervisor *supervisor)
+static void end_reload(struct supervisor *supervisor, bool done, struct mono now)
 {
+	struct commands_view view;
+
+	if (!done)
+		log_error("not reloaded: the policy that was in force stays in force");
 	supervisor->next = NULL;
 	supervisor->next_crew = NULL;
+	view = view_of(supervisor);
+	commands_end_reload(supervisor->commands, done, &view, now);
 	announce(supervisor, "READY=1\n");
 }
 
 static void begin_reload(struct supervisor *supervisor, struct mono now)
 {
+	FILE *copy = commands_begin_reload(supervisor->commands);
+
 	supervisor->reload_wanted = false;
 	announce_reloading();
-	if (make_setting(supervisor, supervisor->setting->listeners, &supervisor->next) == 0)
-		supervisor->next_crew = start_crew(supervisor, supervisor->next, now);
+	if (setting_make(supervisor->options, supervisor->setting, copy, &supervisor->next) == 0)
+		supervisor->next_crew =
+			start_crew(supervisor, supervisor->next, now, &supervisor->next_number);
 	if (supervisor->next_crew)
 		return;
 	setting_free(supervisor->next);
-	log_error("not reloaded: the policy that was in force stays in force");
-	end_reload(supervisor);
+	end_reload(supervisor, false, now);
+}
+
+/* The next crew answers: from here on it is the one. */
+static void change_crews(struct supervisor *supervisor, struct mono now)
+{
+	const char *name;
+
+	let_go(supervisor, supervisor->crew, false, now);
+	if (supervisor->crew) {
+		supervisor->leaving[supervisor->n_leaving - 1].guard = supervisor->setting->guard;
+		supervisor->setting->guard = NULL;
+	}
+	setting_free(supervisor->setting);
+	supervisor->setting = supervisor->next;
+	supervisor->crew = supervisor->next_crew;
+	supervisor->crew_number = supervisor->next_number;
+	supervisor->applied = (int64_t)time(NULL);
+	supervisor->announced = true;
+	name = supervisor->setting->compiled.plan->policy->name;
+	log_info("reloaded policy \"%s\"", name);
+	commands_listen(supervisor->commands, supervisor->options->control, name);
+	end_reload(supervisor, true, now);
 }
 
 /* The crew of the policy that is to come. */
 static void see_to_reload(struct supervisor *supervisor, struct mono now)
 {
-	if (supervisor->reload_wanted && !supervisor->next_crew && supervisor->served &&
-		may_start(supervisor))
+	bool wanted = supervisor->reload_wanted || commands_want_reload(supervisor->commands);
+
+	if (wanted && !supervisor->next_crew && supervisor->served && may_start(supervisor) &&
+		!commands_hold_crew(supervisor->commands))
 		begin_reload(supervisor, now);
 	if (!supervisor->next_crew)
 		return;
 	if (has_failed(supervisor->next_crew, now)) {
 		let_go(supervisor, supervisor->next_crew, true, now);
 		setting_free(supervisor->next);
-		log_error("not reloaded: the policy that was in force stays in force");
-		end_reload(supervisor);
+		end_reload(supervisor, false, now);
 	} else if (crew_state(supervisor->next_crew) == CREW_UP) {
-		let_go(supervisor, supervisor->crew, false, now);
-		setting_free(supervisor->setting);
-		supervisor->setting = supervisor->next;
-		supervisor->crew = supervisor->next_crew;
-		supervisor->announced = true;
-		log_info(
-			"reloaded policy \"%s\"", supervisor->setting->compiled.plan->policy->name);
-		end_reload(supervisor);
+		change_crews(supervisor, now);
 	}
 }
 
@@ -515,7 +434,7 @@ static void take_signals(struct supervisor *supervisor)
 			reap(supervisor);
 			break;
 		case SIGHUP:
-			supervisor->reload_wanted = true;
+			supervisor->reload_wanted = !supervisor->options->own_namespace;
 			break;
 		default:
 			supervisor->stopping = true;
@@ -536,7 +455,7 @@ static int sooner(int wait_ms, struct mono now, struct mono then)
 static int wait_time(const struct supervisor *supervisor, struct mono now)
 {
 	const struct crew *crews[] = {supervisor->crew, supervisor->next_crew};
-	int wait_ms = START_MS;
+	int wait_ms = START_MS, commands_ms = commands_wait(supervisor->commands, now);
 
 	for (unsigned i = 0; i < 2; i++)
 		if (crews[i] && crew_state(crews[i]) == CREW_STARTING)
@@ -549,25 +468,37 @@ static int wait_time(const struct supervisor *supervisor, struct mono now)
 		wait_ms = sooner(wait_ms, now, supervisor->start_at);
 	else if (!supervisor->crew && wait_ms > REAP_MS)
 		wait_ms = REAP_MS;
-	return wait_ms;
+	return commands_ms >= 0 && commands_ms < wait_ms ? commands_ms : wait_ms;
 }
+
+enum {
+	POLL_SIGNALS,
+	POLL_CREW,
+	POLL_NEXT,
+	POLL_COMMANDS,
+	POLLED = POLL_COMMANDS + COMMANDS_POLLED
+};
 
 static void wait_for_events(struct supervisor *supervisor, int wait_ms)
 {
 	struct crew *crews[] = {supervisor->crew, supervisor->next_crew};
-	struct pollfd fds[] = {
-		{.fd = supervisor->signals, .events = POLLIN},
-		{.fd = crews[0] ? crew_fd(crews[0]) : -1, .events = POLLIN},
-		{.fd = crews[1] ? crew_fd(crews[1]) : -1, .events = POLLIN},
+	struct commands_view view = view_of(supervisor);
+	struct pollfd fds[POLLED] = {
+		[POLL_SIGNALS] = {.fd = supervisor->signals, .events = POLLIN},
+		[POLL_CREW] = {.fd = crews[0] ? crew_fd(crews[0]) : -1, .events = POLLIN},
+		[POLL_NEXT] = {.fd = crews[1] ? crew_fd(crews[1]) : -1, .events = POLLIN},
 	};
 
-	if (poll(fds, 3, wait_ms) <= 0)
+	commands_poll(supervisor->commands, &view, &fds[POLL_COMMANDS]);
+	if (poll(fds, POLLED, wait_ms) < 0)
 		return;
-	if (fds[0].revents)
+	if (fds[POLL_SIGNALS].revents)
 		take_signals(supervisor);
 	for (unsigned i = 0; i < 2; i++)
-		if (fds[1 + i].revents)
+		if (fds[POLL_CREW + i].revents)
 			crew_advance(crews[i]);
+	view = view_of(supervisor);
+	commands_serve(supervisor->commands, &fds[POLL_COMMANDS], &view, clock_now());
 }
 
 static void run(struct supervisor *supervisor)
@@ -584,6 +515,14 @@ static void run(struct supervisor *supervisor)
 }
 
 /* --- Start and end --- */
+
+static int make_names(struct supervisor *supervisor)
+{
+	struct hash_key key;
+	int error = hash_key_draw(&key);
+
+	return error ? error : namering_new(NAMERING_BYTES, &key, &supervisor->names);
+}
 
 /* Blocks the signals that are read, and sees to it that there may be enough descriptors. */
 static int prepare(struct supervisor *supervisor)
@@ -612,15 +551,23 @@ static int prepare(struct supervisor *supervisor)
 			return -EIO;
 	} while (supervisor->mark == 0);
 	error = hash_key_draw(&supervisor->cookie_key);
-	return error ? error : hash_key_draw(&supervisor->destinations_key);
+	if (!error)
+		error = hash_key_draw(&supervisor->destinations_key);
+	return error ? error : make_names(supervisor);
 }
 
-static enum resolver_status start_session(const struct plan *plan)
+static enum resolver_status start_session(struct supervisor *supervisor)
 {
+	const struct plan *plan = supervisor->setting->compiled.plan;
+	const char *path = supervisor->options->control;
 	int error = sets_forget_destinations(plan);
 
 	if (error)
 		log_error("table inet %s: %s", plan->table, strerror(-error));
+	supervisor->since = supervisor->applied = (int64_t)time(NULL);
+	/* Where nobody has asked for a place it goes without one. */
+	if (!error && commands_listen(supervisor->commands, path, plan->policy->name) != 0 && path)
+		error = -EIO;
 	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
@@ -642,12 +589,16 @@ static void end_all(struct supervisor *supervisor)
 			break;
 		wait_for_events(supervisor, sooner(REAP_MS, now, end));
 	}
-	for (unsigned i = 0; i < supervisor->n_leaving; i++)
+	for (unsigned i = 0; i < supervisor->n_leaving; i++) {
+		guard_free(supervisor->leaving[i].guard);
 		crew_free(supervisor->leaving[i].crew);
+	}
 	/* A table that is gone has none. */
 	sets_forget_marks(supervisor->setting->compiled.plan);
 	setting_free(supervisor->next);
 	setting_free(supervisor->setting);
+	commands_free(supervisor->commands);
+	namering_free(supervisor->names);
 	fd_closep(&supervisor->signals);
 }
 
@@ -662,15 +613,20 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 	if (preflight_supervise() != 0)
 		return RESOLVER_KERNEL;
 	error = prepare(&supervisor);
+	if (!error)
+		error = commands_new(&supervisor.commands);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
+		namering_free(supervisor.names);
 		return RESOLVER_KERNEL;
 	}
-	status = make_setting(&supervisor, NULL, &supervisor.setting);
+	status = setting_make(options, NULL, NULL, &supervisor.setting);
 	if (!status)
-		status = start_session(supervisor.setting->compiled.plan);
+		status = start_session(&supervisor);
 	if (status) {
 		setting_free(supervisor.setting);
+		commands_free(supervisor.commands);
+		namering_free(supervisor.names);
 		fd_closep(&supervisor.signals);
 		return status;
 	}

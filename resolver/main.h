@@ -22,9 +22,13 @@ struct resolver_options {
 	size_t n_overrides;
 	const char *const *profile_dirs; /* looked in before the installed profiles */
 	size_t n_profile_dirs;
-	const char *user;   /* whom the children become */
-	unsigned workers;   /* 1 to RESOLVER_WORKERS_MAX */
-	size_t cache_bytes; /* of each worker; 0: as many as is usual */
+	const char *added;  /* path of a policy whose entries are added; NULL: none */
+	bool own_namespace; /* rules/adapt.h: adapt_to_namespace(); never reads the policy again */
+	int porter;         /* where upstream sockets come from (src/kernel/porter.h); 0: its own */
+	const char *control; /* path of the control socket; "none"; NULL: the usual one */
+	const char *user;    /* whom the children become */
+	unsigned workers;    /* 1 to RESOLVER_WORKERS_MAX */
+	size_t cache_bytes;  /* of each worker; 0: as many as is usual */
 	bool verbose;
 };
 

@@ -167,7 +167,8 @@ static void read_additional(
 	if (count > RECORDS_MAX)
 		reader->failed = true;
 	for (unsigned i = 0; i < count && !reader->failed; i++) {
-		struct name owner = {.length = 0};
+		struct name owner;
+		owner.length = 0;
 		name_read(reader, &owner);
 		uint16_t type = reader_u16(reader);
 
@@ -213,14 +214,18 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
 	if (context->opcode != 0)
 		return MSG_ERROR;
 	*ret_rcode = RCODE_FORMERR;
-	if (questions != 1 || records != 0)
+	if (questions > 1 || records != 0)
 		return MSG_ERROR;
-	read_question(&reader, ret_query);
+	if (questions == 1)
+		read_question(&reader, ret_query);
 	read_additional(&reader, additional, context, &version);
 	if (reader.failed || reader_left(&reader) != 0)
 		return MSG_ERROR;
-	*ret_rcode = RCODE_BADVERS;
-	return version == 0 ? MSG_QUERY : MSG_ERROR;
+	if (version != 0)
+		*ret_rcode = RCODE_BADVERS;
+	else if (questions == 0 && context->has_cookie) /* RFC 7873 section 5.4 */
+		*ret_rcode = RCODE_NOERROR;
+	return questions == 1 && version == 0 ? MSG_QUERY : MSG_ERROR;
 }
 
 /* --- Replies --- */
@@ -343,31 +348,26 @@ size_t msg_write_reply(
 	return finish_reply(context, &body, !writer.failed, out);
 }
 
-/* Where the TTLs of the records are that were written from `start` on; the SOA record of a negative
- * answer has a second one, its minimum. */
+/* Where the TTLs of the records are that were written from `start` on. The minimum of an SOA record
+ * is none: it stays (RFC 2308 section 5). */
 static int find_ttls(struct reader *reader, size_t start, struct msg_layout *layout)
 {
 	struct msg_body *body = &layout->body;
-	struct name owner;
 
 	for (unsigned i = 0; i < (unsigned)body->n_answers + body->n_authorities; i++) {
-		uint16_t type;
-
-		name_read(reader, &owner);
-		type = reader_u16(reader);
+		reader_u16(reader); /* a pointer to the owner, as answer_write() writes it */
 		reader_u16(reader);
-		if (body->n_ttls > MSG_TTLS_MAX - 2)
+		reader_u16(reader);
+		if (body->n_ttls == MSG_TTLS_MAX)
 			return -E2BIG;
 		layout->ttls[body->n_ttls++] = (uint16_t)(reader->pos - start);
 		reader_u32(reader);
 		reader_bytes(reader, reader_u16(reader));
-		if (type == RRTYPE_SOA && i >= body->n_answers)
-			layout->ttls[body->n_ttls++] = (uint16_t)(reader->pos - start - 4);
 	}
 	return reader->failed ? -E2BIG : 0;
 }
 
-int msg_lay_out(const struct answer *answer, const struct name *name, uint8_t *room,
+int msg_lay_out(const struct answer *answer, const struct name *name, uint32_t ttl, uint8_t *room,
 	struct msg_layout *ret_layout)
 {
 	size_t start = MSG_HEADER_SIZE + (size_t)name->length + 4;
@@ -382,8 +382,8 @@ int msg_lay_out(const struct answer *answer, const struct name *name, uint8_t *r
 	writer_u32(&writer, 0);
 	*body = body_of(answer);
 	/* A failure has no SOA record. */
-	answer_write(answer, answer->rcode != RCODE_SERVFAIL, start - MSG_HEADER_SIZE, &writer,
-		&body->n_answers, &body->n_authorities);
+	answer_write(answer, answer->rcode != RCODE_SERVFAIL ? ttl : 0, start - MSG_HEADER_SIZE,
+		&writer, &body->n_answers, &body->n_authorities);
 	if (writer.failed)
 		return -E2BIG;
 	body->size = (uint16_t)(writer.pos - start);

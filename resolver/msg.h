@@ -144,9 +144,10 @@ struct msg_layout {
 
 /*
  * Lays out the body for an answer to the question of `name`, with the records written to `room`
- * (MSG_MAX bytes). 0, or -E2BIG for one with more TTLs than can be kept.
+ * (MSG_MAX bytes). A negative answer's SOA record has `ttl` for its minimum, however little of that
+ * is left when the body is written. 0, or -E2BIG for one with more TTLs than can be kept.
  */
-int msg_lay_out(const struct answer *answer, const struct name *name, uint8_t *room,
+int msg_lay_out(const struct answer *answer, const struct name *name, uint32_t ttl, uint8_t *room,
 	struct msg_layout *ret_layout);
 
 /* What tables of questions find one by. */

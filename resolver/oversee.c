@@ -2,18 +2,9 @@
 #include "resolver/oversee.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "src/base/log.h"
-
-/* A name in the form that all names have here: reading it yields it again. */
-static bool is_sound(const struct name *name)
-{
-	struct reader reader = reader_over(name->wire, name->length);
-	struct name read;
-
-	name_read(&reader, &read);
-	return !reader.failed && name_equal(&read, name);
-}
 
 /* 0 with the reply's status, or -EPROTO. */
 static int list(struct sets *sets, const struct control_request *request, struct mono now,
@@ -25,6 +16,15 @@ static int list(struct sets *sets, const struct control_request *request, struct
 	return 0;
 }
 
+static void log_revoked(const char *what, const struct control_reply *reply)
+{
+	log_info("%s: %u leases revoked, %u connections ended", what, (unsigned)reply->total,
+		(unsigned)reply->flows);
+	if (reply->flows_status)
+		log_warning("connections to %s could not be ended: %s", what,
+			strerror(-reply->flows_status));
+}
+
 static int revoke(struct sets *sets, const struct control_request *request, struct mono now,
 	struct control_reply *reply)
 {
@@ -34,16 +34,14 @@ static int revoke(struct sets *sets, const struct control_request *request, stru
 		return -EPROTO;
 	switch (request->by) {
 	case CONTROL_BY_ADDRESS:
-		reply->status = sets_revoke_address(sets, &request->address, now, &reply->total);
-		log_info("%s: %u leases revoked", inaddr_to_text(&request->address, text),
-			(unsigned)reply->total);
+		reply->status = sets_revoke_address(sets, &request->address, now, reply);
+		log_revoked(inaddr_to_text(&request->address, text), reply);
 		return 0;
 	case CONTROL_BY_NAME:
-		if (!is_sound(&request->name))
+		if (!name_is_sound(&request->name))
 			return -EPROTO;
-		reply->status = sets_revoke_name(sets, &request->name, now, &reply->total);
-		log_info("%s: %u leases revoked", name_to_text(&request->name, text),
-			(unsigned)reply->total);
+		reply->status = sets_revoke_name(sets, &request->name, now, reply);
+		log_revoked(name_to_text(&request->name, text), reply);
 		return 0;
 	default:
 		return -EPROTO;

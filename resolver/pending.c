@@ -23,6 +23,7 @@
 #define PENDING_MAX 4096 /* a power of two: the ticket's low bits */
 #define WAITERS_MAX 16384
 #define IDS_DRAWN 128
+#define BUSY_SHARE 4 /* one part in so many of the table is in use */
 
 enum { QUEUE_LEASE, QUEUE_PROOF, QUEUE_UPSTREAM, QUEUES = 19 };
 
@@ -41,8 +42,9 @@ struct pending_table {
 	struct waiter *free_waiters;
 	uint32_t entries_used; /* those behind it were never handed out */
 	uint32_t waiters_used;
+	uint32_t n_pending;
 	struct pending *by_hash[PENDING_MAX];
-	struct pending *by_id[UINT16_MAX + 1];
+	uint16_t by_id[UINT16_MAX + 1]; /* place in the table, counted from 1; 0: free */
 	struct queue queues[QUEUES];
 	uint16_t ids[IDS_DRAWN];
 	unsigned ids_left;
@@ -130,7 +132,13 @@ struct pending *pending_add(struct pending_table *table, const struct name *name
 	pending->waiters = NULL;
 	pending->same_hash = *chain;
 	*chain = pending;
+	table->n_pending++;
 	return pending;
+}
+
+bool pending_is_busy(const struct pending_table *table)
+{
+	return table->n_pending > PENDING_MAX / BUSY_SHARE;
 }
 
 static void leave_queue(struct pending_table *table, struct pending *pending)
@@ -147,7 +155,7 @@ static void leave_queue(struct pending_table *table, struct pending *pending)
 static void release_id(struct pending_table *table, struct pending *pending)
 {
 	if (pending->id)
-		table->by_id[pending->id] = NULL;
+		table->by_id[pending->id] = 0;
 	pending->id = 0;
 }
 
@@ -161,6 +169,7 @@ void pending_remove(struct pending_table *table, struct pending *pending)
 	leave_queue(table, pending);
 	release_id(table, pending);
 	pending->generation++;
+	table->n_pending--;
 	pending->same_hash = table->free_entries;
 	table->free_entries = pending;
 }
@@ -312,13 +321,15 @@ int pending_draw_id(struct pending_table *table, struct pending *pending)
 		pending->letters = pending->letters << 16 | letters;
 	}
 	pending->id = id;
-	table->by_id[id] = pending;
+	table->by_id[id] = (uint16_t)(pending - table->entries + 1);
 	return 0;
 }
 
 struct pending *pending_by_id(struct pending_table *table, uint16_t id)
 {
-	return id ? table->by_id[id] : NULL;
+	uint16_t place = table->by_id[id];
+
+	return place > 0 ? &table->entries[place - 1] : NULL;
 }
 
 uint32_t pending_ticket(const struct pending_table *table, const struct pending *pending)

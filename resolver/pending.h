@@ -95,6 +95,9 @@ struct pending *pending_find_zone(
 /* A new one, in no state yet; NULL when the table is full. */
 struct pending *pending_add(struct pending_table *table, const struct name *name, uint16_t type);
 
+/* Whether so many questions are out that none should be asked that nobody waits for. */
+bool pending_is_busy(const struct pending_table *table);
+
 /* Takes it out; its waiters must be gone. */
 void pending_remove(struct pending_table *table, struct pending *pending);
 

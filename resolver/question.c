@@ -28,13 +28,13 @@ static void put_name(struct writer *writer, const struct name *name, uint64_t le
 	unsigned count = 0;
 
 	memcpy(wire, name->wire, name->length);
-	for (unsigned at = 0; wire[at] > 0; at += wire[at] + 1u) {
-		for (unsigned i = at + 1; i <= at + wire[at]; i++) {
-			if (wire[i] < 'a' || wire[i] > 'z')
-				continue;
-			if (letters >> count++ % 64 & 1)
-				wire[i] = (uint8_t)(wire[i] - 'a' + 'A');
-		}
+	/* Lengths of labels are no letters. No branch depends on what is drawn: it could not be
+	 * foretold. */
+	for (unsigned i = 0; i < name->length; i++) {
+		unsigned is_letter = (unsigned)(wire[i] - 'a') <= 'z' - 'a';
+
+		wire[i] ^= (uint8_t)((letters >> count % 64 & is_letter) * ('a' - 'A'));
+		count += is_letter;
 	}
 	writer_bytes(writer, wire, name->length);
 }
@@ -153,8 +153,9 @@ static void read_opt(struct reader *reader, struct question_reply *reply)
 static void find_opt(struct reader *reader, unsigned records, struct question_reply *reply)
 {
 	for (unsigned i = 0; i < records && !reader->failed; i++) {
-		struct name owner = {.length = 0};
+		struct name owner;
 
+		owner.length = 0;
 		name_read(reader, &owner);
 		if (reader_u16(reader) == RRTYPE_OPT && owner.length == 1) {
 			read_opt(reader, reply);

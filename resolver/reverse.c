@@ -16,9 +16,14 @@
 
 enum { SETS = 1024, WAYS = 4 };
 
-struct opened {
+/* What is looked for, and then the name, which is long: who doesn't want it doesn't read it. */
+struct head {
 	struct inaddr address;
 	struct mono until;
+};
+
+struct opened {
+	struct head head;
 	struct name name;
 };
 
@@ -38,18 +43,18 @@ size_t reverse_size(void)
 	return sizeof(struct reverse);
 }
 
-/* False: it is being written. */
-static bool read_place(const struct place *place, struct opened *ret_opened)
+/* The first `size` bytes of what is in a place. False: it is being written. */
+static bool read_place(const struct place *place, void *ret_opened, size_t size)
 {
 	uint64_t words[WORDS];
 	uint64_t count = atomic_load_explicit(&place->count, memory_order_acquire);
 
-	for (unsigned i = 0; i < WORDS; i++)
+	for (unsigned i = 0; i * sizeof(words[0]) < size; i++)
 		words[i] = atomic_load_explicit(&place->words[i], memory_order_relaxed);
 	atomic_thread_fence(memory_order_acquire);
 	if (count % 2 != 0 || atomic_load_explicit(&place->count, memory_order_relaxed) != count)
 		return false;
-	memcpy(ret_opened, words, sizeof(*ret_opened));
+	memcpy(ret_opened, words, size);
 	return true;
 }
 
@@ -76,13 +81,13 @@ void reverse_note(struct reverse *reverse, const struct hash_key *key, const str
 	const struct name *name, struct mono until)
 {
 	struct place *set = reverse->places[set_of(key, address)], *first = &set[0];
-	struct opened opened = {.address = *address, .until = until, .name = *name};
+	struct opened opened = {.head = {*address, until}, .name = *name};
 	int64_t least = INT64_MAX;
 
 	for (unsigned i = 0; i < WAYS; i++) {
-		struct opened found;
+		struct head found;
 
-		if (!read_place(&set[i], &found))
+		if (!read_place(&set[i], &found, sizeof(found)))
 			continue;
 		if (inaddr_compare(&found.address, address) == 0) {
 			first = &set[i];
@@ -104,8 +109,9 @@ bool reverse_find(const struct reverse *reverse, const struct hash_key *key,
 	for (unsigned i = 0; i < WAYS; i++) {
 		struct opened found;
 
-		if (!read_place(&set[i], &found) || inaddr_compare(&found.address, address) != 0 ||
-			!mono_before(now, found.until))
+		if (!read_place(&set[i], &found, sizeof(found)) ||
+			inaddr_compare(&found.head.address, address) != 0 ||
+			!mono_before(now, found.head.until))
 			continue;
 		*ret_name = found.name;
 		return true;

@@ -75,6 +75,7 @@ int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 static void begin_taking(struct sets *sets)
 {
 	memset(sets->witness, 0, sizeof(sets->witness));
+	sets_spoil_part(sets);
 	sets->generation = 0;
 	sets->forget = true;
 }
@@ -91,9 +92,17 @@ static int delete_one(struct sets *sets, uint16_t map, const struct inaddr *addr
 	return setlink_commit(sets->link);
 }
 
-int sets_revoke_address(
-	struct sets *sets, const struct inaddr *address, struct mono now, uint64_t *ret_count)
+/* The connections go behind the leases, so that none finds its way back. */
+static void cut(struct sets *sets, struct sets_addresses *addresses, struct control_reply *reply)
 {
+	reply->flows_status = sets_cut_flows(sets, addresses, &reply->flows);
+}
+
+int sets_revoke_address(struct sets *sets, const struct inaddr *address, struct mono now,
+	struct control_reply *ret_reply)
+{
+	struct inaddr one = *address;
+	struct sets_addresses addresses = {&one, 1, 1};
 	unsigned family = inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6;
 	uint64_t count = 0;
 	int error = 0;
@@ -110,16 +119,11 @@ int sets_revoke_address(
 		if (error == -ENOENT)
 			error = 0;
 	}
-	if (!error)
-		*ret_count = count;
-	return error;
-}
-
-static bool has_name(const struct sets *sets, const struct lease *lease, const struct name *name)
-{
-	struct name there;
-
-	return namering_get(sets->names, lease->name, &there) && name_equal(&there, name);
+	if (error)
+		return error;
+	ret_reply->total = count;
+	cut(sets, &addresses, ret_reply);
+	return 0;
 }
 
 /* Collects: the lease goes. */
@@ -134,7 +138,7 @@ static void collect_end(struct sets *sets, struct lease *lease, struct mono now)
 	memcpy(element.key, key, element.key_size);
 	setlink_add(sets->link, map, &element);
 	setlink_delete(sets->link, map, &element);
-	sets->changes[sets->n_changes++] = (struct sets_change){lease, *lease};
+	sets->changes[sets->n_changes++] = (struct sets_change){.place = lease, .before = *lease};
 	lease->known = false;
 }
 
@@ -150,26 +154,41 @@ static int end_collected(struct sets *sets, uint64_t *count)
 	return error;
 }
 
-int sets_revoke_name(
-	struct sets *sets, const struct name *name, struct mono now, uint64_t *ret_count)
+/* Closes the name's leases, and lists their addresses. */
+static int close_name(struct sets *sets, const struct name *name, struct mono now,
+	struct sets_addresses *addresses, uint64_t *count)
 {
-	uint64_t count = 0;
 	struct lease *lease;
 	size_t at = 0;
 	int error = 0;
 
+	while (!error && (lease = leases_walk(sets->leases, &at, SIZE_MAX, now))) {
+		if (!namering_has(sets->names, lease->name, name))
+			continue;
+		error = sets_addresses_add(addresses, &lease->address);
+		if (!error)
+			collect_end(sets, lease, now);
+		if (!error && sets_is_full(sets))
+			error = end_collected(sets, count);
+	}
+	return error ? error : end_collected(sets, count);
+}
+
+int sets_revoke_name(struct sets *sets, const struct name *name, struct mono now,
+	struct control_reply *ret_reply)
+{
+	struct sets_addresses addresses = {NULL, 0, 0};
+	uint64_t count = 0;
+	int error;
+
 	begin_taking(sets);
 	sets_begin_walk(sets);
-	while (!error && (lease = leases_walk(sets->leases, &at, SIZE_MAX, now))) {
-		if (has_name(sets, lease, name))
-			collect_end(sets, lease, now);
-		if (sets_is_full(sets))
-			error = end_collected(sets, &count);
+	error = close_name(sets, name, now, &addresses, &count);
+	if (!error) {
+		ret_reply->total = count;
+		cut(sets, &addresses, ret_reply);
 	}
-	if (!error)
-		error = end_collected(sets, &count);
-	if (!error)
-		*ret_count = count;
+	sets_addresses_free(&addresses);
 	return error;
 }
 

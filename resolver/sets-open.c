@@ -61,6 +61,25 @@ void sets_begin(struct sets *sets, struct mono now)
 	leases_settle(sets->leases, now);
 }
 
+uint64_t sets_lease_named(const struct sets *sets, const struct lease *lease)
+{
+	return namering_lease(sets->names, sets->maps[lease->map], &lease->address);
+}
+
+static void note_opened(struct sets *sets, const struct sets_change *change)
+{
+	sets_remember_witness(sets, change->place);
+	namering_assign(sets->names, change->named, change->place->name);
+}
+
+/* Gives another name to a lease that stands. */
+static void rename_lease(struct sets *sets, struct lease *lease, uint32_t name)
+{
+	if (lease->name != name)
+		namering_assign(sets->names, sets_lease_named(sets, lease), name);
+	lease->name = name;
+}
+
 int sets_send(struct sets *sets)
 {
 	int error = setlink_commit(sets->link);
@@ -69,7 +88,7 @@ int sets_send(struct sets *sets)
 		sets->generation = netlink_next_generation(sets->generation);
 	for (size_t i = 0; i < sets->n_changes && !error; i++)
 		if (sets->changes[i].place->known)
-			sets_remember_witness(sets, sets->changes[i].place);
+			note_opened(sets, &sets->changes[i]);
 	return error;
 }
 
@@ -175,9 +194,11 @@ void sets_collect(struct sets *sets, struct lease *lease, uint32_t mark, struct 
 	}
 	element.mark = mark;
 	setlink_add(sets->link, map, &element);
-	sets->changes[sets->n_changes++] = (struct sets_change){lease, *lease};
+	sets->changes[sets->n_changes++] =
+		(struct sets_change){lease, *lease, sets_lease_named(sets, lease)};
 	lease->known = true;
 	lease->mark = mark;
+	lease->seen = sets->reading.number;
 	lease->expires = expires;
 	if (mono_before(expires, sets->next_end))
 		sets->next_end = expires;
@@ -196,10 +217,20 @@ static bool may_keep(const struct sets *sets, uint32_t mark, int64_t expires)
 	return found && sets->plan->rules[found->rule].expires >= expires;
 }
 
+static uint16_t map_for(const struct match_lease *wanted, const struct inaddr *address)
+{
+	return sets_map_number(wanted->group, inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6);
+}
+
+void sets_expect_address(
+	struct sets *sets, const struct match_lease *wanted, const struct inaddr *address)
+{
+	leases_expect(sets->leases, map_for(wanted, address), address);
+}
+
 int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 	const struct inaddr *address, uint32_t name, struct mono now, struct mono *until)
 {
-	unsigned family = inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6;
 	uint32_t mark = wanted->mark;
 	struct mono sure = {until->ms - SETS_TICK_MS};
 	struct lease *lease;
@@ -207,7 +238,11 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 
 	if (error)
 		return error;
-	lease = leases_take(sets->leases, sets_map_number(wanted->group, family), address, now);
+	lease = leases_take(sets->leases, map_for(wanted, address), address, now);
+	if (lease && !lease->known && sets->unlisted)
+		error = sets_look_up(sets, lease);
+	if (error)
+		return error;
 	if (!lease || (!lease->known && mono_before(now, sets->full_until[lease->map])))
 		return -ENOSPC;
 	if (lease->known && may_keep(sets, lease->mark, sets->plan->rules[wanted->rule].expires))
@@ -216,7 +251,7 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 		sure = lease->expires;
 		*until = sure;
 		if (mark == lease->mark) {
-			lease->name = name;
+			rename_lease(sets, lease, name);
 			return 0;
 		}
 	}

@@ -11,8 +11,8 @@
 
 /*
  * What the files of struct sets share: sets.c, the table and the marks; sets-read.c, reading what
- * is leased, and repairing it; sets-open.c, transactions; sets-renew.c, leases with flows;
- * sets-list.c, what is asked about them.
+ * is leased; sets-mend.c, repairing it; sets-open.c, transactions; sets-renew.c, leases with flows;
+ * sets-list.c, what is asked about them; sets-cut.c, ending their flows.
  */
 
 enum {
@@ -26,6 +26,7 @@ enum {
 struct sets_change {
 	struct lease *place;
 	struct lease before;
+	uint64_t named; /* what `names` calls it */
 };
 
 /* A mark in force. */
@@ -35,12 +36,35 @@ struct sets_force {
 	bool flagged;
 };
 
+/* A reading of the maps, and of the set of destinations, which counts as the last one. */
+struct sets_reading {
+	uint8_t number; /* of the last one, not 0 */
+	bool active;
+	bool background;
+	struct setlink *link; /* of its own; NULL: not open */
+	bool asked;           /* for the map: there is a part to be taken */
+	uint16_t map;
+	unsigned tries;   /* of the map */
+	size_t n_read;    /* elements of it, in this try */
+	size_t n_found;   /* that it had not found before */
+	size_t n_new;     /* that were not on record */
+	struct mono made; /* the next part, at the earliest */
+	bool stale;       /* which leases were closed after */
+	bool changed;     /* the map, in this try, by this keeper */
+	struct mono due;  /* not before, in the background */
+	struct duration spent;
+	bool complete;
+	bool missing; /* one of the maps */
+	bool again;   /* others changed something meanwhile */
+};
+
 struct sets {
 	const struct plan *plan;
 	struct setlink *link;
 	struct conntrack *conntrack; /* NULL: not needed so far, or there is none */
 	struct leases *leases;
-	struct namering *names;
+	struct namering *names;            /* not its own */
+	uint64_t maps[SETS_MAPS_MAX];      /* as `names` calls them */
 	struct destinations *destinations; /* NULL: they are not counted */
 	struct hash_key destinations_key;
 	bool counting_stopped; /* the set of them is full */
@@ -56,15 +80,17 @@ struct sets {
 	struct mono look_at;
 	struct mono learn_at;    /* not before: reading takes time */
 	struct mono complete_at; /* from then on what isn't in `leases` isn't in the kernel */
+	struct mono servers_at;  /* until then another keeper's servers may be asked; 0: no more */
 	struct mono gone_since;  /* 0: it is there, or never was */
 	bool was_there;
 	bool table_gone; /* which was logged */
 	bool map_gone[SETS_MAPS_MAX];
 	struct mono full_until[SETS_MAPS_MAX]; /* no more leases fit in, as far as is known */
 	struct lease witness[SETS_MAPS_MAX];   /* one of each map's leases, if it is known */
-	uint8_t reading;                       /* number of the last one, not 0 */
-	unsigned repairs_left;                 /* of a large record, until one was not disturbed */
-	bool forget;                           /* something is not open that was said to be */
+	struct sets_reading reading;
+	unsigned repairs_left; /* of a large record, until one was not disturbed */
+	bool unlisted;         /* nothing was read so far, or not all */
+	bool forget;           /* something is not open that was said to be */
 	bool retired;
 
 	/* Flows */
@@ -89,6 +115,9 @@ static inline uint16_t sets_map_number(size_t group, unsigned family)
 
 const char *sets_map_name(const struct sets *sets, uint16_t map);
 
+/* As the names of leases know the lease: see namering_lease(). */
+uint64_t sets_lease_named(const struct sets *sets, const struct lease *lease);
+
 /* What the mark is in force for, or NULL. */
 const struct sets_force *sets_find_force(const struct sets *sets, uint32_t mark);
 
@@ -103,11 +132,29 @@ int sets_put_mark(struct sets *sets);
  */
 int sets_settle_table(struct sets *sets, int error);
 
-/* Reads what is leased, and opens again what should be there and isn't. 0, also when the table
- * isn't there; or -errno. */
+/* Reads what is leased, and then opens again what should be there and isn't. What takes long is
+ * left to sets_go_on_reading(). 0, also when the table isn't there; or -errno. */
 int sets_learn(struct sets *sets);
+int sets_go_on_reading(struct sets *sets, struct mono now);
+void sets_stop_reading(struct sets *sets);
 
-/* The same if reading doesn't take long; else looks for one lease of each map, and opens all of
+/* Leases are about to be closed: what was just read may be out of date. */
+void sets_spoil_part(struct sets *sets);
+
+/* Starts to stamp leases with another number. */
+void sets_number_reading(struct sets *sets);
+
+/* No more readings for a while, after one that took `spent`. */
+void sets_pause_reading(struct sets *sets, struct duration spent);
+
+/* Looks whether the kernel has a lease that isn't on record, and records it. 0 or -errno. */
+int sets_look_up(struct sets *sets, struct lease *lease);
+
+/* Opens again what the reading did not find, whoever else changes rulesets; when there was anything
+ * it is looked at again, soon. Whether nobody did, and all went well. */
+bool sets_mend(struct sets *sets);
+
+/* sets_learn() if reading doesn't take long; else looks for one lease of each map, and opens all of
  * them again if that is missing. */
 int sets_check(struct sets *sets, struct mono now);
 
@@ -137,5 +184,20 @@ struct mono sets_renewal_due(const struct sets *sets);
 /* Looks which leases have flows, and marks them. 0; -EOPNOTSUPP where this isn't told; or -errno.
  */
 int sets_see_flows(struct sets *sets, struct mono now);
+
+/* Addresses, as many as there may be. Zeros are an empty list. */
+struct sets_addresses {
+	struct inaddr *addresses;
+	size_t count;
+	size_t room;
+};
+
+/* 0 or -ENOMEM. */
+int sets_addresses_add(struct sets_addresses *list, const struct inaddr *address);
+void sets_addresses_free(struct sets_addresses *list);
+
+/* Ends the connections to the addresses, whose order it changes, unless something but a lease
+ * permits them: *ret_count. 0; -EOPNOTSUPP or -errno when that is not possible. */
+int sets_cut_flows(struct sets *sets, struct sets_addresses *addresses, uint64_t *ret_count);
 
 #endif

@@ -171,6 +171,11 @@ static int walk(struct search *search, uint32_t mark, uint32_t mask)
 
 	if (!error)
 		error = conntrack_walk(sets->conntrack, mark, mask, see_flow, search);
+	/* What was left unread would only disturb the next walk. */
+	if (error && sets->conntrack) {
+		conntrack_close(sets->conntrack);
+		sets->conntrack = NULL;
+	}
 	if (!error || sets_is_passing(error) || error == -EBUSY || sets->no_conntrack)
 		return error;
 	log_warning("connections are not told by this system: leases end though they are in use: "

@@ -10,6 +10,7 @@
 
 #include "resolver/sets-own.h"
 #include "src/base/log.h"
+#include "src/kernel/netlink.h"
 
 /*
  * Theory of operation
@@ -39,10 +40,10 @@ enum {
 	GONE_MS = 1000,
 	GONE_LOOK_MS = 50, /* between two looks while it is gone */
 	RESTARTS_MAX = 10, /* transactions between two looks that may be refused */
+	/* Longer than another crew needs to start, and the one before it to end (main.c). */
+	OTHERS_MS = 16000,
+	START_TRIES = 10, /* to put the mark into force, after what passes */
 };
-
-/* Of names, of which some tens of thousands fit. */
-#define NAMES_BYTES ((size_t)2 << 20)
 
 /* --- The table --- */
 
@@ -78,7 +79,8 @@ static struct setlink_element server_element(const struct endpoint *at, uint8_t 
 }
 
 /* Collects: the ruleset lets the resolver reach the servers it asks, if those are the system's,
- * which the ruleset doesn't know. */
+ * which the ruleset doesn't know. Those of the keeper before stay while its workers have questions
+ * out. */
 static void put_servers(struct sets *sets)
 {
 	static const uint8_t protocols[] = {IPPROTO_UDP, IPPROTO_TCP};
@@ -86,7 +88,7 @@ static void put_servers(struct sets *sets)
 
 	if (dns->has_upstream)
 		return;
-	for (unsigned i = 0; i < PLAN_FAMILIES; i++)
+	for (unsigned i = 0; i < PLAN_FAMILIES && sets->servers_at.ms == 0; i++)
 		setlink_flush(sets->link, sets->plan->family[i].upstream_set);
 	for (size_t i = 0; i < 2 * dns->n_upstream; i++) {
 		const struct endpoint *at = &dns->upstream[i / 2].at;
@@ -106,6 +108,23 @@ int sets_put_mark(struct sets *sets)
 	setlink_add(sets->link, sets->plan->resolver_set, &element);
 	put_servers(sets);
 	return setlink_commit(sets->link);
+}
+
+/* Takes away servers that only the keeper before has asked, if that is due. 0 or -errno. */
+static int forget_servers(struct sets *sets, struct mono now)
+{
+	int error;
+
+	if (sets->servers_at.ms == 0 || mono_before(now, sets->servers_at))
+		return 0;
+	sets->servers_at = (struct mono){0};
+	error = sets_put_mark(sets);
+	if (!error && sets->generation != 0)
+		sets->generation = netlink_next_generation(sets->generation);
+	if (error)
+		sets->servers_at = mono_add(now, (struct duration){SETS_LOOK_MS});
+	/* A table that is gone is noticed by others. */
+	return error == -ENOENT || sets_is_passing(error) ? 0 : error;
 }
 
 int sets_forget_marks(const struct plan *plan)
@@ -177,10 +196,13 @@ static int fill(struct sets *sets)
 	uint32_t generation = 0;
 	int error = sets_put_mark(sets);
 
+	if (error == -ENOENT || sets_is_passing(error))
+		return error;
+	/* One that isn't known is asked for again at the next look. */
 	if (!error)
 		error = setlink_generation(sets->link, &generation);
-	if (error)
-		return error == -ENOENT ? error : sets_settle_table(sets, error);
+	if (error && !sets_is_passing(error))
+		return sets_settle_table(sets, error);
 	sets->generation = generation;
 	sets->was_there = true;
 	sets->gone_since = (struct mono){0};
@@ -189,10 +211,12 @@ static int fill(struct sets *sets)
 
 int sets_start(struct sets *sets)
 {
-	int error = fill(sets);
+	int error = -EAGAIN;
 
+	for (unsigned i = 0; i < START_TRIES && sets_is_passing(error); i++)
+		error = fill(sets);
 	sets->look_at = mono_add(clock_now(), (struct duration){SETS_LOOK_MS});
-	return error == -ENOENT ? sets_settle_table(sets, error) : error;
+	return error == -ENOENT || sets_is_passing(error) ? sets_settle_table(sets, error) : error;
 }
 
 /* The table is not there. */
@@ -218,6 +242,8 @@ static int fill_again(struct sets *sets, struct mono now)
 
 	if (error == -ENOENT)
 		return miss(sets, now);
+	if (sets_is_passing(error))
+		return 0;
 	if (!error && was_there)
 		log_warning("table inet %s was loaded anew: what was open is open again",
 			sets->plan->table);
@@ -253,14 +279,21 @@ int sets_look_now(struct sets *sets, struct mono now)
 
 int sets_look(struct sets *sets, struct mono now)
 {
-	if (sets->retired || mono_before(now, sets->look_at))
+	int error;
+
+	if (sets->retired)
 		return 0;
+	error = sets_go_on_reading(sets, now);
+	if (error || mono_before(now, sets->look_at))
+		return error;
 	sets->n_restarts = 0;
-	return sets_look_now(sets, now);
+	error = forget_servers(sets, now);
+	return error ? error : sets_look_now(sets, now);
 }
 
 void sets_retire(struct sets *sets)
 {
+	sets_stop_reading(sets);
 	sets->retired = true;
 	sets->generation = 0;
 }
@@ -365,8 +398,6 @@ static int make_parts(struct sets *sets, const struct sets_config *config)
 		error = list_marks(sets);
 	if (!error)
 		error = leases_new(&key, most, &sets->leases);
-	if (!error)
-		error = namering_new(NAMES_BYTES, &key, &sets->names);
 	if (!error && sets->plan->destinations_set)
 		error = destinations_new(
 			sets->plan->layers->budget.destinations, &sets->destinations);
@@ -400,10 +431,17 @@ int sets_open(const struct sets_config *config, struct sets **ret_sets)
 	sets->mark = config->mark;
 	sets->uid = config->uid;
 	sets->destinations_key = config->destinations_key;
+	sets->names = config->names;
 	sets->next_end = (struct mono){INT64_MAX};
+	sets->unlisted = true;
 	sets->complete_at = clock_now();
-	if (!config->alone)
+	if (!config->alone) {
+		sets->servers_at = mono_add(clock_now(), (struct duration){OTHERS_MS});
 		sets->complete_at.ms += dns->max_lease.ms + dns->grace.ms + LEASES_LINGER_MS;
+	}
+	for (size_t map = 0; map < sets->plan->n_groups * PLAN_FAMILIES; map++)
+		sets->maps[map] = namering_map(
+			sets->names, sets->plan->table, sets_map_name(sets, (uint16_t)map));
 	error = make_parts(sets, config);
 	if (error) {
 		sets_close(sets);
@@ -418,10 +456,10 @@ void sets_close(struct sets *sets)
 {
 	if (!sets)
 		return;
+	sets_stop_reading(sets);
 	conntrack_close(sets->conntrack);
 	setlink_close(sets->link);
 	destinations_free(sets->destinations);
-	namering_free(sets->names);
 	leases_free(sets->leases);
 	free(sets->in_force);
 	free(sets);
@@ -434,8 +472,12 @@ static int64_t sooner(int64_t a, int64_t b)
 
 int sets_wait(const struct sets *sets, struct mono now)
 {
-	int64_t due = sooner(sets->look_at.ms, sets_renewal_due(sets).ms);
-	int64_t left = sooner(due - now.ms, SETS_LOOK_MS);
+	int64_t left, due = sooner(sets->look_at.ms, sets_renewal_due(sets).ms);
 
+	if (sets->retired)
+		return SETS_LOOK_MS;
+	if (sets->reading.active)
+		due = sooner(due, sets->reading.due.ms);
+	left = sooner(due - now.ms, SETS_LOOK_MS);
 	return left < 0 ? 0 : (int)left;
 }

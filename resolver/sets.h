@@ -16,6 +16,8 @@
  */
 struct sets;
 
+struct namering;
+
 struct sets_config {
 	const struct plan *plan;
 	uint32_t mark; /* of the resolver's sockets */
@@ -24,8 +26,9 @@ struct sets_config {
 	/* What names are counted by: the same for all keepers that count into one set, and nobody
 	 * else's to know. */
 	struct hash_key destinations_key;
-	size_t leases_max;   /* at most so many leases; 0: LEASES_MAX */
-	bool never_in_place; /* refresh leases as on a kernel before 6.12 */
+	struct namering *names; /* of leases: the same for all keepers, and nobody else's */
+	size_t leases_max;      /* at most so many leases; 0: LEASES_MAX */
+	bool never_in_place;    /* refresh leases as on a kernel before 6.12 */
 };
 
 /* 0 or -errno. */
@@ -75,6 +78,10 @@ void sets_begin(struct sets *sets, struct mono now);
 /* A number for the name that addresses are opened for. */
 uint32_t sets_name(struct sets *sets, const struct name *name);
 
+/* Says that sets_open_address() will be called, after other work. */
+void sets_expect_address(
+	struct sets *sets, const struct match_lease *wanted, const struct inaddr *address);
+
 /*
  * Opens `address` for the name as `wanted` says until *until, or for as long as it is open already,
  * to which *until is then set. One that is open keeps its mark while that is in force, and does not
@@ -112,12 +119,15 @@ int sets_recover(struct sets *sets, int error, struct mono now);
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 	struct control_reply *ret_page);
 
-/* Close leases, all those of an address, of a name, or altogether; *ret_count: how many there were.
- * 0, or -errno: then some may be closed. */
-int sets_revoke_address(
-	struct sets *sets, const struct inaddr *address, struct mono now, uint64_t *ret_count);
-int sets_revoke_name(
-	struct sets *sets, const struct name *name, struct mono now, uint64_t *ret_count);
+/*
+ * Close leases, all those of an address, of a name, or altogether. How many there were is
+ * `total` of the reply, or *ret_count. Those of an address or a name take their connections with
+ * them: `flows` and `flows_status`. 0, or -errno: then some may be closed.
+ */
+int sets_revoke_address(struct sets *sets, const struct inaddr *address, struct mono now,
+	struct control_reply *ret_reply);
+int sets_revoke_name(struct sets *sets, const struct name *name, struct mono now,
+	struct control_reply *ret_reply);
 int sets_flush(struct sets *sets, struct mono now, uint64_t *ret_count);
 
 #define SETS_COMMAND 1024

@@ -26,6 +26,11 @@
  * byte: who sends a byte now and then, or reads one, doesn't stay. While the table is full nothing
  * is accepted, and that time is a tenth, so that others get their turn soon.
  *
+ * A client has no more connections than are free: one alone may have half of the table, two a third
+ * each, and there is always room for another one (RFC 7766 section 6.2.2, RFC 9210).
+ * For one more than that its own idlest gives way. What is one client is seen by its address, see
+ * inaddr_client().
+ *
  * All connections have the same time, so the list from the longest to the shortest idle one is the
  * order in which they end. What has something to send or was read from is on the list `dirty`
  * until tcp_flush(), where connections end too: nothing that is at work on one can lose it.
@@ -49,7 +54,7 @@ struct connection {
 	bool broken; /* to be closed at the next flush */
 	uint32_t events;
 	uint32_t generation;
-	struct inaddr peer;
+	struct inaddr peer, client; /* its address, and what stands for the client */
 	unsigned in_flight;
 	struct mono since;        /* its last whole query or reply */
 	uint16_t longer, shorter; /* idle */
@@ -205,25 +210,37 @@ static struct watch watch_of(const struct tcp *tcp, const struct connection *con
 		WATCH_CLIENT, (uint32_t)(connection - tcp->connections), connection->generation};
 }
 
-/* Who is at the other end; nobody in particular where that cannot be said. */
-static struct inaddr peer_of(int fd)
+/* Sees to it that the client may have one connection more. Whether it may. */
+static bool make_way(struct tcp *tcp, const struct inaddr *client)
 {
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-	struct endpoint endpoint = {.port = 0};
+	struct connection *connection, *idlest = NULL;
+	unsigned n_own = 0;
 
-	if (getpeername(fd, (struct sockaddr *)&address, &size) == 0)
-		endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint);
-	return endpoint.address;
+	for (uint16_t i = tcp->connections[NOBODY].shorter; i != NOBODY; i = connection->shorter) {
+		connection = &tcp->connections[i];
+		if (connection->broken || inaddr_compare(&connection->client, client) != 0)
+			continue;
+		n_own++;
+		if (!idlest && connection->in_flight == 0)
+			idlest = connection;
+	}
+	if (n_own < TCP_CONNECTIONS_MAX - tcp->n_open)
+		return true;
+	if (idlest)
+		break_off(tcp, idlest);
+	return idlest != NULL;
 }
 
-int tcp_adopt(struct tcp *tcp, int fd, struct mono now)
+int tcp_adopt(struct tcp *tcp, int fd, const struct inaddr *peer, struct mono now)
 {
 	struct connection *connection = &tcp->connections[tcp->free];
 	struct buffers *buffers = &tcp->buffers[tcp->free];
+	struct inaddr client = inaddr_client(peer);
 	int error = tcp->free == NOBODY ? -ENFILE : 0;
 	int one = 1;
 
+	if (!error && !make_way(tcp, &client))
+		error = -EUSERS;
 	if (!error)
 		error = watch_start(tcp->epoll, fd, watch_of(tcp, connection), EPOLLIN);
 	if (error) {
@@ -239,7 +256,8 @@ int tcp_adopt(struct tcp *tcp, int fd, struct mono now)
 		.open = true,
 		.events = EPOLLIN,
 		.generation = connection->generation,
-		.peer = peer_of(fd),
+		.peer = *peer,
+		.client = client,
 		.inbox = {.bytes = buffers->inbox, .size = sizeof(buffers->inbox)},
 		.outbox = {.bytes = buffers->outbox, .size = sizeof(buffers->outbox)},
 	};
@@ -266,14 +284,28 @@ static bool is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
+/* Who is at the other end; nobody in particular where that cannot be said. */
+static int accept_from(int listener, struct inaddr *ret_peer)
+{
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+	socklen_t size = sizeof(address);
+	struct endpoint endpoint = {.port = 0};
+	int fd =
+		accept4(listener, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	endpoint_from_sockaddr((struct sockaddr *)&address, &endpoint);
+	*ret_peer = endpoint.address;
+	return fd;
+}
+
 void tcp_accept(struct tcp *tcp, uint32_t listener, struct mono now)
 {
 	for (unsigned i = 0; i < ACCEPT_BATCH && tcp->accepting; i++) {
-		int fd =
-			accept4(tcp->listeners[listener], NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		struct inaddr peer;
+		int fd = accept_from(tcp->listeners[listener], &peer);
 
 		if (fd >= 0) {
-			tcp_adopt(tcp, fd, now);
+			tcp_adopt(tcp, fd, &peer, now);
 			continue;
 		}
 		if (errno == EAGAIN)

@@ -9,6 +9,7 @@
 #include "resolver/loop.h"
 
 struct client;
+struct inaddr;
 
 /* Clients that ask over TCP (RFC 7766): a table of connections of a fixed size. */
 struct tcp;
@@ -41,9 +42,13 @@ bool tcp_is_idle(const struct tcp *tcp);
 /* Accepts connections that wait at a listener. */
 void tcp_accept(struct tcp *tcp, uint32_t listener, struct mono now);
 
-/* Takes a connected stream socket as a client's connection; it is closed when that fails. 0 or
- * -errno: -ENFILE when the table is full. */
-int tcp_adopt(struct tcp *tcp, int fd, struct mono now);
+/*
+ * Takes a connected stream socket as the connection of a client at `peer`; it is closed when that
+ * fails. A client that has as many connections as are free gets no more: its idlest one, of those
+ * that no reply is owed to, ends for a new one. 0 or -errno: -ENFILE when the table is full,
+ * -EUSERS when the client would have too many.
+ */
+int tcp_adopt(struct tcp *tcp, int fd, const struct inaddr *peer, struct mono now);
 
 /* An event of WATCH_CLIENT. */
 void tcp_event(struct tcp *tcp, struct watch watch, uint32_t events, struct mono now);

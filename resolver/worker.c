@@ -11,6 +11,7 @@
 
 #include "resolver/bucket.h"
 #include "resolver/channel.h"
+#include "resolver/counters.h"
 #include "resolver/engine.h"
 #include "resolver/loop.h"
 #include "resolver/outgoing.h"
@@ -40,6 +41,8 @@
  * for each reply that leaves, which costs a twentieth of all there is to do for a query.
  *
  * What clients can make it log is bounded: a few lines a second, and then how many were left out.
+ * Of what is too much for wildcards the first is told of for each rule, and the others are counted;
+ * once a minute, and when it is dismissed, some worker says how many those of all workers were.
  *
  * It answers from the moment that the keeper has been asked for every upstream socket. When the
  * parent dismisses it, it takes no more queries, finishes the ones it has, and ends; there is
@@ -52,12 +55,15 @@ enum {
 	BUSY_MAX = 32,      /* sockets that may be busy: a bit each */
 	DRAIN_MS = 3000,    /* to finish what has begun */
 	SILENCE_MS = 10000, /* of a keeper that has been asked */
+	EXCESS_MS = 60000,  /* how often the log has what was too much for wildcards */
 };
 
 static const struct rate reports_rate = {.count = 5, .seconds = 1};
 
 struct worker {
 	const struct dns_policy *dns;
+	struct counters *counters;
+	struct guard *guard;
 	int epoll;
 	int ready;
 	int leash;
@@ -74,8 +80,9 @@ struct worker {
 	uint32_t busy;     /* bit 1 << index: the socket isn't watched, but asked in each turn */
 	struct mono now;   /* when the loop's turn began */
 	struct mono heard; /* the keeper, or that it owed nothing */
-	bool answers;      /* clients are being listened to */
-	bool ended;        /* to be ended at once */
+	struct mono excess_at; /* when to say what was too much */
+	bool answers;          /* clients are being listened to */
+	bool ended;            /* to be ended at once */
 	bool stopping;
 	struct mono stop_at; /* while stopping: the latest */
 	int error;           /* not 0: to be ended */
@@ -158,6 +165,8 @@ static void io_report_server(
 	char text[DNS_SERVER_TEXT];
 
 	dns_server_to_text(&worker->dns->upstream[upstream], text);
+	if (what == ENGINE_SERVER_DOWN || what == ENGINE_SERVER_UP)
+		counters_note_server(worker->counters, upstream, what == ENGINE_SERVER_DOWN);
 	if (what == ENGINE_SERVER_MISMATCH)
 		log_warning("upstream %s: %s: %u", text, reports[what], count);
 	else
@@ -216,7 +225,7 @@ static void on_channel(struct worker *worker, struct watch watch, uint32_t event
 {
 	(void)watch;
 	(void)events;
-	for (unsigned i = 0; i < CHANNEL_OUT_MAX && !worker->error; i++) {
+	for (unsigned i = 0; i < CHANNEL_OUT_MAX || channel_untaken(&worker->channel) > 0; i++) {
 		struct channel_reply reply;
 		int fd;
 		int error = channel_receive_reply(&worker->channel, &reply, &fd);
@@ -228,6 +237,8 @@ static void on_channel(struct worker *worker, struct watch watch, uint32_t event
 			worker->error = error;
 		else
 			on_reply(worker, &reply, fd);
+		if (worker->error)
+			return;
 	}
 }
 
@@ -351,6 +362,16 @@ static int start_answering(struct worker *worker)
 	return error;
 }
 
+static void report_excess(struct worker *worker)
+{
+	struct guard_excess excess;
+	size_t at = 0;
+
+	while (guard_take_excess(worker->guard, &at, &excess))
+		log_warning("%s: %u more after that", excess.rule, excess.count);
+	worker->excess_at = mono_add(worker->now, (struct duration){EXCESS_MS});
+}
+
 /* Does what is due and sends what there is to send. Returns how long the loop may wait. */
 static int tick(struct worker *worker)
 {
@@ -364,6 +385,9 @@ static int tick(struct worker *worker)
 	wait = wait_sooner(wait, tcp_tick(worker->tcp, worker->now));
 	taken = tcp_flush(worker->tcp, worker->now);
 	udp_flush(worker->udp);
+	if (!mono_before(worker->now, worker->excess_at))
+		report_excess(worker);
+	wait = wait_sooner(wait, wait_until(worker->now, worker->excess_at));
 	if (worker->stopping)
 		wait = wait_sooner(wait, wait_until(worker->now, worker->stop_at));
 	return taken ? 0 : wait;
@@ -415,6 +439,7 @@ static int run(struct worker *worker)
 {
 	worker->now = clock_now();
 	worker->heard = worker->now;
+	worker->excess_at = mono_add(worker->now, (struct duration){EXCESS_MS});
 	while (!worker->error) {
 		int wait = tick(worker);
 
@@ -424,6 +449,8 @@ static int run(struct worker *worker)
 		wait = wait_sooner(wait, check_keeper(worker));
 		if (!worker->error)
 			worker->error = start_answering(worker);
+		if (!worker->error)
+			worker->error = channel_flush(&worker->channel);
 		if (worker->error)
 			break;
 		if (is_behind(worker))
@@ -431,6 +458,7 @@ static int run(struct worker *worker)
 		else
 			handle_events(worker, worker->busy ? 0 : wait);
 	}
+	report_excess(worker);
 	if (worker->error == -EPIPE)
 		log_error("giving up: the keeper is gone");
 	else if (worker->error == -ETIMEDOUT)
@@ -450,6 +478,7 @@ static int make_engine(struct worker *worker, const struct worker_config *from)
 		.anchors = from->anchors,
 		.cache_bytes = from->cache_bytes,
 		.cookie_key = from->cookie_key,
+		.counters = from->counters,
 		.io = {.context = worker,
 			.time = io_time,
 			.report = io_report,
@@ -491,6 +520,8 @@ static int prepare(struct worker *worker, const struct worker_config *config)
 	int error;
 
 	worker->dns = &config->compiled.plan->policy->dns;
+	worker->counters = config->counters;
+	worker->guard = config->guard;
 	worker->ready = config->ready;
 	worker->leash = config->leash;
 	worker->channel.fd = config->channel;

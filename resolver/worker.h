@@ -10,6 +10,7 @@
 #include "src/kernel/confine.h"
 
 struct anchors;
+struct counters;
 struct tls_trust;
 
 struct worker_config {
@@ -19,6 +20,7 @@ struct worker_config {
 	const struct anchors *anchors; /* engine.h */
 	size_t cache_bytes;            /* the same */
 	struct hash_key cookie_key;    /* all workers' */
+	struct counters *counters;     /* its own */
 	struct confine confine;
 	int channel;    /* the worker's end */
 	const int *udp; /* listening sockets */

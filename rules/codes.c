@@ -45,6 +45,7 @@ static const struct code_row rows[] = {
 	{CODE_LINT_EVERYTHING, "every address"},
 	{CODE_LINT_PATTERN, "pattern without an anchor"},
 	{CODE_LINT_NO_EFFECT, "no effect"},
+	{CODE_LINT_CHANNEL, "open channel"},
 };
 
 const struct code_row *code_rows(size_t *ret_count)

@@ -60,6 +60,7 @@ enum code {
 	CODE_LINT_PATTERN = 72,    /* a pattern without an anchor */
 	CODE_LINT_NO_EFFECT = 73,  /* a part of an override that takes nothing away */
 	CODE_LINT_TYPE = 74,       /* a record type that carries any data */
+	CODE_LINT_CHANNEL = 75,    /* nothing bounds what leaves in questions for unknown names */
 };
 
 struct code_row {

@@ -4,9 +4,25 @@
 #include <errno.h>
 #include <time.h>
 
+#include "rules/adapt.h"
 #include "rules/load.h"
 #include "rules/profile.h"
 #include "src/base/arena.h"
+
+/* The base with what is added to it. 0, -EINVAL or another -errno. */
+static int add_entries(struct arena *arena, const struct compile_options *options,
+	const struct load_options *load, struct diag *diag, const struct policy **base)
+{
+	const struct policy *added;
+	int error;
+
+	if (options->added_text)
+		error = policy_parse(arena, options->added, options->added_text,
+			options->added_size, load, diag, &added);
+	else
+		error = policy_load(arena, options->added, load, diag, &added);
+	return error < 0 ? error : adapt_add(arena, *base, added, base);
+}
 
 /* All the policies, the base first. What is wrong with any of them is shown together. */
 static int load_all(struct arena *arena, const struct compile_options *options, struct diag *diag,
@@ -24,6 +40,8 @@ static int load_all(struct arena *arena, const struct compile_options *options, 
 			diag, &policies[0]);
 	else
 		worst = policy_load(arena, options->policy, &load, diag, &policies[0]);
+	if (options->added && worst == 0)
+		worst = add_entries(arena, options, &load, diag, &policies[0]);
 	load.is_override = true;
 	for (size_t i = 0; i < options->n_overrides && (worst == 0 || worst == -EINVAL); i++) {
 		error = policy_load(arena, options->overrides[i], &load, diag, &policies[i + 1]);
@@ -71,6 +89,8 @@ int compile_layers(struct arena *arena, const struct compile_options *options, s
 
 	if (error == 0 && !policies[0]->dns.has_upstream)
 		error = add_servers(arena, options, &policies[0]);
+	if (error == 0 && options->own_namespace)
+		error = adapt_to_namespace(arena, policies[0], &policies[0]);
 	if (error < 0)
 		return error;
 	return layers_make(arena, policies, n_policies,

@@ -28,8 +28,13 @@ struct compile_options {
 	 * listens on itself is left out. */
 	const struct dns_server *system_servers;
 	size_t n_system_servers;
-	int64_t now;    /* seconds since 1970; 0: the clock's */
-	bool plan_only; /* for those who look nothing up: ret_compiled->match stays NULL */
+	const char *added;      /* the file of a policy whose entries are added to the base's; NULL:
+				   there is none */
+	const char *added_text; /* its text (which must stay), or NULL to read the file */
+	size_t added_size;
+	bool own_namespace; /* see adapt_to_namespace() */
+	int64_t now;        /* seconds since 1970; 0: the clock's */
+	bool plan_only;     /* for those who look nothing up: ret_compiled->match stays NULL */
 };
 
 struct compiled {

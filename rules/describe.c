@@ -79,6 +79,20 @@ const char *describe_defeat(const struct finding *winner, const struct finding *
 	return other->kind == winner->kind ? "which is less specific" : "which is a pattern";
 }
 
+const char *describe_rate(const struct rate *rate, char *out)
+{
+	static const struct {
+		uint32_t seconds;
+		const char *unit;
+	} units[] = {{1, "second"}, {60, "minute"}, {3600, "hour"}, {86400, "day"}};
+
+	snprintf(out, DESCRIBE_RATE, "no limit");
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (rate->count > 0 && units[i].seconds == rate->seconds)
+			snprintf(out, DESCRIBE_RATE, "%u/%s", rate->count, units[i].unit);
+	return out;
+}
+
 char *describe_clean(char *text)
 {
 	struct text rest = text_of(text);

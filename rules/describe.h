@@ -22,6 +22,10 @@ const char *describe_verdict(enum verdict verdict);
 /* Why `winner` beats `other`, as a clause: "which is less specific". */
 const char *describe_defeat(const struct finding *winner, const struct finding *other);
 
+/* "60/minute", or "no limit", into `out` (DESCRIBE_RATE bytes), which it returns. */
+#define DESCRIBE_RATE 24
+const char *describe_rate(const struct rate *rate, char *out);
+
 /* Puts '?' in the place of each character that must not go to a terminal, and of each byte that
  * isn't UTF-8. Returns `text`. */
 char *describe_clean(char *text);

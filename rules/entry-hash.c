@@ -24,7 +24,8 @@ static uint64_t hash_item(char kind, const void *bytes, size_t size)
 	uint8_t item[1 + NAME_WIRE_MAX];
 
 	item[0] = (uint8_t)kind;
-	memcpy(item + 1, bytes, size);
+	if (size > 0)
+		memcpy(item + 1, bytes, size);
 	return hash_bytes(&entry_key, item, 1 + size);
 }
 

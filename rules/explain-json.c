@@ -22,6 +22,9 @@
  *	category     of the entry that decides, or else what categories.toml has for the name, or
  *	             null
  *	ports        array of PORTS
+ *	special      where the resolver answers the name itself: SPECIAL; else null
+ *	limits       array of LIMIT: what a permitted name spends from, of each entry that permits
+ *	             it by a wildcard, a pattern or a list's wildcard, and of the default
  *	notes        [text...]: what else there is to know
  *
  * PORTS is:
@@ -45,6 +48,25 @@
  *	             file, line, column    of the word that matches; null of a class
  *	beaten       [{id, kind, match, file, line, column, why}...], at most 10
  *	n_beaten     how many there are
+ *
+ * SPECIAL is:
+ *
+ *	name         at which it is special, or below which
+ *	what         in words
+ *	answer       "addresses", "nxdomain", "nodata" or "reverse": names of [dns.hosts] and those
+ *	             that opened an address
+ *	addresses    [text...]
+ *	yields       whether an entry that names it would have been preferred
+ *
+ * LIMIT is:
+ *
+ *	rule         "allow-3"; "default-permit" of the default
+ *	domain       below which names share it
+ *	wildcard_bytes, wildcard_answer_bytes    "2000/minute", or null: any number
+ *	wildcard_names    number, or null
+ *	on_exceed    "flag" or "refuse": what becomes of names beyond these
+ *	shape        points for what the name looks like
+ *	score, verdict    with them
  *
  * Fields may be added; none changes its meaning.
  */
@@ -177,21 +199,71 @@ static json_t *destination_object(const struct destination *to)
 		protocol, "port", number_or_null(to->port != DESTINATION_ANY, to->port));
 }
 
+static json_t *special_object(const struct explained_special *special)
+{
+	struct name top;
+	char text[NAME_TEXT];
+	json_t *addresses = json_array();
+	const char *answer;
+
+	if (!special) {
+		json_decref(addresses);
+		return json_null();
+	}
+	top = special_name(special->row);
+	answer = special->n_addresses > 0              ? "addresses"
+		 : special->row->kind != SPECIAL_FIXED ? "reverse"
+		 : special->denied                     ? "nxdomain"
+						       : "nodata";
+	for (size_t i = 0; i < special->n_addresses; i++) {
+		char address[INADDR_TEXT];
+
+		addresses = add(
+			addresses, json_string(inaddr_to_text(&special->addresses[i], address)));
+	}
+	return json_pack("{s:s, s:s, s:s, s:o, s:b}", "name", name_to_text(&top, text), "what",
+		special->row->what, "answer", answer, "addresses", addresses, "yields",
+		special->row->yields);
+}
+
+static json_t *rate_or_null(const struct rate *rate)
+{
+	char text[DESCRIBE_RATE];
+
+	return rate->count > 0 ? json_string(describe_rate(rate, text)) : json_null();
+}
+
+static json_t *limit_object(const struct explained_limit *limit)
+{
+	char domain[NAME_TEXT];
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:f, s:f, s:s}", "rule", limit->id,
+		"domain", name_to_text(&limit->domain, domain), "wildcard_bytes",
+		rate_or_null(&limit->bytes), "wildcard_answer_bytes",
+		rate_or_null(&limit->answer_bytes), "wildcard_names",
+		number_or_null(limit->names > 0, (int)limit->names), "on_exceed",
+		limit->refuses ? "refuse" : "flag", "shape", limit->shape, "score", limit->score,
+		"verdict", verdicts[limit->verdict]);
+}
+
 int explain_as_json(const struct explanation *it, FILE *out)
 {
 	const struct explained_layer *decider = it->decisive ? it->decisive->decider : NULL;
-	json_t *ports = json_array(), *notes = json_array(), *root;
+	json_t *ports = json_array(), *notes = json_array(), *limits = json_array(), *root;
 	int error = -1;
 
 	for (size_t i = 0; i < it->n_ports; i++)
 		ports = add(ports, ports_object(&it->ports[i], it->n_layers));
 	for (size_t i = 0; i < it->n_notes; i++)
 		notes = add(notes, json_string(it->notes[i]));
-	root = json_pack("{s:o, s:b, s:b, s:s, s:s, s:o, s:o, s:o, s:o}", "destination",
+	for (size_t i = 0; i < it->n_limits; i++)
+		limits = add(limits, limit_object(&it->limits[i]));
+	root = json_pack("{s:o, s:b, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "destination",
 		destination_object(&it->to), "in_scope", it->in_scope, "permitted",
 		it->verdict != VERDICT_REFUSE, "verdict", verdicts[it->verdict], "rule", it->rule,
 		"score", decider ? score_of(decider) : json_null(), "category",
-		clean_string(it->category), "ports", ports, "notes", notes);
+		clean_string(it->category), "ports", ports, "special", special_object(it->special),
+		"limits", limits, "notes", notes);
 	if (root)
 		error = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(root);

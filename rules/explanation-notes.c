@@ -176,12 +176,30 @@ static void note_source(struct work *work)
 			"not have it");
 }
 
+/* What a client made of a suffix that [dns] search has, or NULL. */
+static const struct name *find_search(const struct work *work, const struct name *name)
+{
+	const struct dns_policy *dns = &work->base->dns;
+
+	for (size_t i = 0; i < dns->n_search; i++)
+		if (name_is_below(name, &dns->search[i]))
+			return &dns->search[i];
+	return NULL;
+}
+
 static void note_refused_name(struct work *work)
 {
+	const struct name *suffix = find_search(work, &work->it->to.name);
 	struct judgement judgement;
+	char text[NAME_TEXT];
 
 	if (!find_elsewhere(work, &judgement)) {
 		explanation_note(work, "so the resolver does not answer for it");
+		if (suffix)
+			explanation_note(work,
+				"[dns] search has %s: it says at once that the name does not "
+				"exist, and reports nothing",
+				name_to_text(suffix, text));
 		return;
 	}
 	explanation_note(work, "the name is permitted, but on other ports, by %s",

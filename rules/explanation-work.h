@@ -6,7 +6,10 @@
 
 /* An explanation in the making, for rules/explanation*.c. */
 
-enum { EXPLANATION_EMBEDDED_MAX = 10, EXPLANATION_NOTES_MAX = EXPLANATION_EMBEDDED_MAX + 8 };
+enum {
+	EXPLANATION_EMBEDDED_MAX = 10,
+	EXPLANATION_NOTES_MAX = EXPLANATION_EMBEDDED_MAX + 2 * LAYERS_MAX + 8
+};
 
 /* A port group, or the rest, as far as it is asked about. */
 struct part {
@@ -34,6 +37,14 @@ void explanation_note(struct work *work, const char *format, ...)
 
 /* "policy.toml:12" */
 const char *explanation_place(struct work *work, struct place place);
+
+bool explanation_is_loopback(const struct inaddr *address);
+
+/* Whether the destination is a name that the resolver answers itself; then that is all. */
+bool explanation_settle_special(struct work *work);
+
+/* What the limits are that a permitted name spends from. */
+void explanation_add_limits(struct work *work);
 
 /* What else there is to know of a destination that was judged. */
 void explanation_add_notes(struct work *work);

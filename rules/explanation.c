@@ -15,7 +15,8 @@
  * Theory of operation
  *
  * A destination goes the way that the ruleset's chains have: what isn't in scope is let through,
- * DNS goes to the resolver, the loopback is open. What is left is judged (rules/judge.h), once for
+ * DNS goes to the resolver, the loopback is open, and some names have a meaning of their own
+ * (rules/explanation-names.c). What is left is judged (rules/judge.h), once for
  * each group of ports that the plan tells apart, by one port that stands for all of them; a group
  * is of one mind, since an entry names all of it or nothing. What no entry names is a group as
  * well. Groups that come out alike are told together.
@@ -58,7 +59,7 @@ static bool is_resolver(const struct destination *to, const struct endpoint *res
 	       inaddr_compare(&resolver->address, &to->address) == 0;
 }
 
-static bool is_loopback(const struct inaddr *address)
+bool explanation_is_loopback(const struct inaddr *address)
 {
 	static const struct inaddr loopback6 = {{[15] = 1}};
 
@@ -81,7 +82,7 @@ static bool settle_local(struct work *work)
 		settle(work, VERDICT_REFUSE, "dns");
 		explanation_note(work, "dns: goes to the resolver at %s instead, like all DNS",
 			endpoint_to_text(resolver, text));
-	} else if (to->is_address && is_loopback(&to->address)) {
+	} else if (to->is_address && explanation_is_loopback(&to->address)) {
 		settle(work, VERDICT_PERMIT, "loopback");
 		explanation_note(work, "loopback: never leaves this network namespace");
 	}
@@ -392,14 +393,16 @@ static void explain_in_scope(struct work *work, const struct categories *categor
 	if (settle_local(work))
 		return;
 	take_parts(work);
-	if (!work->failed)
-		explain_parts(work);
+	if (work->failed || explanation_settle_special(work))
+		return;
+	explain_parts(work);
 	if (!work->it->decisive) {
 		settle(work, VERDICT_REFUSE, PLAN_DEFAULT_DENY);
 		return;
 	}
 	find_category(work, categories);
 	explanation_add_notes(work);
+	explanation_add_limits(work);
 }
 
 int explanation_make(struct arena *arena, const struct compiled *compiled, const char *destination,

@@ -190,6 +190,19 @@ static void set_rates(
 		all->wildcard_answer_bytes, layer == 0, LAYERS_WILDCARD_ANSWER_BYTES);
 }
 
+/* Names that are permitted because nothing matches them are no wildcard's: only [limits] bound
+ * them. Where an override refuses what it does not name, it has made an allowlist of the base,
+ * whose unknown names are as those of one wildcard. */
+static void set_unknown_rates(struct layers *layers)
+{
+	if (layers_unknown(layers) == VERDICT_REFUSE) {
+		set_rates(layers, 0, &layers->unknown_bytes, &layers->unknown_answer_bytes);
+		return;
+	}
+	layers->unknown_bytes = layers->limits.wildcard_bytes;
+	layers->unknown_answer_bytes = layers->limits.wildcard_answer_bytes;
+}
+
 static void set_wildcard_rates(struct layers *layers, size_t index)
 {
 	struct layer *layer = &layers->layers[index];
@@ -303,7 +316,7 @@ int layers_make(struct arena *arena, const struct policy *const *policies, size_
 	}
 	for (size_t i = 0; i < n_policies; i++)
 		set_wildcard_rates(layers, i);
-	set_rates(layers, 0, &layers->unknown_bytes, &layers->unknown_answer_bytes);
+	set_unknown_rates(layers);
 	check_enforceable(layers, diag);
 	if (diag_failed(diag))
 		return -EINVAL;

@@ -53,7 +53,7 @@ struct layers {
 	struct budget budget;
 	bool audit_allowed;
 	/* What names that no entry of the base matches may spend in each domain, where it permits
-	 * them. */
+	 * them; count 0: any. */
 	struct rate unknown_bytes;
 	struct rate unknown_answer_bytes;
 };

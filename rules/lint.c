@@ -450,6 +450,23 @@ static void check_types(struct linter *linter)
 					data_types[j].name);
 }
 
+/* What no entry of the base matches, in one direction or in both, where nothing bounds it. */
+static void warn_of_channel(struct linter *linter, bool out, bool in)
+{
+	const char *what = out && in ? "what leaves in questions and what comes back"
+			   : out     ? "what leaves in questions"
+				     : "what comes back in answers";
+	const char *keys = out && in ? "wildcard_bytes and wildcard_answer_bytes"
+			   : out     ? "wildcard_bytes"
+				     : "wildcard_answer_bytes";
+
+	diag_warning(linter->diag, CODE_LINT_CHANNEL,
+		(struct place){.file = layer_of(linter)->policy->file},
+		"DNS is an open channel: of names that no entry matches nothing bounds %s; %s in "
+		"[limits] would",
+		what, keys);
+}
+
 /* Names that nothing matches are as those of a wildcard over everything. */
 static void check_unknown(struct linter *linter)
 {
@@ -458,11 +475,17 @@ static void check_unknown(struct linter *linter)
 	const struct layer_entry unknown = {.entry = &written,
 		.wildcard_bytes = layers->unknown_bytes,
 		.wildcard_answer_bytes = layers->unknown_answer_bytes};
+	bool out = layers->unknown_bytes.count == 0 && layers->limits.queries.count == 0;
+	bool in = layers->unknown_answer_bytes.count == 0;
 
-	if (linter->layer == 0 && layers_unknown(layers) != VERDICT_REFUSE)
-		warn_of_room(linter, &unknown,
-			(struct place){.file = layer_of(linter)->policy->file},
-			"what no entry matches", NAME_BYTES, true);
+	if (linter->layer > 0 || layer_of(linter)->unknown == VERDICT_REFUSE)
+		return;
+	if (out || in)
+		warn_of_channel(linter, out, in);
+	warn_of_room(linter, &unknown, (struct place){.file = layer_of(linter)->policy->file},
+		layers_unknown(layers) == VERDICT_REFUSE ? "what no entry of the base matches"
+							 : "what no entry matches",
+		NAME_BYTES, true);
 }
 
 static void (*const layer_checks[])(struct linter *linter) = {

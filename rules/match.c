@@ -262,6 +262,8 @@ const struct embedded_host *match_host(const struct match *match, const struct n
 	struct names_cursor cursor;
 	struct names_hit hit;
 
+	if (match->plan->policy->dns.n_hosts == 0)
+		return NULL;
 	names_look_up(match->names, NAMES_EMBEDDED, name->wire, name->length, &cursor);
 	if (!names_next(match->names, &cursor, &hit))
 		return NULL;

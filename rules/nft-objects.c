@@ -166,7 +166,7 @@ bool nft_has_upstream(const struct plan *plan, unsigned family)
 {
 	const struct dns_policy *dns = &plan->policy->dns;
 
-	for (size_t i = 0; i < dns->n_upstream; i++)
+	for (size_t i = 0; i < dns->n_upstream && !dns->elsewhere; i++)
 		if (nft_family_of(&dns->upstream[i].at.address) == family)
 			return true;
 	return !dns->has_upstream;

@@ -137,6 +137,8 @@ struct dns_policy {
 	const struct dns_server *upstream;
 	size_t n_upstream; /* at most DNS_SERVERS_MAX; may be none */
 	bool has_upstream; /* written, if only empty; else the system's servers are asked */
+	bool elsewhere;    /* they are asked from another network namespace: here nobody has a way
+			      to them */
 	struct embedded_host *hosts;
 	size_t n_hosts;
 	uint16_t *types; /* record types by number (RFC 1035 section 3.2.2) */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rules/describe.h"
 #include "src/base/arena.h"
 
 /* A comparison on its way: the first error stays. */
@@ -30,19 +31,6 @@ static void add_setting(struct settings *settings, int order, const char *key, c
 	settings->error = before && after ? changes_add(settings->changes, &change) : -ENOMEM;
 }
 
-static const char *rate_text(struct arena *arena, const struct rate *rate)
-{
-	static const struct {
-		uint32_t seconds;
-		const char *unit;
-	} units[] = {{1, "second"}, {60, "minute"}, {3600, "hour"}, {86400, "day"}};
-
-	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
-		if (rate->count > 0 && units[i].seconds == rate->seconds)
-			return arena_printf(arena, "%u/%s", rate->count, units[i].unit);
-	return "no limit";
-}
-
 /* <0, 0, >0: `a` allows less than, as much as, more than `b`. */
 static int compare_rates(const struct rate *a, const struct rate *b)
 {
@@ -59,9 +47,13 @@ static void compare_rate(struct settings *settings, const char *key, const struc
 	const struct rate *after)
 {
 	struct arena *arena = settings->changes->arena;
+	char was[DESCRIBE_RATE], is[DESCRIBE_RATE];
+	int order = compare_rates(after, before);
 
-	add_setting(settings, compare_rates(after, before), key, rate_text(arena, before),
-		rate_text(arena, after));
+	if (order == 0)
+		return;
+	add_setting(settings, order, key, arena_printf(arena, "%s", describe_rate(before, was)),
+		arena_printf(arena, "%s", describe_rate(after, is)));
 }
 
 static const char *ceiling_text(struct arena *arena, uint64_t ceiling)
@@ -162,6 +154,18 @@ static void compare_wildcard_rate(struct settings *settings, const char *key,
 		after->count > 0 ? after : &absent);
 }
 
+/* Names that no entry matches, where both permit them. */
+static void compare_unknown(
+	struct settings *settings, const struct layers *before, const struct layers *after)
+{
+	if (layers_unknown(before) == VERDICT_REFUSE || layers_unknown(after) == VERDICT_REFUSE)
+		return;
+	compare_rate(settings, "default-permit wildcard_bytes", &before->unknown_bytes,
+		&after->unknown_bytes);
+	compare_rate(settings, "default-permit wildcard_answer_bytes",
+		&before->unknown_answer_bytes, &after->unknown_answer_bytes);
+}
+
 static void compare_dnssec(struct settings *settings, const char *key, bool before, bool after)
 {
 	add_setting(settings, (int)before - (int)after, key, before ? "require" : "off",
@@ -186,6 +190,7 @@ int settings_compare(
 	compare_wildcard_rate(&settings, "limits.wildcard_answer_bytes",
 		&was->wildcard_answer_bytes, &is->wildcard_answer_bytes,
 		LAYERS_WILDCARD_ANSWER_BYTES);
+	compare_unknown(&settings, before, after);
 	compare_ceiling(&settings, "limits.bytes", was->bytes, is->bytes);
 	compare_ceiling(&settings, "budget.destinations", before->budget.destinations,
 		after->budget.destinations);
@@ -199,6 +204,20 @@ int settings_compare(
 	compare_scopes(
 		&settings, &before->layers[0].policy->scope, &after->layers[0].policy->scope);
 	return settings.error;
+}
+
+/* An entry in place of the default, which leaves names without a limit (order -1), or the default
+ * in its place (1). */
+static void compare_with_default(struct settings *settings, const struct layer_entry *entry,
+	int order, const char *asked, const char *answered)
+{
+	const struct rate none = {0};
+	const struct rate *bytes = &entry->wildcard_bytes;
+	const struct rate *answer_bytes = &entry->wildcard_answer_bytes;
+
+	compare_rate(settings, asked, order > 0 ? bytes : &none, order > 0 ? &none : bytes);
+	compare_rate(settings, answered, order > 0 ? answer_bytes : &none,
+		order > 0 ? &none : answer_bytes);
 }
 
 int settings_compare_entries(
@@ -225,9 +244,13 @@ int settings_compare_entries(
 	compare_rate(&settings, connections, &was->connections, &is->connections);
 	compare_ceiling(&settings, bytes, was->bytes, is->bytes);
 	compare_ceiling(&settings, names, was->wildcard_names, is->wildcard_names);
-	compare_wildcard_rate(
-		&settings, asked, &was->wildcard_bytes, &is->wildcard_bytes, LAYERS_WILDCARD_BYTES);
-	compare_wildcard_rate(&settings, answered, &was->wildcard_answer_bytes,
-		&is->wildcard_answer_bytes, LAYERS_WILDCARD_ANSWER_BYTES);
+	if (before && after) {
+		compare_wildcard_rate(&settings, asked, &was->wildcard_bytes, &is->wildcard_bytes,
+			LAYERS_WILDCARD_BYTES);
+		compare_wildcard_rate(&settings, answered, &was->wildcard_answer_bytes,
+			&is->wildcard_answer_bytes, LAYERS_WILDCARD_ANSWER_BYTES);
+	} else if (of) {
+		compare_with_default(&settings, of, before ? 1 : -1, asked, answered);
+	}
 	return settings.error;
 }

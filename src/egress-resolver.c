@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "resolver/main.h"
 #include "src/base/log.h"
 #include "src/base/text.h"
+#include "src/kernel/porter.h"
 #include "src/options.h"
 
 static int take_file(void *context, const struct option_row *row, const char *argument);
 static int take_user(void *context, const struct option_row *row, const char *argument);
 static int take_workers(void *context, const struct option_row *row, const char *argument);
 static int take_cache(void *context, const struct option_row *row, const char *argument);
+static int take_control(void *context, const struct option_row *row, const char *argument);
 static int take_verbose(void *context, const struct option_row *row, const char *argument);
+static int take_added(void *context, const struct option_row *row, const char *argument);
+static int take_own_namespace(void *context, const struct option_row *row, const char *argument);
+static int take_upstream(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
 
@@ -28,6 +35,12 @@ static const struct option_row rows[] = {
 	{"workers", "N", "processes that answer queries (1); auto: one a processor", take_workers,
 		0, 'w'},
 	{"cache", "MIB", "how much each of them remembers (16)", take_cache, 0, 'c'},
+	{"control", "PATH", "where egress-ctl asks (/run/egress/NAME.sock); none: nowhere",
+		take_control, 0, 0},
+	{"add", "FILE", "a policy whose entries are added to POLICY's", take_added, 0, 0},
+	{"own-namespace", NULL, "all of this network namespace is in scope", take_own_namespace, 0,
+		0},
+	{"upstream-fd", "FD", "whom to ask for sockets to upstream servers", take_upstream, 0, 0},
 	{"verbose", NULL, "log more", take_verbose, 0, 'v'},
 };
 
@@ -108,6 +121,15 @@ static int take_cache(void *context, const struct option_row *row, const char *a
 	return 0;
 }
 
+static int take_control(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+
+	(void)row;
+	options->control = argument;
+	return 0;
+}
+
 static int take_verbose(void *context, const struct option_row *row, const char *argument)
 {
 	struct resolver_options *options = &((struct request *)context)->options;
@@ -115,6 +137,40 @@ static int take_verbose(void *context, const struct option_row *row, const char 
 	(void)row;
 	(void)argument;
 	options->verbose = true;
+	return 0;
+}
+
+static int take_added(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+
+	(void)row;
+	options->added = argument;
+	return 0;
+}
+
+static int take_own_namespace(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+
+	(void)row;
+	(void)argument;
+	options->own_namespace = true;
+	return 0;
+}
+
+static int take_upstream(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+	uint64_t number;
+
+	if (text_to_number(text_of(argument), INT_MAX, &number) < 0 || number <= STDERR_FILENO ||
+		porter_adopt((int)number) < 0) {
+		options_complain(&command, "--%s: '%s' is no descriptor of a socket to ask",
+			row->name, argument);
+		return -EINVAL;
+	}
+	options->porter = (int)number;
 	return 0;
 }
 

@@ -17,6 +17,9 @@ static const struct option_row common[] = {
 
 enum { N_COMMON = sizeof(common) / sizeof(common[0]) };
 
+/* A '+', each letter with its colon, and the NUL. */
+enum { LETTERS_MAX = 2 * (OPTIONS_MAX + N_COMMON) + 2 };
+
 void options_complain(const struct command *command, const char *format, ...)
 {
 	va_list args;
@@ -62,7 +65,8 @@ static void show_row(const struct option_row *row)
 
 static int show_help(const struct command *command)
 {
-	printf("Usage: %s [OPTION] POLICY\n%s\n", command->name, command->about);
+	printf("Usage: %s [OPTION] %s\n%s\n", command->name,
+		command->operands ? command->operands : "POLICY", command->about);
 	for (size_t i = 0; i < command->n_rows + N_COMMON; i++)
 		show_row(row_at(command, i));
 	printf("\n%s", command->notes);
@@ -77,11 +81,12 @@ static int show_version(const struct command *command)
 
 /* The rows as getopt_long(3) takes them. */
 static void list_options(const struct command *command,
-	struct option long_options[OPTIONS_MAX + N_COMMON + 1],
-	char letters[2 * (OPTIONS_MAX + N_COMMON) + 1])
+	struct option long_options[OPTIONS_MAX + N_COMMON + 1], char letters[LETTERS_MAX])
 {
 	size_t count = command->n_rows + N_COMMON;
 
+	if (command->runs)
+		*letters++ = '+'; /* getopt(3): nothing behind the first operand is an option */
 	for (size_t i = 0; i < count; i++) {
 		const struct option_row *row = row_at(command, i);
 
@@ -116,11 +121,10 @@ static int take_option(const struct command *command, int value, void *request)
 	return error ? error : 1;
 }
 
-static int read_line(const struct command *command, int argc, char **argv, void *request,
-	const char **ret_policy)
+static int read_line(const struct command *command, int argc, char **argv, void *request)
 {
 	struct option long_options[OPTIONS_MAX + N_COMMON + 1];
-	char letters[2 * (OPTIONS_MAX + N_COMMON) + 1];
+	char letters[LETTERS_MAX];
 	int value;
 
 	list_options(command, long_options, letters);
@@ -130,21 +134,39 @@ static int read_line(const struct command *command, int argc, char **argv, void 
 		if (result != 0)
 			return result;
 	}
-	if (argc - optind != 1) {
-		options_complain(
-			command, argc == optind ? "no policy given" : "more than one policy given");
-		return -EINVAL;
-	}
-	*ret_policy = argv[optind];
 	return 0;
+}
+
+static int end_reading(const struct command *command, int result)
+{
+	if (result == -EINVAL)
+		fprintf(stderr, "Try '%s --help'.\n", command->name);
+	return result;
 }
 
 int options_read(const struct command *command, int argc, char **argv, void *request,
 	const char **ret_policy)
 {
-	int result = read_line(command, argc, argv, request, ret_policy);
+	int result = read_line(command, argc, argv, request);
 
-	if (result == -EINVAL)
-		fprintf(stderr, "Try '%s --help'.\n", command->name);
-	return result;
+	if (result == 0 && argc - optind != 1) {
+		options_complain(
+			command, argc == optind ? "no policy given" : "more than one policy given");
+		result = -EINVAL;
+	}
+	if (result == 0)
+		*ret_policy = argv[optind];
+	return end_reading(command, result);
+}
+
+int options_read_operands(const struct command *command, int argc, char **argv, void *request,
+	int *ret_first, int *ret_operands)
+{
+	int result = read_line(command, argc, argv, request);
+
+	if (result == 0) {
+		*ret_first = optind;
+		*ret_operands = argc - optind;
+	}
+	return end_reading(command, result);
 }

@@ -2,9 +2,11 @@
 #ifndef EGRESS_OPTIONS_H
 #define EGRESS_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Command lines: each command is a const table of options, and takes one operand, the policy.
+/* Command lines: each command is a const table of options, and takes one operand, the policy,
+ * unless it says otherwise.
  * --help and --version are every command's. */
 
 struct option_row {
@@ -23,7 +25,9 @@ struct command {
 	const char *about; /* lines of the help above the options */
 	const char *notes; /* and below them */
 	const struct option_row *rows;
-	size_t n_rows; /* at most OPTIONS_MAX */
+	size_t n_rows;        /* at most OPTIONS_MAX */
+	const char *operands; /* what the help calls them; NULL: "POLICY" */
+	bool runs;            /* the operands are a command: its options are its own */
 };
 
 #define OPTIONS_MAX 32
@@ -35,6 +39,11 @@ struct command {
  */
 int options_read(const struct command *command, int argc, char **argv, void *request,
 	const char **ret_policy);
+
+/* The same for a command that takes any operands: *ret_operands of them, in argv[*ret_first] and
+ * behind it. */
+int options_read_operands(const struct command *command, int argc, char **argv, void *request,
+	int *ret_first, int *ret_operands);
 
 /* A line on standard error, the command's name before it. */
 void options_complain(const struct command *command, const char *format, ...)

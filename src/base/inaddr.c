@@ -82,6 +82,17 @@ static struct inaddr step_number(struct inaddr address, int step)
 	return address;
 }
 
+struct inaddr inaddr_client(const struct inaddr *address)
+{
+	struct inaddr client = *address;
+
+	if (inaddr_is_ip4(address) && address->bytes[12] == 127)
+		return (struct inaddr){{0}};
+	if (!inaddr_is_ip4(address))
+		memset(client.bytes + 8, 0, 8);
+	return client;
+}
+
 bool inaddr_next(const struct inaddr *address, struct inaddr *ret_next)
 {
 	struct inaddr next = step_number(*address, 1);

@@ -49,6 +49,11 @@ const uint8_t *inaddr_raw(const struct inaddr *address, size_t *ret_size);
 /* Order as numbers, IPv4 (mapped) between ::fffe:ffff:ffff and ::1:0:0:0. <0, 0, >0. */
 int inaddr_compare(const struct inaddr *a, const struct inaddr *b);
 
+/* What stands for a client that has the address: of an IPv6 address its network, whose addresses
+ * are one host's to choose; of this host's own nothing, as a process may send from any of
+ * 127.0.0.0/8. */
+struct inaddr inaddr_client(const struct inaddr *address);
+
 /* The next address of its family, false at the last; IPv6 steps over the IPv4-mapped block. The
  * output may be the input. */
 bool inaddr_next(const struct inaddr *address, struct inaddr *ret_next);

@@ -20,6 +20,8 @@ static struct {
 	const char *role;
 	enum log_level most;
 	bool journal;
+	void (*copy)(void *context, enum log_level level, const char *message);
+	void *context;
 } settings = {.most = LOG_LEVEL_INFO};
 
 /* Whether standard error is the stream that systemd connected to the journal; the variable alone
@@ -42,6 +44,13 @@ void log_start(const char *program, const char *role, enum log_level most)
 	settings.role = role;
 	settings.most = most;
 	settings.journal = stderr_is_journal();
+	log_copy(NULL, NULL);
+}
+
+void log_copy(void (*copy)(void *context, enum log_level level, const char *message), void *context)
+{
+	settings.copy = copy;
+	settings.context = context;
 }
 
 bool log_shows(enum log_level level)
@@ -111,6 +120,9 @@ void log_line(enum log_level level, const char *format, ...)
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
 	length = clean(line, length);
+	line[length] = '\0';
+	if (settings.copy)
+		settings.copy(settings.context, level, line + prefix);
 	line[length++] = '\n';
 
 	while (write(STDERR_FILENO, line, length) < 0 && errno == EINTR)

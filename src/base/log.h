@@ -28,6 +28,11 @@ bool log_shows(enum log_level level);
  * strangers. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Hands each line that is logged from here on to `copy` as well, without what comes before the
+ * message; NULL ends that, as log_start() does. */
+void log_copy(
+	void (*copy)(void *context, enum log_level level, const char *message), void *context);
+
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...) log_line(LOG_LEVEL_INFO, __VA_ARGS__)

@@ -61,10 +61,11 @@ static bool read_labels(struct reader *walk, struct name *name, size_t *ret_targ
 void name_read(struct reader *reader, struct name *ret_name)
 {
 	struct reader walk = *reader;
-	struct name name = {0};
 	size_t behind = 0;
+	struct name name;
 	size_t target = 0;
 
+	name.length = 0; /* the rest is filled as it is read: names are short */
 	for (unsigned jumps = 0;; jumps++) {
 		size_t begin = walk.pos;
 		bool complete = read_labels(&walk, &name, &target);
@@ -86,7 +87,8 @@ void name_read(struct reader *reader, struct name *ret_name)
 	}
 	append_root(&name);
 	reader->pos = behind;
-	*ret_name = name;
+	ret_name->length = name.length;
+	memcpy(ret_name->wire, name.wire, name.length);
 }
 
 void name_write(struct writer *writer, const struct name *name)
@@ -174,6 +176,15 @@ const char *name_to_text(const struct name *name, char *out)
 bool name_equal(const struct name *a, const struct name *b)
 {
 	return a->length == b->length && memcmp(a->wire, b->wire, a->length) == 0;
+}
+
+bool name_is_sound(const struct name *name)
+{
+	struct reader reader = reader_over(name->wire, name->length);
+	struct name read;
+
+	name_read(&reader, &read);
+	return !reader.failed && name_equal(&read, name);
 }
 
 unsigned name_labels(const struct name *name)

@@ -38,6 +38,10 @@ const char *name_to_text(const struct name *name, char *out);
 
 bool name_equal(const struct name *a, const struct name *b);
 
+/* Whether the bytes, which may be anybody's, are a name in the form that names have here: reading
+ * them yields them again. */
+bool name_is_sound(const struct name *name);
+
 /* Labels, without the root's. */
 unsigned name_labels(const struct name *name);
 

@@ -150,6 +150,12 @@ static int read_flow(const struct nlattr *attribute, void *context)
 	case CTA_TUPLE_REPLY:
 		mnl_attr_parse_nested(attribute, read_tuple, found);
 		break;
+	case CTA_TUPLE_ORIG:
+		found->flow.tuple = attribute;
+		break;
+	case CTA_ZONE:
+		found->flow.zone = attribute;
+		break;
 	case CTA_MARK:
 		found->flow.mark = read_number(attribute);
 		break;
@@ -176,26 +182,42 @@ static void take_flow(struct walk *walk, const struct nlmsghdr *message)
 
 /* --- The dump --- */
 
+/* The message to send, in `bytes`. */
+static struct nlmsghdr *put_head(
+	struct conntrack *conntrack, uint8_t *bytes, uint16_t type, uint16_t flags, uint8_t family)
+{
+	struct nlmsghdr *head = mnl_nlmsg_put_header(bytes);
+	struct nfgenmsg *generic = mnl_nlmsg_put_extra_header(head, sizeof(*generic));
+
+	head->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
+	head->nlmsg_flags = NLM_F_REQUEST | flags;
+	head->nlmsg_seq = ++conntrack->sequence;
+	generic->nfgen_family = family;
+	generic->version = NFNETLINK_V0;
+	return head;
+}
+
+static int send_message(struct conntrack *conntrack, const struct nlmsghdr *message)
+{
+	ssize_t sent;
+
+	do
+		sent = mnl_socket_sendto(conntrack->socket, message, message->nlmsg_len);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
 static int ask(struct conntrack *conntrack, const struct walk *walk)
 {
 	alignas(8) uint8_t bytes[MNL_NLMSG_HDRLEN + 64];
-	struct nlmsghdr *question = mnl_nlmsg_put_header(bytes);
-	struct nfgenmsg *generic = mnl_nlmsg_put_extra_header(question, sizeof(*generic));
-	ssize_t sent;
+	struct nlmsghdr *question =
+		put_head(conntrack, bytes, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
 
-	question->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET;
-	question->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	question->nlmsg_seq = ++conntrack->sequence;
-	generic->nfgen_family = AF_UNSPEC;
-	generic->version = NFNETLINK_V0;
 	if (walk->mask != 0) {
 		mnl_attr_put_u32(question, CTA_MARK, htobe32(walk->mark));
 		mnl_attr_put_u32(question, CTA_MARK_MASK, htobe32(walk->mask));
 	}
-	do
-		sent = mnl_socket_sendto(conntrack->socket, question, question->nlmsg_len);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
+	return send_message(conntrack, question);
 }
 
 /* The size of the next datagram from the kernel, or -errno. */
@@ -255,4 +277,37 @@ int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 		more = size < 0 ? (int)size : take_part(conntrack, &walk, (int)size);
 	} while (more > 0);
 	return walk.stop ? walk.stop : more;
+}
+
+/* --- Changes --- */
+
+/* Without NLM_F_CREATE a flow that isn't there is an error. */
+int conntrack_unmark(struct conntrack *conntrack, const struct conntrack_flow *flow)
+{
+	alignas(8) uint8_t bytes[MNL_NLMSG_HDRLEN + 512];
+	uint8_t family = inaddr_is_ip4(&flow->to) ? AF_INET : AF_INET6;
+	struct nlmsghdr *change = put_head(conntrack, bytes, IPCTNL_MSG_CT_NEW, NLM_F_ACK, family);
+	struct walk nothing = {.stop = 1};
+	int error;
+
+	if (!flow->tuple ||
+		!mnl_attr_put_check(change, sizeof(bytes), CTA_TUPLE_ORIG | NLA_F_NESTED,
+			mnl_attr_get_payload_len(flow->tuple), mnl_attr_get_payload(flow->tuple)))
+		return -EINVAL;
+	if (flow->zone &&
+		!mnl_attr_put_check(change, sizeof(bytes), CTA_ZONE,
+			mnl_attr_get_payload_len(flow->zone), mnl_attr_get_payload(flow->zone)))
+		return -EINVAL;
+	if (!mnl_attr_put_u32_check(change, sizeof(bytes), CTA_MARK, 0))
+		return -EINVAL;
+	error = send_message(conntrack, change);
+	while (!error) {
+		ssize_t size = receive(conntrack);
+
+		error = size < 0 ? (int)size : take_part(conntrack, &nothing, (int)size);
+		if (error <= 0)
+			break;
+		error = 0;
+	}
+	return error == -ENOENT ? 0 : error;
 }

@@ -11,6 +11,8 @@
  * nfnetlink_conntrack.h), of both families. */
 struct conntrack;
 
+struct nlattr;
+
 struct conntrack_flow {
 	struct inaddr to; /* where its packets go, after any translation of the destination */
 	uint16_t port;    /* there; 0 where the protocol has none */
@@ -18,6 +20,9 @@ struct conntrack_flow {
 	uint32_t mark;
 	bool answered; /* something came back */
 	bool over;     /* a TCP connection that was reset, or that both sides have ended */
+	/* What the kernel knows it by, for conntrack_unmark(); as long as it is being visited. */
+	const struct nlattr *tuple;
+	const struct nlattr *zone; /* NULL: the usual one */
 };
 
 /* Opens the socket. The caller, and later whoever walks, needs CAP_NET_ADMIN. 0 or -errno. */
@@ -35,5 +40,13 @@ typedef int conntrack_visit(void *context, const struct conntrack_flow *flow);
  */
 int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 	conntrack_visit *visit, void *context);
+
+/*
+ * Takes the mark off a flow that a walk over another socket has come to: the ruleset judges its
+ * next packet anew. To delete the flow would be less, since the kernel takes one up again in the
+ * middle (net.netfilter.nf_conntrack_tcp_loose), be it by a packet of the other side's: then it
+ * would pass as an answer to that. 0, also when it is gone; or -errno.
+ */
+int conntrack_unmark(struct conntrack *conntrack, const struct conntrack_flow *flow);
 
 #endif

@@ -7,7 +7,6 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +40,21 @@
 
 #define MESSAGE_SIZE (MNL_NLMSG_HDRLEN + MNL_ALIGN(sizeof(struct nfgenmsg)))
 
+/* What is being waited for, and what was learnt so far. */
+struct exchange {
+	uint32_t first; /* sequence numbers that belong to it */
+	uint32_t last;
+	bool ended; /* nothing more needs to be read */
+	int error;  /* the first one */
+	bool lossy; /* a reply was lost */
+
+	uint32_t generation; /* of the rulesets at an answer's first part, plus 1; 0: none yet */
+	bool interrupted;    /* the generation changed on the way */
+	netlink_take *take;
+	void *context;
+	int stop; /* what the taker answered */
+};
+
 struct netlink {
 	struct mnl_socket *socket;
 	size_t capacity;   /* bytes of `batch` that the socket can send at once */
@@ -54,22 +68,10 @@ struct netlink {
 	const char *table;       /* their table and set, in the message */
 	const char *set;
 
+	struct exchange dump; /* in parts */
+
 	alignas(8) uint8_t reply[REPLY_MAX];
 	alignas(8) uint8_t batch[];
-};
-
-/* What is being waited for, and what was learnt so far. */
-struct exchange {
-	uint32_t first; /* sequence numbers that belong to it */
-	uint32_t last;
-	bool ended; /* nothing more needs to be read */
-	int error;  /* the first one */
-
-	uint32_t generation; /* of the rulesets at an answer's first part, plus 1; 0: none yet */
-	bool interrupted;    /* the generation changed on the way */
-	netlink_take *take;
-	void *context;
-	int stop; /* what the taker answered */
 };
 
 uint16_t netlink_type(uint16_t message)
@@ -341,14 +343,16 @@ static void take_replies(struct netlink *netlink, struct exchange *exchange, int
 
 /*
  * Reads until the exchange has ended or the queue is empty; 0 or the exchange's first error.
- * -ENOBUFS when it has none and its end is missing. A full queue (ENOBUFS from the socket) loses
- * the later replies: those that are in it are still read.
+ * -ENOBUFS when it has none and a reply is missing: there was no memory for it, or no room in the
+ * queue (ENOBUFS from the socket). What is in the queue is still read. Without all replies nothing
+ * is known: the end may say that all is well when the error before it was lost.
  */
 static int read_replies(struct netlink *netlink, struct exchange *exchange)
 {
 	while (!exchange->ended) {
 		ssize_t size = receive(netlink);
 
+		exchange->lossy |= size == -ENOBUFS;
 		if (size == -ENOBUFS)
 			continue;
 		if (size < 0 && exchange->error)
@@ -357,7 +361,7 @@ static int read_replies(struct netlink *netlink, struct exchange *exchange)
 			return size == -EAGAIN ? -ENOBUFS : (int)size;
 		take_replies(netlink, exchange, (int)size);
 	}
-	return exchange->error;
+	return exchange->lossy && !exchange->error ? -ENOBUFS : exchange->error;
 }
 
 int netlink_commit(struct netlink *netlink)
@@ -402,6 +406,33 @@ int netlink_ask(
 	if (error)
 		return error;
 	return exchange.interrupted ? -EINTR : 0;
+}
+
+int netlink_dump_start(struct netlink *netlink, const struct nlmsghdr *question)
+{
+	netlink->dump = (struct exchange){
+		.first = question->nlmsg_seq,
+		.last = question->nlmsg_seq,
+	};
+	return send_bytes(netlink, question, question->nlmsg_len);
+}
+
+/* The kernel makes the next part while it hands out this one (af_netlink.c: netlink_recvmsg); when
+ * that failed nothing more would come. */
+int netlink_dump_next(struct netlink *netlink, netlink_take *take, void *context, bool *ret_ended)
+{
+	struct exchange *dump = &netlink->dump;
+	ssize_t size = receive(netlink);
+
+	if (size < 0)
+		return size == -EAGAIN ? -ENOBUFS : (int)size;
+	dump->take = take;
+	dump->context = context;
+	take_replies(netlink, dump, (int)size);
+	if (dump->stop || dump->error)
+		return dump->stop ? dump->stop : dump->error;
+	*ret_ended = dump->ended;
+	return dump->ended && dump->interrupted ? -EINTR : 0;
 }
 
 static int read_generation(const struct nlattr *attribute, void *context)

@@ -3,6 +3,7 @@
 #define EGRESS_KERNEL_NETLINK_H
 
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -80,10 +81,19 @@ typedef int netlink_take(void *context, const struct nlmsghdr *reply);
  * Sends a question (NLM_F_DUMP, or NLM_F_ACK) and takes the answer; `take` may be NULL. It may
  * collect changes, but not commit them, nor ask. 0; what `take` returned; the kernel's error; or
  * -EINTR when any ruleset was changed meanwhile, so that parts of a dump may have been missed or
- * come twice.
+ * come twice; or -ENOBUFS when parts of the answer were lost.
  */
 int netlink_ask(struct netlink *netlink, const struct nlmsghdr *question, netlink_take *take,
 	void *context);
+
+/*
+ * The same in parts, for an answer that takes long: other work may be done between them, but
+ * nothing be asked or committed with this socket, until *ret_ended. A part is what the kernel had
+ * made ready when the one before was taken. -ENOBUFS: it had no memory for one. After an error, or
+ * to leave the answer unread, close the socket.
+ */
+int netlink_dump_start(struct netlink *netlink, const struct nlmsghdr *question);
+int netlink_dump_next(struct netlink *netlink, netlink_take *take, void *context, bool *ret_ended);
 
 /* nlmsg_type of an NFT_MSG_*. */
 uint16_t netlink_type(uint16_t message);

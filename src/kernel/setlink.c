@@ -33,6 +33,10 @@
 /* The longest change: one element in a message of its own. */
 #define CHANGE_SIZE (NETLINK_LIST + ELEMENT_SIZE)
 
+enum {
+	SET_COUNT = 20, /* NFTA_SET_COUNT, which older headers lack */
+};
+
 struct setlink {
 	struct netlink *netlink;
 	char table[NFT_NAME_MAXLEN]; /* of the transaction */
@@ -277,16 +281,17 @@ static int take_elements(void *context, const struct nlmsghdr *reply)
 	return walk->stop;
 }
 
-/* Asks about a set, or, unless `wanted` is NULL, about its element. */
-static int ask(struct setlink *link, uint16_t type, uint16_t flags, const char *table,
-	const char *set, const struct setlink_element *wanted, struct walk *walk)
+/* A question about a set, or, unless `wanted` is NULL, about its element; NULL: a name is too long.
+ */
+static struct nlmsghdr *put_question(struct setlink *link, struct netlink_question *bytes,
+	uint16_t type, uint16_t flags, const char *table, const char *set,
+	const struct setlink_element *wanted)
 {
-	struct netlink_question bytes;
 	struct nlmsghdr *question;
 
 	if (strlen(table) >= NFT_NAME_MAXLEN || strlen(set) >= NFT_NAME_MAXLEN)
-		return -ENAMETOOLONG;
-	question = netlink_question(link->netlink, &bytes, type, flags);
+		return NULL;
+	question = netlink_question(link->netlink, bytes, type, flags);
 	/* The same numbers as NFTA_SET_TABLE and NFTA_SET_NAME. */
 	mnl_attr_put_strz(question, NFTA_SET_ELEM_LIST_TABLE, table);
 	mnl_attr_put_strz(question, NFTA_SET_ELEM_LIST_SET, set);
@@ -296,6 +301,18 @@ static int ask(struct setlink *link, uint16_t type, uint16_t flags, const char *
 		put_element(question, wanted, false);
 		mnl_attr_nest_end(question, list);
 	}
+	return question;
+}
+
+static int ask(struct setlink *link, uint16_t type, uint16_t flags, const char *table,
+	const char *set, const struct setlink_element *wanted, struct walk *walk)
+{
+	struct netlink_question bytes;
+	const struct nlmsghdr *question =
+		put_question(link, &bytes, type, flags, table, set, wanted);
+
+	if (!question)
+		return -ENAMETOOLONG;
 	return netlink_ask(link->netlink, question, walk ? take_elements : NULL, walk);
 }
 
@@ -305,6 +322,22 @@ int setlink_dump(struct setlink *link, const char *table, const char *set, setli
 	struct walk walk = {.visit = visit, .context = context};
 
 	return ask(link, NFT_MSG_GETSETELEM, NLM_F_DUMP, table, set, NULL, &walk);
+}
+
+int setlink_dump_start(struct setlink *link, const char *table, const char *set)
+{
+	struct netlink_question bytes;
+	const struct nlmsghdr *question =
+		put_question(link, &bytes, NFT_MSG_GETSETELEM, NLM_F_DUMP, table, set, NULL);
+
+	return question ? netlink_dump_start(link->netlink, question) : -ENAMETOOLONG;
+}
+
+int setlink_dump_next(struct setlink *link, setlink_visit *visit, void *context, bool *ret_ended)
+{
+	struct walk walk = {.visit = visit, .context = context};
+
+	return netlink_dump_next(link->netlink, take_elements, &walk, ret_ended);
 }
 
 int setlink_find(struct setlink *link, const char *table, const char *set)
@@ -336,6 +369,39 @@ int setlink_get(struct setlink *link, const char *table, const char *set,
 		return -ENOENT;
 	*ret_element = found;
 	return 0;
+}
+
+static int get_count(const struct nlattr *attribute, void *context)
+{
+	int64_t *count = context;
+
+	if (mnl_attr_get_type(attribute) == SET_COUNT &&
+		mnl_attr_get_payload_len(attribute) == sizeof(uint32_t))
+		*count = be32toh(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
+}
+
+static int take_count(void *context, const struct nlmsghdr *reply)
+{
+	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSET))
+		mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_count, context);
+	return 0;
+}
+
+int setlink_count(struct setlink *link, const char *table, const char *set, size_t *ret_count)
+{
+	struct netlink_question bytes;
+	const struct nlmsghdr *question =
+		put_question(link, &bytes, NFT_MSG_GETSET, NLM_F_ACK, table, set, NULL);
+	int64_t count = -1;
+	int error =
+		question ? netlink_ask(link->netlink, question, take_count, &count) : -ENAMETOOLONG;
+
+	if (!error && count < 0)
+		error = -EOPNOTSUPP;
+	if (!error)
+		*ret_count = (size_t)count;
+	return error;
 }
 
 /* --- The probe --- */

@@ -73,6 +73,10 @@ typedef int setlink_visit(void *context, const struct setlink_element *element);
 int setlink_dump(struct setlink *link, const char *table, const char *set, setlink_visit *visit,
 	void *context);
 
+/* The same in parts, with the conditions of netlink_dump_start(). */
+int setlink_dump_start(struct setlink *link, const char *table, const char *set);
+int setlink_dump_next(struct setlink *link, setlink_visit *visit, void *context, bool *ret_ended);
+
 /* The element of a set that has `wanted`'s key. 0, -ENOENT (no such table, set or element; one
  * whose time is over is none) or -errno. */
 int setlink_get(struct setlink *link, const char *table, const char *set,
@@ -85,6 +89,10 @@ int setlink_get(struct setlink *link, const char *table, const char *set,
  * anybody, which is before 5.12.
  */
 int setlink_probe_refresh(struct setlink *link, const char *probe, bool *ret_refreshes);
+
+/* How many elements a set has, those whose time is over included until they are collected. 0;
+ * -EOPNOTSUPP where the kernel doesn't tell it (6.18 does); or -errno. */
+int setlink_count(struct setlink *link, const char *table, const char *set, size_t *ret_count);
 
 /* Whether the inet table has a set of that name. 0, -ENOENT or -errno. */
 int setlink_find(struct setlink *link, const char *table, const char *set);

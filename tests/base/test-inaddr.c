@@ -347,6 +347,35 @@ static void contains_its_family_only(void **state)
 	}
 }
 
+/* All addresses of one client, and none of another. */
+static void tells_clients_apart(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} pairs[] = {
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"2001:db8::1", "2001:db8::ffff:0:0:1", true},
+		{"2001:db8::1", "2001:db8:0:1::1", false},
+		{"127.0.0.1", "127.255.1.2", true},
+		{"127.0.0.1", "::1", true},
+		{"127.0.0.1", "126.0.0.1", false},
+		{"192.0.2.1", "::1", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		struct inaddr a, b;
+
+		assert_int_equal(inaddr_from_text(text_of(pairs[i].a), &a), 0);
+		assert_int_equal(inaddr_from_text(text_of(pairs[i].b), &b), 0);
+		a = inaddr_client(&a);
+		b = inaddr_client(&b);
+		assert_int_equal(inaddr_compare(&a, &b) == 0, pairs[i].same);
+	}
+}
+
 static void reads_endpoints(void **state)
 {
 	static const struct {
@@ -487,6 +516,7 @@ int main(void)
 		cmocka_unit_test(reads_ranges),
 		cmocka_unit_test(all_prefixes_print_and_parse),
 		cmocka_unit_test(contains_its_family_only),
+		cmocka_unit_test(tells_clients_apart),
 		cmocka_unit_test(reads_endpoints),
 		cmocka_unit_test(endpoints_are_socket_addresses),
 		cmocka_unit_test(socket_addresses_are_in_network_order),

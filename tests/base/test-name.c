@@ -392,6 +392,32 @@ static void compares_names(void **state)
 	assert_true(name_equal(&a, &b));
 }
 
+static void tells_sound_names(void **state)
+{
+	struct name sound = name_of("a.example.com"), name;
+
+	(void)state;
+	assert_true(name_is_sound(&sound));
+	name = root();
+	assert_true(name_is_sound(&name));
+	name = sound;
+	name.wire[1] = 'A';
+	assert_false(name_is_sound(&name));
+	name = sound;
+	name.wire[0] = 0;
+	assert_false(name_is_sound(&name));
+	name = sound;
+	name.wire[0] = 0xc0;
+	assert_false(name_is_sound(&name));
+	name = sound;
+	name.length--;
+	assert_false(name_is_sound(&name));
+	name.length = 0;
+	assert_false(name_is_sound(&name));
+	memset(&name, 'a', sizeof(name));
+	assert_false(name_is_sound(&name));
+}
+
 static void walks_labels(void **state)
 {
 	struct name name = name_of("www.example.com"), top = root(), expected;
@@ -474,6 +500,7 @@ int main(void)
 		cmocka_unit_test(the_longest_text_fits),
 		cmocka_unit_test(writes_its_bytes),
 		cmocka_unit_test(compares_names),
+		cmocka_unit_test(tells_sound_names),
 		cmocka_unit_test(walks_labels),
 		cmocka_unit_test(tells_what_lies_below),
 	};

@@ -28,13 +28,19 @@ enum {
 	MESSAGE_MAX = 65535,
 	UDP_MAX = 1232,
 	TYPE_A = 1,
+	TYPE_NS = 2,
 	TYPE_CNAME = 5,
+	TYPE_DNAME = 39,
 	CLASS_IN = 1,
+	CLASS_CHAOS = 3,
 	OWNER = 0xc00c, /* a pointer to the question's name */
 	GOOD = 7,
 	BAD = 66,
 	HEADER = 12,
 	SLOW_MS = 1200,
+	DRIP_MS = 300,
+	CHAIN = 20,
+	COPIES = 500,
 };
 
 /* A query, and whom to answer. */
@@ -100,8 +106,9 @@ static void put_other(struct writer *out, const char *owner, unsigned section)
 	count(out, section);
 }
 
-/* OWNER, or a name as text. */
-static void put_alias(struct writer *out, const char *owner, const char *target)
+/* A record whose data is a name; its owner is OWNER or a name as text. */
+static void put_name(
+	struct writer *out, const char *owner, uint16_t type, const char *target, unsigned section)
 {
 	struct name name;
 
@@ -111,13 +118,18 @@ static void put_alias(struct writer *out, const char *owner, const char *target)
 	} else {
 		writer_u16(out, OWNER);
 	}
-	writer_u16(out, TYPE_CNAME);
+	writer_u16(out, type);
 	writer_u16(out, CLASS_IN);
 	writer_u32(out, 300);
 	name_from_text(text_of(target), &name);
 	writer_u16(out, name.length);
 	name_write(out, &name);
-	count(out, 3);
+	count(out, section);
+}
+
+static void put_alias(struct writer *out, const char *owner, const char *target)
+{
+	put_name(out, owner, TYPE_CNAME, target, 3);
 }
 
 /* ---- Sending ---- */
@@ -273,6 +285,63 @@ static void alias_nothing(const struct query *query)
 	send_message(query, &out);
 }
 
+/* Longer than anybody follows. */
+static void alias_many(const struct query *query)
+{
+	struct writer out = begin(query);
+	char owner[32], target[32];
+
+	put_alias(&out, NULL, "link-0.lie.example");
+	for (unsigned i = 0; i < CHAIN; i++) {
+		snprintf(owner, sizeof(owner), "link-%u.lie.example", i);
+		snprintf(target, sizeof(target), "link-%u.lie.example", i + 1);
+		put_alias(&out, owner, target);
+	}
+	put_other(&out, target, 3);
+	send_message(query, &out);
+}
+
+static void alias_denied(const struct query *query)
+{
+	struct writer out = begin(query);
+
+	put_alias(&out, NULL, "denied.far.example");
+	put_other(&out, "denied.far.example", 3);
+	send_message(query, &out);
+}
+
+/* Everything in the zone lies below itself. */
+static void alias_zone(const struct query *query)
+{
+	struct writer out = begin(query);
+
+	put_name(&out, "lie.example", TYPE_DNAME, "deeper.lie.example", 3);
+	put_alias(&out, NULL, "dname-1.deeper.lie.example");
+	put_alias(&out, "dname-1.deeper.lie.example", "dname-1.lie.example");
+	put_other(&out, "dname-2.lie.example", 3);
+	send_message(query, &out);
+}
+
+/* Somebody else is to be asked, and lives there. */
+static void refer(const struct query *query)
+{
+	struct writer out = begin(query);
+
+	put_name(&out, "lie.example", TYPE_NS, "www.lab.example", 4);
+	put_other(&out, "www.lab.example", 5);
+	send_message(query, &out);
+}
+
+static void use_wrong_class(const struct query *query)
+{
+	struct writer out = begin(query);
+	size_t record = out.pos;
+
+	put_address(&out, 300, BAD, 1);
+	writer_u16_at(&out, record + 4, CLASS_CHAOS);
+	send_message(query, &out);
+}
+
 static void alias_inside(const struct query *query)
 {
 	const uint8_t inside[4] = {10, 0, 0, 1};
@@ -374,6 +443,38 @@ static void stop_halfway(const struct query *query)
 	usleep(5000 * 1000);
 }
 
+static void hang_up(const struct query *query)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	always_truncate(query);
+	if (query->from)
+		return;
+	setsockopt(query->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	_exit(0);
+}
+
+/* Over TCP: a byte now and then, which is never enough. */
+static void drip(const struct query *query)
+{
+	const uint8_t length[2] = {0x10, 0x00};
+
+	always_truncate(query);
+	if (query->from)
+		return;
+	for (unsigned i = 0; i < 200; i++) {
+		if (send(query->fd, &length[i > 0], 1, MSG_NOSIGNAL) < 0)
+			return;
+		usleep(DRIP_MS * 1000);
+	}
+}
+
+static void repeat(const struct query *query)
+{
+	for (unsigned i = 0; i < COPIES; i++)
+		tell_truth(query);
+}
+
 /* Guesses of the ID, as somebody makes who can't see the query, and then the answer. */
 static void guess_first(const struct query *query)
 {
@@ -402,6 +503,11 @@ static const struct behaviour {
 	{"added", add_another},
 	{"loop", alias_itself},
 	{"nowhere", alias_nothing},
+	{"links", alias_many},
+	{"denied", alias_denied},
+	{"dname", alias_zone},
+	{"referral", refer},
+	{"class", use_wrong_class},
 	{"inside", alias_inside},
 	{"many", say_many},
 	{"ttl0", say_no_time},
@@ -414,6 +520,9 @@ static const struct behaviour {
 	{"pointer", send_loop},
 	{"truncated", always_truncate},
 	{"halfway", stop_halfway},
+	{"reset", hang_up},
+	{"drip", drip},
+	{"repeat", repeat},
 	{"guess", guess_first},
 };
 

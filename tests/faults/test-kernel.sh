@@ -37,9 +37,18 @@ for fault in send=ENOBUFS send=EINTR send=ENOMEM receive=ENOBUFS receive=EINTR; 
 	inject every=0 send=0 receive=0
 	note "$fault: $(inject failed) of $(inject calls) calls failed"
 	check "$fault: some calls failed" test "$(inject failed)" -gt 3
+	like "$fault: nobody is left without an answer" "$(cat load.out)" ' lost 0 '
+	is "$fault: no process ends" "$(grep -c "ended with" "$resolver_log")" 0
 	recovers "$fault, and no more" 15
 	closed "$fault"
 done
+
+# A keeper that starts meanwhile needs answers to all it asks.
+inject receive=ENOBUFS every=3
+must kill -KILL "$(pgrep -P "$resolver_pid" | head -n 1)"
+recovers "a new keeper, while answers are lost" 10
+inject every=0 receive=0
+recovers "and when they are not" 10
 
 # --- Nothing can be opened at all ---
 inject send=ENOBUFS every=1

@@ -15,12 +15,16 @@ here=$(cd "$(dirname "$0")" && pwd)
 lab_needs_programs
 
 kills=${FAULT_KILLS:-8}
-faults_policy
+# Few leases at a time: they are listed after each kill, and a listing takes the square of their
+# number.
+faults_policy 'min_lease = "5s"
+max_lease = "10s"
+grace = "5s"'
 faults_start
 lab_up lab --workers 2
 is "a name" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
 must hold long 198.18.1.1 443
-load_start
+load_start --rate 400
 
 # What a process is, by what it holds.
 role() {

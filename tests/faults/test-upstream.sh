@@ -26,6 +26,8 @@ policy() {
 			ports = ["tcp/443", "udp/443"]
 			wildcard_bytes = "1000000/minute"
 			wildcard_answer_bytes = "10000000/minute"
+			[[deny]]
+			host = "denied.far.example"
 		END
 	} >lab.toml
 }
@@ -72,6 +74,11 @@ says other "$NOTHING"
 says added "$GOOD"
 says loop "$NOTHING"
 says nowhere "$NOTHING"
+says links "$NOTHING"
+says denied "^NXDOMAIN"
+says dname "$NOTHING"
+says referral "^SERVFAIL"
+says class "$NOTHING"
 says inside "^(NXDOMAIN|NOERROR|SERVFAIL) \(EDE"
 says many-60 "^NOERROR( truncated| 198\.18\.(7|8|9|10)\.[0-9]+)"
 says many-1000 "^NOERROR( truncated| 198\.18\.(7|8|9|10)\.[0-9]+)"
@@ -85,6 +92,9 @@ says half "^SERVFAIL"
 says pointer "^SERVFAIL"
 says truncated "^SERVFAIL"
 says halfway "^SERVFAIL"
+says reset "^SERVFAIL"
+says drip "^SERVFAIL"
+says repeat "$GOOD"
 says guess "$GOOD"
 
 # No lease outlasts max_lease, whatever TTL was claimed.
@@ -127,6 +137,23 @@ wait $flapping 2>/dev/null
 kill -CONT $liar_pid
 note "a server that is away half of the time: $answered of 20 were answered"
 check "a server that is away half of the time answers most" test $answered -ge 15
+
+# --- Nobody listens where one of them should be ---
+policy 198.18.0.97 $UPSTREAM4
+must lab_reload lab
+check "nobody listens at one of two servers: it works" until_true 20 serves
+load_start --rate 50
+sleep 2
+load_end
+like "nobody listens at one of two servers: all are answered" "$(cat load.out)" ' failed 0 lost 0 '
+policy 198.18.0.97
+must lab_reload lab
+# shellcheck disable=SC2317
+refused_server() {
+	[[ $(probe --wait 10 dns "$NOSERVER4" t39.fresh.lab.example A) = SERVFAIL* ]]
+}
+check "nobody listens at all: an error" until_true 20 refused_server
+closed "nobody listens at all"
 
 # --- It is away, and another one is there ---
 policy $LIAR $UPSTREAM4

@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -227,6 +228,56 @@ static void a_walk_that_is_ended(void **state)
 	close(server);
 }
 
+struct unmarking {
+	struct conntrack *changes;
+	unsigned count;
+};
+
+static int unmark(void *context, const struct conntrack_flow *flow)
+{
+	struct unmarking *unmarking = context;
+
+	unmarking->count++;
+	return conntrack_unmark(unmarking->changes, flow);
+}
+
+static void a_mark_is_taken_off(void **state)
+{
+	unsigned before = walk(0x203, UINT32_MAX).count, others = walk(0x307, UINT32_MAX).count;
+	int server = listen_at(SOCK_DGRAM, 1003), fd = connect_to(SOCK_DGRAM, 1003);
+	struct unmarking unmarking = {.count = 0};
+	unsigned all;
+
+	(void)state;
+	assert_int_equal(conntrack_open(&unmarking.changes), 0);
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(walk(0x203, UINT32_MAX).count, before + 1);
+	all = walk(0, 0).count;
+	assert_int_equal(conntrack_walk(conntrack, 0x203, UINT32_MAX, unmark, &unmarking), 0);
+	assert_int_equal(unmarking.count, before + 1);
+	/* They are still there, and the others have theirs. */
+	assert_int_equal(walk(0x203, UINT32_MAX).count, 0);
+	assert_int_equal(walk(0x307, UINT32_MAX).count, others);
+	assert_int_equal(walk(0, 0).count, all);
+	/* The next packet is judged anew. */
+	assert_int_equal(send(fd, "x", 1, 0), 1);
+	assert_int_equal(walk(0x203, UINT32_MAX).count, 1);
+	conntrack_close(unmarking.changes);
+	close(fd);
+	close(server);
+}
+
+static void what_is_no_flow_has_no_mark(void **state)
+{
+	struct conntrack_flow nowhere = {.mark = 1};
+	struct nlattr tuple = {.nla_len = sizeof(tuple), .nla_type = 1};
+
+	(void)state;
+	assert_int_equal(conntrack_unmark(conntrack, &nowhere), -EINVAL);
+	nowhere.tuple = &tuple;
+	assert_int_equal(conntrack_unmark(conntrack, &nowhere), -EINVAL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -237,6 +288,8 @@ int main(void)
 		TEST(a_connection_that_ended_is_over),
 		TEST(many_flows_are_walked),
 		TEST(a_walk_that_is_ended),
+		TEST(a_mark_is_taken_off),
+		TEST(what_is_no_flow_has_no_mark),
 	};
 	char *message = NULL;
 	int error = space_enter();

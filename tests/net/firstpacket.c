@@ -7,6 +7,10 @@
  * connection (its errno), a retransmitted SYN or a datagram without an answer; all are counted,
  * none is repeated. Only the DNS question itself, over UDP, is asked again when no answer comes.
  *
+ * With --strangers N each Nth question is followed by a try at what isn't permitted, in turns: the
+ * address that was given last, at another port; an address that no name has; and a name outside of
+ * the zone. Whatever comes back from there counts as accepted.
+ *
  * A task is one question and the two connections that follow it; `window` tasks run at a time, so
  * that the number of open sockets is bounded. Connections end with a reset: no TIME_WAIT is left
  * that could use up ports.
@@ -34,12 +38,16 @@
 #define ASK_MS 10000
 #define ASK_TRIES 3
 #define TRY_MS 10000
+#define STRANGER_MS 2000
+#define STRANGER_ZONE "strangers.example"
+#define STRANGER_PORT 80 /* somebody listens there */
 #define COMPLAINTS_MAX 10
 
 enum stage { STAGE_FREE, STAGE_ASKING, STAGE_TRYING };
 
 struct task {
 	enum stage stage;
+	bool stranger; /* is not permitted */
 	uint32_t number;
 	uint16_t type;
 	uint16_t id;
@@ -55,6 +63,8 @@ enum event_kind { EVENT_DNS, EVENT_TCP, EVENT_UDP };
 
 static struct {
 	uint32_t names;
+	uint32_t first;
+	uint32_t strangers; /* one for so many questions; 0: none */
 	unsigned window;
 	uint16_t port;
 	const char *zone;
@@ -66,10 +76,13 @@ static struct {
 	uintmax_t answered, asked_again, unresolved;
 	uintmax_t connected, tcp_rejected, retransmitted, tcp_silent;
 	uintmax_t echoed, udp_rejected, udp_silent;
+	uintmax_t accepted, refused, no_address, ignored; /* strangers */
 } tally;
 
 static struct task tasks[WINDOW_MAX];
 static uint64_t next_job; /* name * 2 + family */
+static uint64_t next_stranger;
+static struct inaddr last_given;
 static uint16_t generation;
 static int poller;
 
@@ -78,8 +91,9 @@ static void complain(const struct task *task, const char *what, const char *why)
 	static unsigned complaints;
 
 	if (complaints++ < COMPLAINTS_MAX)
-		fprintf(stderr, "n%u.%s %s: %s: %s\n", task->number, settings.zone,
-			task->type == QUESTION_A ? "A" : "AAAA", what, why);
+		fprintf(stderr, "%sn%u.%s %s: %s: %s\n", task->stranger ? "a stranger at " : "",
+			task->number, settings.zone, task->type == QUESTION_A ? "A" : "AAAA", what,
+			why);
 }
 
 static void fatal(const char *what)
@@ -103,7 +117,8 @@ static void ask(struct task *task)
 	struct writer query = writer_over(bytes, sizeof(bytes));
 	struct name name;
 
-	snprintf(text, sizeof(text), "n%u.%s", task->number, settings.zone);
+	snprintf(text, sizeof(text), "n%u.%s", task->number,
+		task->stranger ? STRANGER_ZONE : settings.zone);
 	if (name_from_text(text_of(text), &name) < 0) {
 		errno = EINVAL;
 		fatal(text);
@@ -115,20 +130,25 @@ static void ask(struct task *task)
 		complain(task, "question", strerrorname_np(errno));
 }
 
-static void start(unsigned slot)
+static void prepare(unsigned slot)
 {
 	struct task *task = &tasks[slot];
 
 	*task = (struct task){.stage = STAGE_ASKING,
-		.number = (uint32_t)(next_job / 2),
+		.number = settings.first + (uint32_t)(next_job / 2),
 		.type = next_job % 2 ? QUESTION_AAAA : QUESTION_A,
 		.id = (uint16_t)(generation << 8 | slot),
 		.server = slot % settings.n_servers,
 		.tcp = -1,
 		.udp = -1};
-	next_job++;
 	generation++;
-	ask(task);
+}
+
+static void start(unsigned slot)
+{
+	prepare(slot);
+	next_job++;
+	ask(&tasks[slot]);
 }
 
 static void finish_if_done(struct task *task)
@@ -147,22 +167,29 @@ static void close_tcp(struct task *task)
 
 static void tcp_rejected(struct task *task, int err)
 {
-	tally.tcp_rejected++;
-	complain(task, "tcp", strerrorname_np(err));
+	if (task->stranger) {
+		tally.refused++;
+	} else {
+		tally.tcp_rejected++;
+		complain(task, "tcp", strerrorname_np(err));
+	}
 	close_tcp(task);
 }
 
 static void udp_rejected(struct task *task, int err)
 {
-	tally.udp_rejected++;
-	complain(task, "udp", strerrorname_np(err));
+	if (task->stranger) {
+		tally.refused++;
+	} else {
+		tally.udp_rejected++;
+		complain(task, "udp", strerrorname_np(err));
+	}
 	fd_closep(&task->udp);
 }
 
-/* Connects and sends to the address at once. */
-static void try_address(struct task *task, unsigned slot, const struct inaddr *address)
+/* Connects and sends there at once. */
+static void try_endpoint(struct task *task, unsigned slot, struct endpoint to)
 {
-	struct endpoint to = {.address = *address, .port = settings.port};
 	struct sockaddr_storage where;
 	socklen_t size = endpoint_to_sockaddr(&to, &where);
 
@@ -182,6 +209,45 @@ static void try_address(struct task *task, unsigned slot, const struct inaddr *a
 	finish_if_done(task);
 }
 
+/* An address of the zone's networks that no name has. */
+static struct inaddr nobody(const struct task *task)
+{
+	const uint8_t low = (uint8_t)next_stranger, high = (uint8_t)(next_stranger >> 8);
+	const uint8_t ip4[4] = {198, 19, (uint8_t)(192 + high % 64), low};
+	const uint8_t ip6[16] = {0x20, 0x01, 0x0d, 0xb8, 0x01, 0x01, [14] = high, [15] = low};
+
+	return task->type == QUESTION_A ? inaddr_from_ip4(ip4) : inaddr_from_ip6(ip6);
+}
+
+static void start_stranger(unsigned slot)
+{
+	struct task *task = &tasks[slot];
+	struct endpoint to = {.address = last_given, .port = STRANGER_PORT};
+
+	prepare(slot);
+	task->stranger = true;
+	switch (next_stranger++ % 3) {
+	case 0:
+		if (tally.answered > 0)
+			break;
+		/* fallthrough */
+	case 1:
+		to = (struct endpoint){.address = nobody(task), .port = settings.port};
+		break;
+	default:
+		ask(task);
+		return;
+	}
+	try_endpoint(task, slot, to);
+	task->deadline = mono_add(clock_now(), (struct duration){.ms = STRANGER_MS});
+}
+
+static void accepted(struct task *task, const char *what)
+{
+	tally.accepted++;
+	complain(task, what, "accepted");
+}
+
 static void serve_tcp(struct task *task)
 {
 	struct tcp_info info;
@@ -194,6 +260,9 @@ static void serve_tcp(struct task *task)
 		fatal("SO_ERROR");
 	if (err) {
 		tcp_rejected(task, err);
+	} else if (task->stranger) {
+		accepted(task, "tcp");
+		close_tcp(task);
 	} else {
 		tally.connected++;
 		if (getsockopt(task->tcp, IPPROTO_TCP, TCP_INFO, &info, &info_size) == 0 &&
@@ -213,7 +282,10 @@ static void serve_udp(struct task *task)
 	if (task->stage != STAGE_TRYING || task->udp < 0)
 		return;
 	if (recv(task->udp, echo, sizeof(echo), 0) >= 0) {
-		tally.echoed++;
+		if (task->stranger)
+			accepted(task, "udp");
+		else
+			tally.echoed++;
 		fd_closep(&task->udp);
 	} else if (errno != EAGAIN) {
 		udp_rejected(task, errno);
@@ -237,12 +309,20 @@ static void serve_reply(const uint8_t *bytes, size_t size)
 	if (slot >= settings.window || task->stage != STAGE_ASKING ||
 		reply_read(bytes, size, task->type, &reply) < 0 || reply.id != task->id)
 		return;
+	if (task->stranger) {
+		if (reply.n_addresses > 0)
+			accepted(task, "dns");
+		tally.no_address += reply.n_addresses == 0;
+		task->stage = STAGE_FREE;
+		return;
+	}
 	if (reply.n_addresses == 0) {
 		unresolved(task, reply.has_error ? reply.error_text : "no address");
 		return;
 	}
 	tally.answered++;
-	try_address(task, slot, &reply.addresses[0]);
+	last_given = reply.addresses[0];
+	try_endpoint(task, slot, (struct endpoint){last_given, settings.port});
 }
 
 static void serve_dns(int fd)
@@ -257,8 +337,20 @@ static void serve_dns(int fd)
 	}
 }
 
+static void ignore(struct task *task)
+{
+	tally.ignored += (task->stage == STAGE_ASKING) + (task->tcp >= 0) + (task->udp >= 0);
+	fd_closep(&task->tcp);
+	fd_closep(&task->udp);
+	task->stage = STAGE_FREE;
+}
+
 static void time_out(struct task *task)
 {
+	if (task->stranger) {
+		ignore(task);
+		return;
+	}
 	if (task->stage == STAGE_ASKING) {
 		if (task->tries < ASK_TRIES) {
 			tally.asked_again++;
@@ -281,6 +373,11 @@ static void time_out(struct task *task)
 	finish_if_done(task);
 }
 
+static bool is_strangers_turn(void)
+{
+	return settings.strangers > 0 && next_job / settings.strangers > next_stranger;
+}
+
 /* Starts new tasks in free slots and ends those past their time. False: all is done. */
 static bool turn_over(void)
 {
@@ -292,7 +389,9 @@ static bool turn_over(void)
 
 		if (task->stage != STAGE_FREE && mono_before(task->deadline, now))
 			time_out(task);
-		if (task->stage == STAGE_FREE && next_job < (uint64_t)settings.names * 2)
+		if (task->stage == STAGE_FREE && is_strangers_turn())
+			start_stranger(slot);
+		else if (task->stage == STAGE_FREE && next_job < (uint64_t)settings.names * 2)
 			start(slot);
 		busy |= task->stage != STAGE_FREE;
 	}
@@ -360,45 +459,70 @@ static void report(struct duration took)
 		tally.connected, tally.tcp_rejected, tally.retransmitted, tally.tcp_silent);
 	printf("udp: %ju answered, %ju rejected, %ju unanswered\n", tally.echoed,
 		tally.udp_rejected, tally.udp_silent);
+	if (settings.strangers > 0)
+		printf("strangers: %ju accepted, %ju rejected, %ju without an address, "
+		       "%ju unanswered\n",
+			tally.accepted, tally.refused, tally.no_address, tally.ignored);
 }
 
 static int usage(void)
 {
-	fputs("usage: firstpacket [--names N] [--window N] [--port PORT] [--zone ZONE] "
-	      "SERVER[:PORT]...\n",
+	fputs("usage: firstpacket [--names N] [--first N] [--strangers N] [--window N] "
+	      "[--port PORT] [--zone ZONE] SERVER[:PORT]...\n",
 		stderr);
 	return 64;
 }
 
-int main(int argc, char **argv)
+static uint32_t number_of(const char *text)
+{
+	return (uint32_t)strtoul(text, NULL, 10);
+}
+
+/* Returns the index of the first server in argv, or -1. */
+static int read_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"names", required_argument, NULL, 'n'},
+		{"first", required_argument, NULL, 'f'},
+		{"strangers", required_argument, NULL, 's'},
 		{"window", required_argument, NULL, 'w'}, {"port", required_argument, NULL, 'p'},
 		{"zone", required_argument, NULL, 'z'}, {0}};
-	struct mono began;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 'n')
-			settings.names = (uint32_t)strtoul(optarg, NULL, 10);
+			settings.names = number_of(optarg);
+		else if (option == 'f')
+			settings.first = number_of(optarg);
+		else if (option == 's')
+			settings.strangers = number_of(optarg);
 		else if (option == 'w')
-			settings.window = (unsigned)strtoul(optarg, NULL, 10);
+			settings.window = number_of(optarg);
 		else if (option == 'p')
-			settings.port = (uint16_t)strtoul(optarg, NULL, 10);
+			settings.port = (uint16_t)number_of(optarg);
 		else if (option == 'z')
 			settings.zone = optarg;
 		else
-			return usage();
+			return -1;
 	}
 	if (optind == argc || argc - optind > SERVERS_MAX || settings.window == 0 ||
 		settings.window > WINDOW_MAX)
+		return -1;
+	return optind;
+}
+
+int main(int argc, char **argv)
+{
+	int first = read_options(argc, argv);
+	struct mono began;
+
+	if (first < 0)
 		return usage();
 	poller = epoll_create1(EPOLL_CLOEXEC);
-	for (int i = optind; i < argc; i++)
+	for (int i = first; i < argc; i++)
 		open_server(argv[i]);
 	began = clock_now();
 	run();
 	report(mono_between(began, clock_now()));
 	return tally.unresolved || tally.tcp_rejected || tally.retransmitted || tally.tcp_silent ||
-	       tally.udp_rejected || tally.udp_silent;
+	       tally.udp_rejected || tally.udp_silent || tally.accepted;
 }

@@ -11,7 +11,8 @@
 #	             the resolver
 #
 # client	192.168.77.2, fd77::2; everything else lies behind world
-# world		192.168.77.1, fd77::1, and every address of 198.18.0.0/15 and 2001:db8::/32
+# world		192.168.77.1, fd77::1, and every address of 198.18.0.0/15, 240.0.0.0/8 and
+#		2001:db8::/32
 # inner		192.168.78.2, fd78::2; reaches the world through client
 #
 # Within the world:
@@ -79,7 +80,8 @@ lab_outer() {
 # nobody else sees.
 lab_enter() {
 	mount -t tmpfs -o mode=755 lab "$LAB" && mkdir -p /run/netns &&
-		mount -t tmpfs -o mode=755 lab /run/netns || exit 99
+		mount -t tmpfs -o mode=755 lab /run/netns && mkdir -p /run/egress &&
+		mount -t tmpfs -o mode=755 lab /run/egress || exit 99
 	cd "$LAB" || exit 99
 	# What the C library asks: a server that doesn't exist.
 	echo "nameserver $NOSERVER4" >resolv.conf
@@ -269,13 +271,16 @@ lab_link() {
 		ip -n "$2" route add default via "$4::1"
 }
 
+lab_names=100000
+
 # lab_start [names]: the world and the client, without a ruleset. "names" adds the zone n.example
-# with n0 to n99999.
+# with n0 and so on, $lab_names of them.
 lab_start() {
 	must lab_namespace world
 	must lab_namespace client
 	must lab_link world client 192.168.77 fd77
 	must ip -n world route add local 198.18.0.0/15 dev lo
+	must ip -n world route add local 240.0.0.0/8 dev lo
 	must ip -n world -6 route add local 2001:db8::/32 dev lo
 	must ip -n world address add $UPSTREAM6/128 dev lo
 	must ip -n world address add $SECOND6/128 dev lo
@@ -408,13 +413,14 @@ zone_far() {
 	both target 31
 }
 
-# n0 is 198.18.4.0 and 2001:db8:100::, n1 the next address of both, and so on.
+# n0 is 198.18.4.0 and 2001:db8:100::, n1 the next address of both, and so on; from n100000 on the
+# IPv4 addresses are 240.1.134.160 and so on.
 zone_names() {
 	zone_head 300
-	awk 'BEGIN {
-		for (i = 0; i < 100000; i++) {
-			a = 1024 + i
-			printf "n%d A 198.%d.%d.%d\n", i, 18 + int(a / 65536),
+	awk -v names="$lab_names" 'BEGIN {
+		for (i = 0; i < names; i++) {
+			a = i < 100000 ? 198 * 2^24 + 18 * 65536 + 1024 + i : 240 * 2^24 + i
+			printf "n%d A %d.%d.%d.%d\n", i, int(a / 2^24), int(a / 65536) % 256,
 				int(a / 256) % 256, a % 256
 			printf "n%d AAAA 2001:db8:100::%x:%x\n", i, int(i / 65536), i % 65536
 		}

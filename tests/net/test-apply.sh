@@ -118,6 +118,55 @@ like "one generation is there" "$(generations)" '^[0-9]+ $'
 lab_resolver_stop
 is "the resolver ends well" $? 0
 
+# --- A group of ports that vanishes under a resolver ---
+# The resolver goes on with the policy that it has read until it is told to read it again; a map
+# that this has and the table has not any more is one into which nothing can be opened.
+two_groups() {
+	lab_policy lab <<-'END'
+		[[allow]]
+		host = ["www.lab.example", "t1.fresh.lab.example", "t2.fresh.lab.example"]
+		[[allow]]
+		host = ["api.lab.example", "t3.fresh.lab.example", "t4.fresh.lab.example"]
+		ports = ["udp/443"]
+	END
+}
+one_group() {
+	lab_policy lab <<-'END'
+		[[allow]]
+		host = ["www.lab.example", "t1.fresh.lab.example", "t2.fresh.lab.example"]
+	END
+}
+answers() {
+	[[ $(ask "$1") == "$2"* ]]
+}
+two_groups
+must apply lab
+must lab_resolver lab
+is "a name of one group" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
+is "a name of another" "$(ask api.lab.example)" "NOERROR 198.18.1.2"
+reaches "which is open" udp 198.18.1.2 443
+one_group
+check "a policy without the second group" apply lab
+unlike "takes its maps away" "$(lab_listing egress-lab)" 'map udp-443-leases'
+check "a fresh name of it is not answered" answers t3.fresh.lab.example SERVFAIL
+check "nor, soon, one that was answered before" until_true 5 answers api.lab.example SERVFAIL
+rejected "and it is closed" udp 198.18.1.2 443
+is "a fresh name of the first is" "$(ask t1.fresh.lab.example)" "NOERROR 198.18.1.101"
+reaches "and open" tcp 198.18.1.101 443
+two_groups
+check "the group is back" apply lab
+check "and its names are answered" until_true 5 answers t4.fresh.lab.example "NOERROR 198.18.1.104"
+reaches "and open" udp 198.18.1.104 443
+one_group
+must apply lab
+must kill -HUP "$resolver_pid"
+check "a resolver that reads the policy again refuses them" until_true 20 answers \
+	api.lab.example "NXDOMAIN"
+is "and answers others" "$(ask t2.fresh.lab.example)" "NOERROR 198.18.1.102"
+reaches "which are open" tcp 198.18.1.102 443
+lab_resolver_stop
+is "it ends well" $? 0
+
 # --- What was counted ---
 lab_policy lab <<-'END'
 	[[allow]]

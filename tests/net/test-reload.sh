@@ -8,6 +8,12 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
+ctl=$(program src/egress-ctl)
+asker=$(program tests/net/asker)
+lab_needs "$ctl" "$asker"
+
+# So many reloads under load.
+RELOADS=${RELOADS:-20}
 
 policy_full() {
 	lab_policy lab <<-'END'
@@ -179,6 +185,96 @@ is "fresh names are answered" "$(ask t$fresh.fresh.lab.example)" "NOERROR 198.18
 reaches "and open" tcp 198.18.1.$((100 + fresh)) 443
 must ask www.lab.example
 must hold www4b 198.18.1.1 443
+
+# --- Under load: each question has one answer, which is right before or after ---
+one() {
+	lab_policy one <<-'END'
+		[dns.hosts]
+		"here.lab.example" = ["198.18.9.1"]
+		[[allow]]
+		host = ["www.lab.example", "api.lab.example", "here.lab.example", "*.fresh.lab.example"]
+	END
+}
+other() {
+	lab_policy other <<-'END'
+		[dns.hosts]
+		"here.lab.example" = ["198.18.9.2"]
+		[[allow]]
+		host = ["www.lab.example", "four.lab.example", "here.lab.example", "ttl0.lab.example"]
+	END
+}
+one
+other
+cp one.toml lab.toml
+must lab_load lab
+must "$ctl" reload
+must ask www.lab.example
+must hold www5 198.18.1.1 443
+mkfifo stop
+# Short TTLs ask a server each time: ttl0's answer is never remembered.
+in_client "$asker" $NOSERVER4 2000 www.lab.example=198.18.1.1 'api.lab.example=198.18.1.2|NXDOMAIN' \
+	'four.lab.example=198.18.1.4|NXDOMAIN' 'here.lab.example=198.18.9.1|198.18.9.2' \
+	'ttl0.lab.example=198.18.1.20|NXDOMAIN' other.lab.example=NXDOMAIN \
+	't5.fresh.lab.example=198.18.1.105|NXDOMAIN' <stop >asked.out 2>asked.err &
+asker_pid=$!
+exec {stop}>stop
+failed=0
+for ((i = 0; i < RELOADS; i++)); do
+	if [ $((i % 2)) -eq 0 ]; then
+		cp other.toml lab.toml
+	else
+		cp one.toml lab.toml
+	fi
+	lab_load lab && "$ctl" reload >/dev/null 2>>reload.err || failed=$((failed + 1))
+done
+exec {stop}>&-
+wait $asker_pid
+is "of $RELOADS reloads under load all are done" $failed 0
+like "each question has one answer, right before or after" "$(cat asked.out)" \
+	'^asked [0-9]+ lost 0 twice 0 wrong 0$'
+note "$(cat asked.out asked.err reload.err 2>/dev/null)"
+alive "and the connection of what all permit goes on" www5
+
+# --- Another resolv.conf: what was asked of the old servers is not cut off ---
+servers() {
+	set_of upstream4 | grep -oE '198\.18\.[0-9.]+' | sort -u | xargs
+}
+only_second() {
+	[ "$(servers)" = "$SECOND4" ]
+}
+cp lab.toml both.toml
+sed '/^upstream = /d' one.toml >lab.toml
+echo "nameserver $UPSTREAM4" >resolv.conf
+must lab_load lab
+must "$ctl" reload
+is "the system's server is asked" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
+echo "nameserver $SECOND4" >resolv.conf
+must "$ctl" reload
+is "both may be asked while the old workers have questions out" "$(servers)" \
+	"$(printf '%s\n' $UPSTREAM4 $SECOND4 | sort | xargs)"
+is "the new one is" "$(ask www.lab.example)" "NOERROR 198.18.66.1"
+check "in the end it alone may be" until_true 40 only_second
+is "and is" "$(ask t9.fresh.lab.example)" "NOERROR 198.18.66.1"
+
+# --- What was spent stays spent ---
+spending() {
+	{
+		cat one.toml
+		printf '[budget]\nwildcard_names = 5\non_exceed = "refuse"\n%s\n' "$1"
+	} >lab.toml
+	lab_load lab && "$ctl" reload
+}
+must spending ""
+spent=0
+for ((i = 1; i <= 12; i++)); do
+	[[ $(ask t$i.fresh.lab.example) != NOERROR* ]] || spent=$((spent + 1))
+	case $i in
+	2 | 4 | 6) must spending "" ;;
+	3 | 5) must spending '[[allow]]
+			host = "four.lab.example"' ;;
+	esac
+done
+is "a budget is spent once, however often the policy is read" $spent 5
 
 # --- Nothing permitted at all ---
 lab_policy lab </dev/null

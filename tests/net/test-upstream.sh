@@ -121,6 +121,11 @@ printf '%s\n' "# a comment" "options timeout:1 rotate" "nameserver 127.0.0.1:53"
 must kill -HUP "$resolver_pid"
 until_true 10 grep -q "reloaded" "$resolver_log"
 is "it is read again with the policy" "$(ask api.lab.example)" "NOERROR 198.18.66.1"
+# Questions that were out are answered still: both are permitted for a while.
+reaches() {
+	[ "$(reach)" = "$1" ]
+}
+until_true 30 reaches "$SECOND4 . tcp . 53 $SECOND4 . udp . 53 "
 is "and the ruleset permits the new one only" "$(reach)" "$SECOND4 . tcp . 53 $SECOND4 . udp . 53 "
 # The table is loaded anew under the resolver.
 must lab_load lab

@@ -8,6 +8,8 @@
 cd "$(dirname "$0")/../.." || exit 99
 # shellcheck source=../../contrib/completion/egress-compile
 . contrib/completion/egress-compile
+# shellcheck source=../../contrib/completion/egress-ctl
+. contrib/completion/egress-ctl
 # shellcheck source=../../contrib/completion/egress-resolver
 . contrib/completion/egress-resolver
 cd "$work" || exit 99
@@ -74,6 +76,18 @@ else
 fi
 offers "" egress-compile --as source = ''
 offers policy.toml egress-compile user p
+if [ -x "$abs_top_builddir/src/egress-ctl" ]; then
+	offers "$(options egress-ctl)" egress-ctl -
+else
+	skip "egress-ctl -" "it is not built"
+fi
+offers "flush leases reload revoke status why" egress-ctl ''
+offers status egress-ctl --json st
+offers "" egress-ctl revoke s
+offers policy.toml egress-ctl --socket = p
+offers "" egress-ctl --name no-such-name
+offers "file.txt folder none other.toml policy.toml" egress-resolver --control ''
+offers none egress-resolver --control = n
 offers root egress-resolver --user roo
 offers root egress-resolver -u roo
 offers auto egress-resolver --workers = a

@@ -17,14 +17,33 @@
 #include <unistd.h>
 
 #include "resolver/keeper.h"
+#include "resolver/namering.h"
 #include "rules/backend.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "src/kernel/ruleset.h"
+#include "tests/kernel/space.h"
 
 enum { SLOW_S = 40 };
 
 struct keeping keeping;
+
+static const struct hash_key names_key = {{7, 8}};
+
+const char keeping_policy[] = "version = 1\n"
+			      "name = \"k\"\n"
+			      "[[allow]]\n"
+			      "host = [\"a.test\", \"*.wild.test\"]\n"
+			      "[[allow]]\n"
+			      "host = \"both.test\"\n"
+			      "ports = [\"tcp/443\", \"udp/9\"]\n"
+			      "[network]\n"
+			      "block = [\"private\"]\n"
+			      "[dns]\n"
+			      "upstream = [\"127.0.0.53:5353\"]\n"
+			      "min_lease = \"100s\"\n"
+			      "max_lease = \"1000s\"\n"
+			      "grace = \"50s\"\n";
 
 /* --- The kernel --- */
 
@@ -138,7 +157,7 @@ uint32_t keeping_generation(void)
 void keeping_make_channels(void)
 {
 	for (unsigned i = 0; i < KEEPING_WORKERS; i++) {
-		keeping.channels[i].n_out = 0;
+		memset(&keeping.channels[i], 0, sizeof(keeping.channels[i]));
 		assert_int_equal(channel_make(&keeping.keeper_ends[i], &keeping.channels[i].fd), 0);
 	}
 	assert_int_equal(channel_make(&keeping.control_end, &keeping.control), 0);
@@ -165,12 +184,14 @@ void keeping_start(bool alone)
 			.confine = {.keep_net_admin = true, .empty_root = true},
 			.mark = KEEPING_MARK,
 			.destinations_key = keeping.destinations_key,
+			.names = keeping.names,
 			.alone = alone,
 			.channels = keeping.keeper_ends,
 			.n_channels = KEEPING_WORKERS,
 			.control = keeping.control_end,
 			.leases_max = keeping.leases_max,
 			.never_in_place = keeping.never_in_place,
+			.porter = keeping.porter,
 			.ready = ready[1],
 			.leash = keeping.leash[0],
 		};
@@ -222,6 +243,7 @@ int keeping_set_up(void **state)
 	(void)state;
 	keeping_load("add table inet egress-k\ndelete table inet egress-k\n");
 	keeping_load(keeping.ruleset);
+	assert_int_equal(namering_new(NAMERING_BYTES, &names_key, &keeping.names), 0);
 	keeping_make_channels();
 	return 0;
 }
@@ -240,6 +262,8 @@ int keeping_tear_down(void **state)
 		keeping_hang_up(i);
 	close(keeping.control);
 	keeping.leases_max = 0;
+	namering_free(keeping.names);
+	keeping.names = NULL;
 	return 0;
 }
 
@@ -266,13 +290,15 @@ struct channel_request keeping_request(const char *name, uint32_t ttl, const cha
 void keeping_send(unsigned worker, const struct channel_request *request)
 {
 	assert_int_equal(channel_send_request(&keeping.channels[worker], request), 0);
+	assert_int_equal(channel_flush(&keeping.channels[worker]), 0);
 }
 
 struct channel_reply keeping_receive(unsigned worker, uint32_t ticket, int *ret_fd)
 {
 	struct channel_reply reply;
 
-	wait_readable(keeping.channels[worker].fd);
+	if (channel_untaken(&keeping.channels[worker]) == 0)
+		wait_readable(keeping.channels[worker].fd);
 	assert_int_equal(channel_receive_reply(&keeping.channels[worker], &reply, ret_fd), 0);
 	assert_int_equal(reply.ticket, ticket);
 	return reply;
@@ -295,6 +321,28 @@ struct channel_reply keeping_ask_lease(const char *name, uint32_t ttl, const cha
 	struct channel_request request = keeping_request(name, ttl, addresses);
 
 	return keeping_ask(&request);
+}
+
+struct control_request keeping_control(uint32_t op)
+{
+	struct control_request request;
+
+	memset(&request, 0, sizeof(request));
+	request.op = op;
+	request.ticket = ++keeping.tickets;
+	return request;
+}
+
+struct control_reply keeping_ask_control(const struct control_request *request)
+{
+	struct control_reply reply;
+
+	assert_int_equal(control_send_request(keeping.control, request), 0);
+	wait_readable(keeping.control);
+	assert_int_equal(control_receive_reply(keeping.control, &reply), 0);
+	assert_int_equal(reply.op, request->op);
+	assert_int_equal(reply.ticket, request->ticket);
+	return reply;
 }
 
 void keeping_assert_leased(struct channel_reply reply, uint32_t seconds)
@@ -359,4 +407,20 @@ void keeping_close(void)
 {
 	setlink_close(keeping.kernel);
 	free(keeping.ruleset);
+}
+
+int keeping_run(const char *policy, int (*run)(void))
+{
+	struct arena *arena;
+	int error = space_enter(), failed;
+
+	if (error)
+		return space_skip("no network namespace", error);
+	if (arena_new(64 << 20, &arena) != 0 || keeping_compile(arena, policy, NULL) != 0 ||
+		keeping_open() != 0)
+		return 1;
+	failed = run();
+	keeping_close();
+	arena_free(arena);
+	return failed;
 }

@@ -30,11 +30,29 @@ struct keeping {
 	pid_t keeper;
 	uint32_t tickets;
 	struct hash_key destinations_key;
-	size_t leases_max;   /* of the keepers to come; 0: as usual */
-	bool never_in_place; /* the same */
+	struct namering *names; /* made anew for each test, and shared by its keepers */
+	size_t leases_max;      /* of the keepers to come; 0: as usual */
+	bool never_in_place;    /* the same */
+	int porter;             /* the same: where their sockets come from; 0: they open them */
 };
 
 extern struct keeping keeping;
+
+/* A policy with a.test and names below wild.test as rule 0, both.test as rule 1, which has two
+ * groups of ports; and the maps of the first. */
+extern const char keeping_policy[];
+
+#define KEEPING_MAP4 "tcp-443-leases4"
+#define KEEPING_MAP6 "tcp-443-leases6"
+
+/* Rows of a test program: with a keeper, or without one at first. */
+#define KEEPING_TEST(name)                                                                         \
+	cmocka_unit_test_setup_teardown(name, keeping_set_up_and_start, keeping_tear_down)
+#define KEEPING_TEST_ALONE(name)                                                                   \
+	cmocka_unit_test_setup_teardown(name, keeping_set_up, keeping_tear_down)
+
+/* A whole program: main()'s result, `run` running the tests in a namespace, with the policy. */
+int keeping_run(const char *policy, int (*run)(void));
 
 /* Compiles a policy and, unless NULL, an override of it. 0, or -errno, which has been said. */
 int keeping_compile(struct arena *arena, const char *policy, const char *override);
@@ -74,6 +92,10 @@ void keeping_send(unsigned worker, const struct channel_request *request);
 struct channel_reply keeping_receive(unsigned worker, uint32_t ticket, int *ret_fd);
 struct channel_reply keeping_ask(const struct channel_request *request);
 struct channel_reply keeping_ask_lease(const char *name, uint32_t ttl, const char *addresses);
+
+/* What the parent asks. */
+struct control_request keeping_control(uint32_t op);
+struct control_reply keeping_ask_control(const struct control_request *request);
 
 /* That it was leased for so many seconds, less what a slow machine takes. */
 void keeping_assert_leased(struct channel_reply reply, uint32_t seconds);

@@ -376,6 +376,41 @@ static void negative_answers_live_as_their_soa_says(void **state)
 	assert_negative(RCODE_NOERROR, 0);
 }
 
+/* An NS record. */
+static void put_server(void)
+{
+	struct name server = name_of("ns.example.com");
+
+	put_head("example.com", 2, TTL, server.length);
+	name_write(&draft.writer, &server);
+	draft.authorities++;
+}
+
+/* RFC 2308 section 2.2: with an SOA beside it, it is the answer that there is no data. */
+static void a_referral_is_no_answer(void **state)
+{
+	(void)state;
+	begin();
+	put_server();
+	assert_int_equal(read_all(), ANSWER_FAILED);
+	begin();
+	put_alias(RRTYPE_CNAME, "www.example.com", "a.example.net", 5);
+	put_server();
+	assert_int_equal(read_all(), ANSWER_FAILED);
+	begin();
+	put_server();
+	put_soa(100, 200);
+	assert_negative(RCODE_NOERROR, 100);
+	begin_with(0x8183, "www.example.com", RRTYPE_A, RRCLASS_IN);
+	put_server();
+	assert_negative(RCODE_NXDOMAIN, 0);
+	begin();
+	put_address("www.example.com", "192.0.2.1", TTL);
+	put_server();
+	assert_int_equal(read_all(), ANSWER_READY);
+	assert_int_equal(answer->n_addresses, 1);
+}
+
 static void a_ttl_with_the_highest_bit_is_zero(void **state)
 {
 	(void)state;
@@ -704,6 +739,7 @@ int main(void)
 		cmocka_unit_test(drops_mapped_addresses),
 		cmocka_unit_test(takes_64_addresses_at_most),
 		cmocka_unit_test(negative_answers_live_as_their_soa_says),
+		cmocka_unit_test(a_referral_is_no_answer),
 		cmocka_unit_test(a_ttl_with_the_highest_bit_is_zero),
 		cmocka_unit_test(only_the_answer_to_the_question_counts),
 		cmocka_unit_test(rcodes_and_truncation_are_told),

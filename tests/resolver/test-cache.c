@@ -79,7 +79,10 @@ static bool find(
 	struct cache_place place = cache_place(cache, name, type);
 
 	cache_fetch(cache, place);
-	return cache_find(cache, place, name, type, ret_cached);
+	if (!cache_find(cache, place, name, type, ret_cached))
+		return false;
+	cache_given(ret_cached);
+	return true;
 }
 
 static unsigned find_number(struct cache *cache, const struct name *name, uint16_t type)
@@ -105,6 +108,7 @@ static void all_that_was_stored_is_found(void **state)
 	const struct cached in = {
 		.expires = {123456789},
 		.stale_seconds = 4711,
+		.ahead_seconds = 815,
 		.ask_policy = true,
 		.body = {.rule = rule,
 			.ede = EDE_FILTERED,
@@ -126,6 +130,7 @@ static void all_that_was_stored_is_found(void **state)
 	assert_true(find(cache, &name, RRTYPE_A, &out));
 	assert_int_equal(out.expires.ms, in.expires.ms);
 	assert_int_equal(out.stale_seconds, 4711);
+	assert_int_equal(out.ahead_seconds, 815);
 	assert_true(out.ask_policy);
 	assert_ptr_equal(out.body.rule, rule);
 	assert_int_equal(out.body.ede, EDE_FILTERED);
@@ -171,7 +176,33 @@ static void a_new_answer_takes_the_place_of_the_old(void **state)
 		assert_true(find(cache, &name, RRTYPE_A, &cached));
 		assert_int_equal(number_of(&cached), i);
 		assert_int_equal(cached.expires.ms, after(1000 + i).ms);
+		assert_false(cached.in_demand);
 	}
+	cache_free(cache);
+}
+
+/* What was given out twice since it was stored is in demand; it is asked for ahead once. */
+static void what_is_in_demand_is_asked_for_ahead_once(void **state)
+{
+	struct cache *cache = make(SMALL);
+	struct name name = name_of("www.example.com");
+	uint8_t records[4];
+	struct cached in = body_number(records, 1), out;
+
+	(void)state;
+	in.ahead_seconds = 30;
+	cache_store(cache, &name, RRTYPE_A, &in);
+	for (unsigned i = 0; i < 6; i++) {
+		assert_true(find(cache, &name, RRTYPE_A, &out));
+		assert_int_equal(out.in_demand, i >= 2);
+		assert_int_equal(out.ahead_seconds, i <= 3 ? 30 : 0);
+		if (i == 3)
+			cache_asked_ahead(&out);
+	}
+	cache_store(cache, &name, RRTYPE_A, &in);
+	assert_true(find(cache, &name, RRTYPE_A, &out));
+	assert_false(out.in_demand);
+	assert_int_equal(out.ahead_seconds, 30);
 	cache_free(cache);
 }
 
@@ -277,6 +308,30 @@ static void names_in_use_do_not_keep_out_new_ones(void **state)
 	cache_free(cache);
 }
 
+/* A new record looks at a few of the oldest only: where all are in use it takes from the reserve,
+ * and neither looks for long nor pushes out what is in use as long as there is some of that. */
+static void a_new_name_uses_the_reserve_before_it_pushes_out_others(void **state)
+{
+	/* a record is 464 bytes; of the ring, 15 parts in 16 are not the reserve */
+	enum { SIZE = 400, FITTING = SMALL / 464 };
+	static uint8_t records[SIZE];
+	static const uint16_t ttls[1];
+	const struct cached cached = {.body = {.records = records, .size = SIZE, .ttls = ttls}};
+	struct cache *cache = make(SMALL);
+
+	(void)state;
+	for (unsigned stored = 1; stored <= FITTING; stored++) {
+		struct name name = numbered(stored - 1);
+
+		cache_store(cache, &name, RRTYPE_A, &cached);
+		for (unsigned i = 0; i < 4 * stored; i++) {
+			name = numbered(i % stored);
+			assert_true(has(cache, &name));
+		}
+	}
+	cache_free(cache);
+}
+
 /* Names whose hashes agree where the cache looks are told apart: among so many there are some. */
 static void names_of_equal_hash_are_kept_apart(void **state)
 {
@@ -344,10 +399,12 @@ int main(void)
 		cmocka_unit_test(all_that_was_stored_is_found),
 		cmocka_unit_test(names_and_types_are_kept_apart),
 		cmocka_unit_test(a_new_answer_takes_the_place_of_the_old),
+		cmocka_unit_test(what_is_in_demand_is_asked_for_ahead_once),
 		cmocka_unit_test(when_full_the_oldest_give_way),
 		cmocka_unit_test(all_is_found_while_the_index_grows),
 		cmocka_unit_test(names_in_use_stay_in_a_flood_of_others),
 		cmocka_unit_test(names_in_use_do_not_keep_out_new_ones),
+		cmocka_unit_test(a_new_name_uses_the_reserve_before_it_pushes_out_others),
 		cmocka_unit_test(names_of_equal_hash_are_kept_apart),
 		cmocka_unit_test(bodies_of_any_size_come_back_whole),
 		cmocka_unit_test(a_body_too_large_is_not_stored),

@@ -126,6 +126,26 @@ static void deny_all(void)
 	}
 }
 
+/* The first question that was asked: there is no such name, for a minute. */
+static void deny_first(void)
+{
+	static const uint8_t soa[] = {0xc0, 12, 0, RRTYPE_SOA, 0, 1, 0, 0, 0, 60, 0, 22, 0, 0, 0, 0,
+		0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 60};
+	uint8_t bytes[MSG_QUESTION_MAX + MSG_HEADER_SIZE + sizeof(soa)];
+	size_t count;
+	struct output output = world_outputs(world, &count)[0];
+
+	assert_int_equal(output.kind, OUTPUT_ASK);
+	memcpy(bytes, output.bytes, output.question_end);
+	memcpy(bytes + output.question_end, soa, sizeof(soa));
+	bytes[2] = 0x81;
+	bytes[3] = 0x80 | RCODE_NXDOMAIN;
+	bytes[9] = 1;
+	bytes[11] = 0;
+	world_reply(
+		world, output.upstream, output.socket, bytes, output.question_end + sizeof(soa));
+}
+
 static void end(void)
 {
 	world_end(world);
@@ -188,6 +208,29 @@ static void full_tables_empty_themselves_when_all_is_silent(void **state)
 	end();
 }
 
+/* What is asked ahead of its time takes no place that a client may need. */
+static void nothing_is_asked_ahead_while_many_questions_are_out(void **state)
+{
+	enum { MANY = QUESTIONS_MAX / 4 + 1 };
+
+	(void)state;
+	ask(0, 0);
+	deny_first();
+	world_wait(world, duration_seconds(55));
+	for (unsigned i = 1; i <= MANY; i++)
+		ask(i, i);
+	assert_int_equal(count_outputs(OUTPUT_ASK), 1 + MANY);
+	for (unsigned i = 0; i < 4; i++)
+		ask(0, i);
+	assert_int_equal(count_rcode(RCODE_NXDOMAIN), 5);
+	assert_int_equal(count_outputs(OUTPUT_ASK), 1 + MANY);
+	deny_all();
+	ask(0, 0);
+	assert_int_equal(count_outputs(OUTPUT_ASK), 2 + MANY);
+	deny_all();
+	end();
+}
+
 static uint16_t id_of(size_t index)
 {
 	size_t count;
@@ -238,6 +281,8 @@ int main(void)
 			make_world, free_world),
 		cmocka_unit_test_setup_teardown(
 			full_tables_empty_themselves_when_all_is_silent, make_world, free_world),
+		cmocka_unit_test_setup_teardown(nothing_is_asked_ahead_while_many_questions_are_out,
+			make_world, free_world),
 		cmocka_unit_test_setup_teardown(
 			ids_are_drawn_without_a_pattern, make_world, free_world),
 	};

@@ -14,6 +14,9 @@
 #include <unistd.h>
 
 #include "resolver/guard.h"
+#include "rules/list.h"
+#include "rules/pattern.h"
+#include "src/base/arena.h"
 
 /* Layers and what names get in them, made by hand. */
 
@@ -197,14 +200,54 @@ static void only_what_wildcards_permit_is_counted(void **state)
 	assert_int_equal(count_over(&result, 0, 10), 9);
 }
 
-static void patterns_and_lists_are_counted_too(void **state)
+/* Of each rule, whoever asks; and only what came since it was asked for. */
+static void what_is_not_told_of_is_counted(void **state)
 {
-	struct match_result result;
+	struct match_result result = decided_by(1), other = decided_by(0);
+	struct guard_excess excess = {.count = 7};
+	size_t index = 0;
 
 	(void)state;
+	entries[0][0].wildcard_names = 3;
+	entries[0][1].wildcard_names = 5;
+	make();
+	assert_int_equal(count_over(&result, 0, 6), 1);
+	assert_false(guard_take_excess(guard, &index, &excess));
+	assert_int_equal(excess.count, 7);
+	assert_int_equal(count_over(&result, 5, 40), 40);
+	assert_int_equal(count_over(&other, 0, 5), 2);
+	index = 0;
+	assert_true(guard_take_excess(guard, &index, &excess));
+	assert_string_equal(excess.rule, "allow-1 wildcard_names");
+	assert_int_equal(excess.count, 1);
+	assert_true(guard_take_excess(guard, &index, &excess));
+	assert_string_equal(excess.rule, "allow-2 wildcard_names");
+	assert_int_equal(excess.count, 40);
+	assert_false(guard_take_excess(guard, &index, &excess));
+	index = 0;
+	assert_false(guard_take_excess(guard, &index, &excess));
+}
+
+static void patterns_and_lists_are_counted_too(void **state)
+{
+	struct list list = {.digest = 1};
+	struct list *lists[] = {&list};
+	struct pattern *patterns[1];
+	struct match_result result;
+	const char *problem;
+	struct arena *arena;
+	size_t offset;
+
+	(void)state;
+	assert_int_equal(arena_new(1 << 20, &arena), 0);
+	assert_int_equal(pattern_make(arena, text_of("^n$"), (struct place){.line = 1},
+				 &patterns[0], &problem, &offset),
+		0);
 	layers.budget.wildcard_names = 2;
 	for (unsigned i = 0; i < 2; i++) {
 		entries[0][i].hosts = &exact;
+		entries[0][i].patterns = patterns;
+		entries[0][i].lists = lists;
 		entries[0][i].n_patterns = i == 0;
 		entries[0][i].n_lists = i == 1;
 	}
@@ -213,6 +256,7 @@ static void patterns_and_lists_are_counted_too(void **state)
 		result = decided_by(i);
 		assert_int_equal(count_over(&result, 0, 10), 8);
 	}
+	arena_free(arena);
 }
 
 static void every_layer_and_group_counts(void **state)
@@ -573,6 +617,7 @@ int main(void)
 		TEST(a_flag_refuses_nothing_and_is_told_once),
 		TEST(the_smaller_of_two_ceilings_holds),
 		TEST(only_what_wildcards_permit_is_counted),
+		TEST(what_is_not_told_of_is_counted),
 		TEST(patterns_and_lists_are_counted_too),
 		TEST(every_layer_and_group_counts),
 		TEST(a_ceiling_may_be_any_number),

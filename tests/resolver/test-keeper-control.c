@@ -10,58 +10,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "src/base/arena.h"
-#include "tests/kernel/space.h"
 #include "tests/resolver/keeping.h"
-
-static const char policy_text[] = "version = 1\n"
-				  "name = \"k\"\n"
-				  "[[allow]]\n"
-				  "host = [\"a.test\", \"*.wild.test\"]\n"
-				  "[[allow]]\n"
-				  "host = \"both.test\"\n"
-				  "ports = [\"tcp/443\", \"udp/9\"]\n"
-				  "[network]\n"
-				  "block = [\"private\"]\n"
-				  "[dns]\n"
-				  "upstream = [\"127.0.0.53:5353\"]\n"
-				  "min_lease = \"100s\"\n"
-				  "max_lease = \"1000s\"\n"
-				  "grace = \"50s\"\n";
-
-#define MAP4 "tcp-443-leases4"
-#define MAP6 "tcp-443-leases6"
-
-static struct control_reply ask(const struct control_request *request)
-{
-	struct pollfd poller = {.fd = keeping.control, .events = POLLIN};
-	struct control_reply reply;
-
-	assert_int_equal(control_send_request(keeping.control, request), 0);
-	assert_int_equal(poll(&poller, 1, KEEPING_PATIENCE_MS), 1);
-	assert_int_equal(control_receive_reply(keeping.control, &reply), 0);
-	assert_int_equal(reply.op, request->op);
-	assert_int_equal(reply.ticket, request->ticket);
-	return reply;
-}
-
-static struct control_request request_of(uint32_t op)
-{
-	struct control_request request;
-
-	memset(&request, 0, sizeof(request));
-	request.op = op;
-	request.ticket = ++keeping.tickets;
-	return request;
-}
 
 static struct control_request revoke_address(const char *address)
 {
-	struct control_request request = request_of(CONTROL_REVOKE);
+	struct control_request request = keeping_control(CONTROL_REVOKE);
 
 	request.by = CONTROL_BY_ADDRESS;
 	assert_int_equal(inaddr_from_text(text_of(address), &request.address), 0);
@@ -70,7 +29,7 @@ static struct control_request revoke_address(const char *address)
 
 static struct control_request revoke_name(const char *name)
 {
-	struct control_request request = request_of(CONTROL_REVOKE);
+	struct control_request request = keeping_control(CONTROL_REVOKE);
 
 	request.by = CONTROL_BY_NAME;
 	assert_int_equal(name_from_text(text_of(name), &request.name), 0);
@@ -88,11 +47,11 @@ struct listed {
 
 static void list(struct listed *listed)
 {
-	struct control_request request = request_of(CONTROL_LIST);
+	struct control_request request = keeping_control(CONTROL_LIST);
 
 	listed->count = listed->pages = 0;
 	do {
-		struct control_reply reply = ask(&request);
+		struct control_reply reply = keeping_ask_control(&request);
 
 		assert_int_equal(reply.status, 0);
 		assert_in_range(reply.count, 0, CONTROL_LEASES);
@@ -163,8 +122,8 @@ static void leases_are_listed(void **state)
 	unsigned tcp = group_of(PROTOCOL_TCP, 443), udp = group_of(PROTOCOL_UDP, 9);
 
 	(void)state;
-	keeping_put(MAP4, "192.0.2.7", 0x12345, 400);
-	keeping_put(MAP4, "192.0.2.8", keeping_mark(1), 400);
+	keeping_put(KEEPING_MAP4, "192.0.2.7", 0x12345, 400);
+	keeping_put(KEEPING_MAP4, "192.0.2.8", keeping_mark(1), 400);
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("x.wild.test", 300, "192.0.2.1"), 350);
 	keeping_assert_leased(keeping_ask_lease("both.test", 200, "192.0.2.2 2001:db8::1"), 250);
@@ -215,13 +174,13 @@ static void many_are_listed_in_pages(void **state)
 
 static void an_old_cursor_is_stale(void **state)
 {
-	struct control_request request = request_of(CONTROL_LIST);
+	struct control_request request = keeping_control(CONTROL_LIST);
 
 	(void)state;
 	request.cursor = UINT64_C(77) << 32;
-	assert_int_equal(ask(&request).status, -ESTALE);
+	assert_int_equal(keeping_ask_control(&request).status, -ESTALE);
 	request.cursor = 1;
-	assert_int_equal(ask(&request).status, -ESTALE);
+	assert_int_equal(keeping_ask_control(&request).status, -ESTALE);
 	keeping_stop();
 }
 
@@ -235,23 +194,23 @@ static void an_address_is_taken_back(void **state)
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
-	reply = ask(&request);
+	reply = keeping_ask_control(&request);
 	assert_int_equal(reply.status, 0);
 	assert_int_equal(reply.total, 2);
 	assert_told_to_forget();
-	assert_int_equal(keeping_lease_in(MAP4, "192.0.2.1").mark, 0);
+	assert_int_equal(keeping_lease_in(KEEPING_MAP4, "192.0.2.1").mark, 0);
 	assert_int_equal(keeping_lease_in("udp-9-leases4", "192.0.2.1").mark, 0);
-	assert_int_equal(keeping_count(MAP4), 1);
-	assert_int_equal(keeping_count(MAP6), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 1);
 	/* It stays away until a name is asked for again. */
 	poll(NULL, 0, 2500);
-	assert_int_equal(keeping_count(MAP4), 1);
-	reply = ask(&request);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 1);
+	reply = keeping_ask_control(&request);
 	assert_int_equal(reply.status, 0);
 	assert_int_equal(reply.total, 0);
 	assert_told_to_forget();
 	keeping_assert_leased(keeping_ask_lease("both.test", 200, "192.0.2.1"), 250);
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(1), 250);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(1), 250);
 	keeping_stop();
 }
 
@@ -263,36 +222,117 @@ static void a_name_is_taken_back(void **state)
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
-	reply = ask(&request);
+	reply = keeping_ask_control(&request);
 	assert_int_equal(reply.status, 0);
 	assert_int_equal(reply.total, 4);
 	assert_told_to_forget();
-	assert_int_equal(keeping_count(MAP4), 1);
-	assert_int_equal(keeping_count(MAP6), 0);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 0);
 	assert_int_equal(keeping_count("udp-9-leases4"), 0);
-	keeping_assert_lasts(MAP4, "192.0.2.2", keeping_mark(0), 350);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.2", keeping_mark(0), 350);
 	request = revoke_name("never.asked.test");
-	assert_int_equal(ask(&request).total, 0);
+	assert_int_equal(keeping_ask_control(&request).total, 0);
 	keeping_stop();
 }
 
 static void all_are_taken_back(void **state)
 {
-	struct control_request request = request_of(CONTROL_FLUSH);
+	struct control_request request = keeping_control(CONTROL_FLUSH);
 	struct control_reply reply;
 
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
-	reply = ask(&request);
+	reply = keeping_ask_control(&request);
 	assert_int_equal(reply.status, 0);
 	assert_int_equal(reply.total, 5);
 	assert_told_to_forget();
-	assert_int_equal(keeping_count(MAP4), 0);
-	assert_int_equal(keeping_count(MAP6), 0);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 0);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 0);
 	poll(NULL, 0, 2500);
-	assert_int_equal(keeping_count(MAP4), 0);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 0);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	keeping_stop();
+}
+
+/* --- What another keeper knows --- */
+
+static void kill_keeper(void)
+{
+	kill(keeping.keeper, SIGKILL);
+	assert_int_equal(waitpid(keeping.keeper, NULL, 0), keeping.keeper);
+	for (unsigned i = 0; i < KEEPING_WORKERS; i++)
+		keeping_hang_up(i);
+	close(keeping.control);
+	close(keeping.leash[0]);
+	close(keeping.leash[1]);
+}
+
+static void names_outlive_a_killed_keeper(void **state)
+{
+	struct control_request request = revoke_name("both.test");
+	unsigned tcp = group_of(PROTOCOL_TCP, 443), udp = group_of(PROTOCOL_UDP, 9);
+
+	(void)state;
+	keeping_put(KEEPING_MAP4, "192.0.2.9", keeping_mark(0), 400);
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	/* In one of its two maps it is another's. */
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.3"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.3"), 350);
+	kill_keeper();
+	keeping_make_channels();
+	keeping_start(true);
+	list(&listed);
+	assert_int_equal(listed.count, 8);
+	assert_name(find(&listed, "192.0.2.1", tcp), "both.test");
+	assert_name(find(&listed, "192.0.2.1", udp), "both.test");
+	assert_name(find(&listed, "2001:db8::1", tcp), "both.test");
+	assert_name(find(&listed, "192.0.2.2", tcp), "a.test");
+	assert_name(find(&listed, "192.0.2.3", tcp), "a.test");
+	assert_name(find(&listed, "192.0.2.3", udp), "both.test");
+	assert_name(find(&listed, "192.0.2.9", tcp), "-");
+	assert_int_equal(keeping_ask_control(&request).total, 5);
+	assert_told_to_forget();
+	assert_int_equal(keeping_count(KEEPING_MAP4), 3);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 0);
+	assert_int_equal(keeping_count("udp-9-leases4"), 0);
+	keeping_stop();
+}
+
+/* As while the policy is read again: what the one opens the other one knows soon. */
+static void names_are_known_to_two_keepers(void **state)
+{
+	struct control_request request;
+	struct keeping first, second;
+	unsigned tcp = group_of(PROTOCOL_TCP, 443);
+
+	(void)state;
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.1"), 350);
+	first = keeping;
+	keeping_make_channels();
+	keeping_start(false);
+	second = keeping;
+	keeping = first;
+	keeping_assert_leased(keeping_ask_lease("x.wild.test", 300, "192.0.2.2"), 350);
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.3"), 350);
+	kill_keeper();
+	keeping = second;
+	for (unsigned i = 0; i < 100; i++) {
+		list(&listed);
+		if (listed.count == 4)
+			break;
+		poll(NULL, 0, 100);
+	}
+	assert_int_equal(listed.count, 4);
+	assert_name(find(&listed, "192.0.2.1", tcp), "a.test");
+	assert_name(find(&listed, "192.0.2.2", tcp), "x.wild.test");
+	assert_name(find(&listed, "192.0.2.3", tcp), "both.test");
+	request = revoke_name("x.wild.test");
+	assert_int_equal(keeping_ask_control(&request).total, 1);
+	assert_told_to_forget();
+	assert_int_equal(keeping_lease_in(KEEPING_MAP4, "192.0.2.2").mark, 0);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 2);
 	keeping_stop();
 }
 
@@ -303,7 +343,7 @@ static void malformed_requests_end_the_channel(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++)
-		bad[i] = request_of(CONTROL_REVOKE);
+		bad[i] = keeping_control(CONTROL_REVOKE);
 	bad[0].op = 77;
 	bad[1].by = 3;
 	bad[2].by = CONTROL_BY_NAME; /* without one */
@@ -334,33 +374,25 @@ static void malformed_requests_end_the_channel(void **state)
 
 /* --- */
 
-#define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, keeping_set_up_and_start, keeping_tear_down)
-#define TEST_WITHOUT_KEEPER(name)                                                                  \
-	cmocka_unit_test_setup_teardown(name, keeping_set_up, keeping_tear_down)
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		KEEPING_TEST(nothing_is_listed),
+		KEEPING_TEST_ALONE(leases_are_listed),
+		KEEPING_TEST(many_are_listed_in_pages),
+		KEEPING_TEST(an_old_cursor_is_stale),
+		KEEPING_TEST(an_address_is_taken_back),
+		KEEPING_TEST(a_name_is_taken_back),
+		KEEPING_TEST(all_are_taken_back),
+		KEEPING_TEST(names_outlive_a_killed_keeper),
+		KEEPING_TEST(names_are_known_to_two_keepers),
+		KEEPING_TEST(malformed_requests_end_the_channel),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(nothing_is_listed),
-		TEST_WITHOUT_KEEPER(leases_are_listed),
-		TEST(many_are_listed_in_pages),
-		TEST(an_old_cursor_is_stale),
-		TEST(an_address_is_taken_back),
-		TEST(a_name_is_taken_back),
-		TEST(all_are_taken_back),
-		TEST(malformed_requests_end_the_channel),
-	};
-	struct arena *arena;
-	int error = space_enter(), failed;
-
-	if (error)
-		return space_skip("no network namespace", error);
-	if (arena_new(64 << 20, &arena) != 0 || keeping_compile(arena, policy_text, NULL) != 0 ||
-		keeping_open() != 0)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	keeping_close();
-	arena_free(arena);
-	return failed;
+	return keeping_run(keeping_policy, run);
 }

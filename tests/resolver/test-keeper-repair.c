@@ -15,37 +15,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "src/base/arena.h"
 #include "src/base/clock.h"
-#include "tests/kernel/space.h"
 #include "tests/resolver/keeping.h"
 
-static const char policy_text[] = "version = 1\n"
-				  "name = \"k\"\n"
-				  "[[allow]]\n"
-				  "host = [\"a.test\", \"*.wild.test\"]\n"
-				  "[[allow]]\n"
-				  "host = \"both.test\"\n"
-				  "ports = [\"tcp/443\", \"udp/9\"]\n"
-				  "[network]\n"
-				  "block = [\"private\"]\n"
-				  "[dns]\n"
-				  "upstream = [\"127.0.0.53:5353\"]\n"
-				  "min_lease = \"100s\"\n"
-				  "max_lease = \"1000s\"\n"
-				  "grace = \"50s\"\n";
-
-#define MAP4 "tcp-443-leases4"
-#define MAP6 "tcp-443-leases6"
-
-#define FLUSH "flush map inet egress-k " MAP4 "\n"
+#define FLUSH "flush map inet egress-k " KEEPING_MAP4 "\n"
 
 /* Far below SETS_LOOK_MS times the machine's slowness. */
 enum { SOON_MS = 10000 };
 
 static bool is_leased(const char *address)
 {
-	return keeping_lease_in(MAP4, address).mark == keeping_mark(0);
+	return keeping_lease_in(KEEPING_MAP4, address).mark == keeping_mark(0);
 }
 
 /* Waits until the lease is there. */
@@ -75,9 +55,9 @@ static void an_emptied_map_is_filled_again(void **state)
 	keeping_load(FLUSH);
 	await_lease("192.0.2.1");
 	await_lease("192.0.2.3");
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 250);
-	keeping_assert_lasts(MAP4, "192.0.2.2", keeping_mark(0), 250);
-	keeping_assert_lasts(MAP4, "192.0.2.3", keeping_mark(0), 950);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 250);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.2", keeping_mark(0), 250);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.3", keeping_mark(0), 950);
 	keeping_stop();
 }
 
@@ -107,9 +87,9 @@ static void a_deleted_element_comes_back(void **state)
 {
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("a.test", 200, "192.0.2.1 192.0.2.2"), 250);
-	keeping_load("delete element inet egress-k " MAP4 " { 192.0.2.1 }\n");
+	keeping_load("delete element inet egress-k " KEEPING_MAP4 " { 192.0.2.1 }\n");
 	await_lease("192.0.2.1");
-	keeping_assert_lasts(MAP4, "192.0.2.2", keeping_mark(0), 250);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.2", keeping_mark(0), 250);
 	keeping_stop();
 }
 
@@ -117,14 +97,14 @@ static void a_shortened_lease_is_lengthened(void **state)
 {
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.1"), 950);
-	keeping_load("delete element inet egress-k " MAP4 " { 192.0.2.1 }\n");
-	keeping_put(MAP4, "192.0.2.1", keeping_mark(0), 100);
+	keeping_load("delete element inet egress-k " KEEPING_MAP4 " { 192.0.2.1 }\n");
+	keeping_put(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 100);
 	for (unsigned i = 0; i < SOON_MS / 10; i++) {
-		if (keeping_lease_in(MAP4, "192.0.2.1").timeout.ms > 800000)
+		if (keeping_lease_in(KEEPING_MAP4, "192.0.2.1").timeout.ms > 800000)
 			break;
 		poll(NULL, 0, 10);
 	}
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 950);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 950);
 	keeping_stop();
 }
 
@@ -133,14 +113,14 @@ static void another_mark_is_told(void **state)
 {
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.1"), 950);
-	keeping_load("delete element inet egress-k " MAP4 " { 192.0.2.1 }\n");
-	keeping_put(MAP4, "192.0.2.1", 0x12345, 900);
+	keeping_load("delete element inet egress-k " KEEPING_MAP4 " { 192.0.2.1 }\n");
+	keeping_put(KEEPING_MAP4, "192.0.2.1", 0x12345, 900);
 	/* Whichever was noticed first, the mark is the rule's in the end. */
 	keeping_load("add table inet elsewhere\ndelete table inet elsewhere\n");
-	if (keeping_lease_in(MAP4, "192.0.2.1").mark == 0x12345)
+	if (keeping_lease_in(KEEPING_MAP4, "192.0.2.1").mark == 0x12345)
 		assert_told_to_forget(0);
 	keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.1"), 950);
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 950);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 950);
 	keeping_stop();
 }
 
@@ -154,11 +134,11 @@ static void a_table_loaded_anew_is_filled_again(void **state)
 	keeping_load(keeping.ruleset);
 	await_lease("192.0.2.3");
 	assert_true(keeping_has_mark());
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(1), 250);
-	keeping_assert_lasts(MAP6, "2001:db8::1", keeping_mark(1), 250);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(1), 250);
+	keeping_assert_lasts(KEEPING_MAP6, "2001:db8::1", keeping_mark(1), 250);
 	keeping_assert_lasts("udp-9-leases4", "192.0.2.1", keeping_mark(1), 250);
 	keeping_assert_lasts("udp-9-leases6", "2001:db8::1", keeping_mark(1), 250);
-	keeping_assert_lasts(MAP4, "192.0.2.3", keeping_mark(0), 950);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.3", keeping_mark(0), 950);
 	keeping_assert_leased(keeping_ask_lease("a.test", 200, "192.0.2.4"), 250);
 	keeping_stop();
 }
@@ -167,12 +147,12 @@ static void a_table_loaded_anew_is_filled_again(void **state)
 static void only_marks_in_force_come_back(void **state)
 {
 	(void)state;
-	keeping_put(MAP4, "192.0.2.9", 0x12345, 900);
+	keeping_put(KEEPING_MAP4, "192.0.2.9", 0x12345, 900);
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.1"), 950);
 	keeping_load(FLUSH);
 	await_lease("192.0.2.1");
-	assert_int_equal(keeping_count(MAP4), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 1);
 	keeping_stop();
 }
 
@@ -186,7 +166,7 @@ static void a_dismissed_keeper_repairs_nothing(void **state)
 	keeping_load(FLUSH);
 	keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.3"), 950);
 	poll(NULL, 0, 2500);
-	assert_int_equal(keeping_count(MAP4), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 1);
 	keeping_stop();
 }
 
@@ -202,7 +182,7 @@ static void rulesets_that_change_all_the_time(void **state)
 		keeping_assert_leased(keeping_ask_lease("a.test", 300, address), 350);
 		keeping_load("delete table inet elsewhere\n");
 	}
-	assert_int_equal(keeping_count(MAP4), 200);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 200);
 	keeping_stop();
 }
 
@@ -222,15 +202,15 @@ static void large_maps_are_filled_again(void **state)
 		request.ticket = ++keeping.tickets;
 		keeping_assert_leased(keeping_ask(&request), 950);
 	}
-	keeping_load("flush map inet egress-k " MAP6 "\n");
-	for (unsigned i = 0; i < SOON_MS / 10 && keeping_count(MAP6) == 0; i++)
+	keeping_load("flush map inet egress-k " KEEPING_MAP6 "\n");
+	for (unsigned i = 0; i < SOON_MS / 10 && keeping_count(KEEPING_MAP6) == 0; i++)
 		poll(NULL, 0, 10);
-	assert_int_equal(keeping_count(MAP6), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 1);
 	keeping_load(FLUSH);
 	await_lease("192.0.2.1");
 	await_lease("198.51.159.63");
-	assert_int_equal(keeping_count(MAP4), REQUESTS * CHANNEL_ADDRESSES_MAX + 1);
-	assert_int_equal(keeping_count(MAP6), 1);
+	assert_int_equal(keeping_count(KEEPING_MAP4), REQUESTS * CHANNEL_ADDRESSES_MAX + 1);
+	assert_int_equal(keeping_count(KEEPING_MAP6), 1);
 	keeping_stop();
 }
 
@@ -253,15 +233,15 @@ static void a_full_record_opens_what_fits(void **state)
 	reply = keeping_ask_lease("a.test", 300, "192.0.2.100 192.0.2.101 192.0.2.102 192.0.2.3");
 	keeping_assert_leased(reply, 350);
 	assert_int_equal(reply.opened, 0xb);
-	assert_int_equal(keeping_count(MAP4), 16);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 16);
 	assert_int_equal(keeping_ask_lease("a.test", 300, "192.0.2.200").status, -ENOSPC);
 	assert_int_equal(keeping_ask_lease("a.test", 300, "192.0.2.200").opened, 0);
-	assert_int_equal(keeping_count(MAP4), 16);
+	assert_int_equal(keeping_count(KEEPING_MAP4), 16);
 	/* Those that are there go on, and are made longer. */
 	reply = keeping_ask_lease("a.test", 900, "192.0.2.1 192.0.2.201 192.0.2.2");
 	keeping_assert_leased(reply, 950);
 	assert_int_equal(reply.opened, 5);
-	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 950);
+	keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 950);
 	keeping_stop();
 }
 
@@ -298,11 +278,11 @@ static void refreshing_anew(void **state)
 		keeping_start(true);
 		keeping_assert_leased(keeping_ask_lease("a.test", 200, "192.0.2.1"), 250);
 		keeping_assert_leased(keeping_ask_lease("a.test", 900, "192.0.2.1"), 950);
-		keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 950);
+		keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 950);
 		keeping_assert_leased(keeping_ask_lease("a.test", 950, "192.0.2.1"), 1000);
-		keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 1000);
+		keeping_assert_lasts(KEEPING_MAP4, "192.0.2.1", keeping_mark(0), 1000);
 		keeping_assert_leased(keeping_ask_lease("a.test", 200, "192.0.2.1"), 1000);
-		assert_int_equal(keeping_count(MAP4), 1);
+		assert_int_equal(keeping_count(KEEPING_MAP4), 1);
 		keeping_stop();
 	}
 	keeping.never_in_place = false;
@@ -310,38 +290,28 @@ static void refreshing_anew(void **state)
 
 /* --- */
 
-#define TEST(name)                                                                                 \
-	cmocka_unit_test_setup_teardown(name, keeping_set_up_and_start, keeping_tear_down)
-#define TEST_WITHOUT_KEEPER(name)                                                                  \
-	cmocka_unit_test_setup_teardown(name, keeping_set_up, keeping_tear_down)
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		KEEPING_TEST(an_emptied_map_is_filled_again),
+		KEEPING_TEST(a_transaction_notices_at_once),
+		KEEPING_TEST(a_deleted_element_comes_back),
+		KEEPING_TEST(a_shortened_lease_is_lengthened),
+		KEEPING_TEST(another_mark_is_told),
+		KEEPING_TEST(a_table_loaded_anew_is_filled_again),
+		KEEPING_TEST_ALONE(only_marks_in_force_come_back),
+		KEEPING_TEST(a_dismissed_keeper_repairs_nothing),
+		KEEPING_TEST(rulesets_that_change_all_the_time),
+		KEEPING_TEST(large_maps_are_filled_again),
+		KEEPING_TEST_ALONE(a_full_record_opens_what_fits),
+		KEEPING_TEST_ALONE(half_an_address_is_none),
+		KEEPING_TEST_ALONE(refreshing_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		TEST(an_emptied_map_is_filled_again),
-		TEST(a_transaction_notices_at_once),
-		TEST(a_deleted_element_comes_back),
-		TEST(a_shortened_lease_is_lengthened),
-		TEST(another_mark_is_told),
-		TEST(a_table_loaded_anew_is_filled_again),
-		TEST_WITHOUT_KEEPER(only_marks_in_force_come_back),
-		TEST(a_dismissed_keeper_repairs_nothing),
-		TEST(rulesets_that_change_all_the_time),
-		TEST(large_maps_are_filled_again),
-		TEST_WITHOUT_KEEPER(a_full_record_opens_what_fits),
-		TEST_WITHOUT_KEEPER(half_an_address_is_none),
-		TEST_WITHOUT_KEEPER(refreshing_anew),
-	};
-	struct arena *arena;
-	int error = space_enter(), failed;
-
-	if (error)
-		return space_skip("no network namespace", error);
-	if (arena_new(64 << 20, &arena) != 0 || keeping_compile(arena, policy_text, NULL) != 0 ||
-		keeping_open() != 0)
-		return 1;
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	keeping_close();
-	arena_free(arena);
-	return failed;
+	return keeping_run(keeping_policy, run);
 }

@@ -391,7 +391,7 @@ static void bodies_are_written_as_their_answers(void **state)
 		struct msg_context context = plain;
 		size_t size = msg_write_reply(&context, answer, 77, expected);
 
-		assert_int_equal(msg_lay_out(answer, &name, room, &layout), 0);
+		assert_int_equal(msg_lay_out(answer, &name, 77, room, &layout), 0);
 		assert_int_equal(msg_write_body(&context, &layout.body, 77, out), size);
 		assert_memory_equal(out, expected, size);
 		memcpy(out, query, sizeof(query));

@@ -142,7 +142,7 @@ static void assert_quiet(int fd)
 static void assert_closed(int fd)
 {
 	uint8_t byte;
-	ssize_t got = recv(fd, &byte, 1, 0);
+	ssize_t got = recv(fd, &byte, 1, MSG_DONTWAIT);
 
 	assert_true(got == 0 || (got < 0 && errno == ECONNRESET));
 }
@@ -434,13 +434,138 @@ static void the_longest_reply_fits(void **state)
 	close(fd);
 }
 
+/* A connection from 192.0.2.`host` and so on. */
+static int dial_from(unsigned host)
+{
+	const uint8_t bytes[] = {192, 0, (uint8_t)(2 + host / 256), (uint8_t)host};
+	struct inaddr peer = inaddr_from_ip4(bytes);
+	int ends[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	fcntl(ends[1], F_SETFL, 0);
+	tcp_adopt(tcp, ends[0], &peer, now);
+	return ends[1];
+}
+
+static unsigned count_open(const int *fds, unsigned count)
+{
+	unsigned open = 0;
+	uint8_t byte;
+
+	for (unsigned i = 0; i < count; i++)
+		open += recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+	return open;
+}
+
+static void close_all(const int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+/* A thousand that are slow take half of the table from each other, and nothing from others. */
+static void a_client_has_no_more_connections_than_are_free(void **state)
+{
+	enum { SLOW = 1000, HALF = TCP_CONNECTIONS_MAX / 2, THIRD = TCP_CONNECTIONS_MAX / 3 };
+	static int slow[SLOW], others[SLOW];
+
+	(void)state;
+	for (unsigned i = 0; i < SLOW; i++) {
+		slow[i] = dial_from(1);
+		give(slow[i], "\0", 1);
+		run();
+	}
+	assert_int_equal(count_open(slow, SLOW), HALF);
+	assert_int_equal(count_open(slow + SLOW - HALF, HALF), HALF);
+	/* a second one gets a quarter, and when both go on, each has a third */
+	for (unsigned i = 0; i < SLOW; i++) {
+		others[i] = dial_from(2);
+		send(others[i], "\0\1a", 3, MSG_NOSIGNAL);
+		run();
+	}
+	assert_int_equal(n_queries, HALF / 2);
+	assert_int_equal(count_open(others, SLOW), HALF / 2);
+	assert_int_equal(count_open(slow, SLOW), HALF);
+	close_all(slow, SLOW);
+	close_all(others, SLOW);
+	run();
+	assert_true(tcp_is_idle(tcp));
+	for (unsigned i = 0; i < SLOW; i++) {
+		slow[i] = dial_from(1);
+		others[i] = dial_from(2);
+		run();
+	}
+	assert_in_range(count_open(slow, SLOW), THIRD - 1, THIRD + 1);
+	assert_in_range(count_open(others, SLOW), THIRD - 1, THIRD + 1);
+	close_all(slow, SLOW);
+	close_all(others, SLOW);
+}
+
+/* Its idlest one gives way, but none that waits for a reply. */
+static void a_client_loses_what_it_does_not_use(void **state)
+{
+	enum { HALF = TCP_CONNECTIONS_MAX / 2 };
+	int fds[HALF + 2];
+
+	(void)state;
+	for (unsigned i = 0; i < HALF; i++)
+		fds[i] = dial_from(1);
+	now.ms += 100;
+	for (unsigned i = 0; i < HALF; i++)
+		if (i != 7)
+			ask(fds[i], 'a', 1);
+	run();
+	assert_int_equal(n_queries, HALF - 1);
+	fds[HALF] = dial_from(1);
+	run();
+	assert_closed(fds[7]);
+	assert_quiet(fds[HALF]);
+	ask(fds[HALF], 'b', 1);
+	run();
+	assert_int_equal(n_queries, HALF);
+	/* all wait for replies */
+	fds[HALF + 1] = dial_from(1);
+	run();
+	assert_closed(fds[HALF + 1]);
+	assert_int_equal(count_open(fds, HALF + 1), HALF);
+	close_all(fds, HALF + 2);
+}
+
+/* Addresses that one host chooses among are one client. */
+static void a_network_is_a_client(void **state)
+{
+	enum { HALF = TCP_CONNECTIONS_MAX / 2 };
+	struct inaddr peer = {{0x20, 1, 0xd, 0xb8}};
+	int theirs[2 * HALF], ours[HALF];
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * HALF; i++) {
+		int ends[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+		peer.bytes[14] = (uint8_t)(i >> 8);
+		peer.bytes[15] = (uint8_t)i;
+		tcp_adopt(tcp, ends[0], &peer, now);
+		theirs[i] = ends[1];
+		run();
+	}
+	assert_int_equal(count_open(theirs, 2 * HALF), HALF);
+	for (unsigned i = 0; i < HALF; i++)
+		ours[i] = dial_from(i);
+	assert_int_equal(count_open(ours, HALF), HALF);
+	close_all(theirs, 2 * HALF);
+	close_all(ours, HALF);
+}
+
 static void a_full_table_lets_others_wait_shortly(void **state)
 {
 	int fds[TCP_CONNECTIONS_MAX + 1];
 
 	(void)state;
-	for (unsigned i = 0; i <= TCP_CONNECTIONS_MAX; i++)
-		fds[i] = dial();
+	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++)
+		fds[i] = dial_from(i);
+	fds[TCP_CONNECTIONS_MAX] = dial();
 	run();
 	ask(fds[TCP_CONNECTIONS_MAX], 'z', 1);
 	run();
@@ -462,15 +587,16 @@ static void a_full_table_lets_others_wait_shortly(void **state)
 
 static void adopting_into_a_full_table_closes(void **state)
 {
+	const struct inaddr peer = {{0x20, 1, 0xd, 0xb8}};
 	int fds[TCP_CONNECTIONS_MAX], ends[2];
 	uint8_t byte;
 
 	(void)state;
 	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++)
-		fds[i] = dial();
+		fds[i] = dial_from(i);
 	run();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	assert_int_equal(tcp_adopt(tcp, ends[0], now), -ENFILE);
+	assert_int_equal(tcp_adopt(tcp, ends[0], &peer, now), -ENFILE);
 	assert_int_equal(recv(ends[1], &byte, 1, 0), 0);
 	close(ends[1]);
 	for (unsigned i = 0; i < TCP_CONNECTIONS_MAX; i++)
@@ -571,6 +697,9 @@ int main(void)
 		TEST(a_longer_query_ends_the_connection),
 		TEST(a_longer_query_behind_others_ends_the_connection),
 		TEST(the_longest_reply_fits),
+		TEST(a_client_has_no_more_connections_than_are_free),
+		TEST(a_client_loses_what_it_does_not_use),
+		TEST(a_network_is_a_client),
 		TEST(a_full_table_lets_others_wait_shortly),
 		TEST(adopting_into_a_full_table_closes),
 		TEST(stopping_finishes_what_has_begun),

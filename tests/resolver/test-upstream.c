@@ -93,8 +93,10 @@ void engine_stream_failed(struct engine *engine, unsigned upstream, uint32_t tic
 static unsigned serve(int error)
 {
 	struct channel_request requests[CHANNEL_OUT_MAX];
-	int count = channel_receive_requests(keeper_end, requests, CHANNEL_OUT_MAX);
+	int count;
 
+	assert_int_equal(channel_flush(&channel), 0);
+	count = channel_receive_requests(keeper_end, requests);
 	assert_true(count >= 0);
 	for (int i = 0; i < count; i++) {
 		const struct channel_request *request = &requests[i];
@@ -176,7 +178,7 @@ static void start(size_t n_servers)
 	const struct hash_key key = {{1, 2}};
 
 	dns = (struct dns_policy){.upstream = servers, .n_upstream = n_servers};
-	channel.n_out = 0;
+	memset(&channel, 0, sizeof(channel));
 	n_told = 0;
 	present = (struct mono){1000000};
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);

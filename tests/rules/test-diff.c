@@ -161,6 +161,33 @@ static void what_answers_may_hold_counts(void **state)
 		"  - a.example.com at addresses such as 198.41.0.4 tcp/443 (now: allow-1)\n");
 }
 
+static void limits_of_unknown_names_count(void **state)
+{
+	static const char open[] = "mode = \"denylist\"\n";
+	static const char bounded[] = "mode = \"denylist\"\n[limits]\n"
+				      "wildcard_bytes = \"2000/minute\"\n";
+	char *text;
+	bool gained;
+
+	(void)state;
+	check(bounded, open, true,
+		"gained by default-permit wildcard_bytes:\n"
+		"  + no limit (was: 2000/minute)\n");
+	check(open, bounded, false,
+		"lost with default-permit wildcard_bytes:\n"
+		"  - no limit (now: 2000/minute)\n");
+	/* An entry that takes names from those which have no limit, or leaves them to these. */
+	text = difference("mode = \"denylist\"\n" A_HOST("**.example.com"), open, false, &gained);
+	assert_true(gained);
+	assert_non_null(strstr(text, "gained by allow-1 wildcard_bytes"));
+	assert_non_null(strstr(text, "  + no limit (was: 2000/minute)\n"));
+	free(text);
+	text = difference(open, "mode = \"denylist\"\n" A_HOST("**.example.com"), false, &gained);
+	assert_false(gained);
+	assert_non_null(strstr(text, "lost with allow-1 wildcard_bytes"));
+	free(text);
+}
+
 static void limits_and_scope_count(void **state)
 {
 	(void)state;
@@ -260,6 +287,7 @@ int main(void)
 		cmocka_unit_test(ports_are_compared_exactly),
 		cmocka_unit_test(the_mode_is_the_greatest_difference),
 		cmocka_unit_test(what_answers_may_hold_counts),
+		cmocka_unit_test(limits_of_unknown_names_count),
 		cmocka_unit_test(limits_and_scope_count),
 		cmocka_unit_test(patterns_that_change_count_as_gained),
 		cmocka_unit_test(the_json_has_the_same),

@@ -101,7 +101,18 @@ static void test_json(void **state)
 	assert_string_equal(string_at(value, "ports.2.verdict"), "refuse");
 	assert_string_equal(string_at(value, "ports.2.rule"), "default-deny");
 	assert_true(json_real_value(at(value, "ports.2.score")) == 1.0);
-	assert_int_equal(json_array_size(at(value, "notes")), 1);
+	assert_int_equal(json_array_size(at(value, "notes")), 3);
+	assert_true(json_is_null(at(value, "special")));
+	assert_int_equal(json_array_size(at(value, "limits")), 2);
+	assert_string_equal(string_at(value, "limits.0.rule"), "allow-1");
+	assert_string_equal(string_at(value, "limits.0.domain"), "example.com");
+	assert_string_equal(string_at(value, "limits.0.wildcard_bytes"), "2000/minute");
+	assert_string_equal(string_at(value, "limits.0.wildcard_answer_bytes"), "16000/minute");
+	assert_true(json_is_null(at(value, "limits.0.wildcard_names")));
+	assert_string_equal(string_at(value, "limits.0.on_exceed"), "flag");
+	assert_true(json_real_value(at(value, "limits.0.shape")) == 0);
+	assert_true(json_real_value(at(value, "limits.0.score")) == -1.0);
+	assert_string_equal(string_at(value, "limits.0.verdict"), "permit");
 	json_decref(value);
 
 	value = say_json(*state, &compiled, "udp/10.0.0.1:53", NULL);
@@ -119,6 +130,36 @@ static void test_json(void **state)
 	assert_string_equal(string_at(value, "rule"), "loopback");
 	assert_true(json_is_null(at(value, "score")));
 	assert_int_equal(json_array_size(at(value, "ports")), 0);
+	json_decref(value);
+}
+
+static void test_json_special(void **state)
+{
+	struct compiled compiled = explaining_compile(*state, layered_base(*state, "allow = []\n"));
+	json_t *value = say_json(*state, &compiled, "localhost:80", NULL);
+
+	assert_true(json_is_true(at(value, "permitted")));
+	assert_string_equal(string_at(value, "rule"), "special-name");
+	assert_true(json_is_null(at(value, "score")));
+	assert_int_equal(json_array_size(at(value, "ports")), 0);
+	assert_string_equal(string_at(value, "special.name"), "localhost");
+	assert_string_equal(string_at(value, "special.what"), "this host (RFC 6761 section 6.3)");
+	assert_string_equal(string_at(value, "special.answer"), "addresses");
+	assert_string_equal(string_at(value, "special.addresses.1"), "::1");
+	assert_true(json_is_false(at(value, "special.yields")));
+	assert_int_equal(json_array_size(at(value, "limits")), 0);
+	json_decref(value);
+	value = say_json(*state, &compiled, "a.home.arpa", NULL);
+	assert_string_equal(string_at(value, "verdict"), "refuse");
+	assert_string_equal(string_at(value, "special.answer"), "nxdomain");
+	assert_int_equal(json_array_size(at(value, "special.addresses")), 0);
+	assert_true(json_is_true(at(value, "special.yields")));
+	json_decref(value);
+	value = say_json(*state, &compiled, "home.arpa", NULL);
+	assert_string_equal(string_at(value, "special.answer"), "nodata");
+	json_decref(value);
+	value = say_json(*state, &compiled, "1.0.0.10.in-addr.arpa", NULL);
+	assert_string_equal(string_at(value, "special.answer"), "reverse");
 	json_decref(value);
 }
 
@@ -183,6 +224,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json_special, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json_out_of_scope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_at_random, setup, teardown),
 	};

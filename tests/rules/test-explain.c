@@ -72,6 +72,9 @@ static const char example[] =
 #define FROM_UPSTREAM OPEN "[dns] upstream answers, but for blocked classes\n"
 #define FROM_SYSTEM OPEN "the system's DNS servers answer, but for blocked classes\n"
 #define NO_SOURCE "[dns] upstream is empty, and [dns.hosts] does not have it\n"
+#define SPENDS(rule)                                                                               \
+	"  spends from " rule " in example.com: wildcard_bytes 2000/minute, "                      \
+	"wildcard_answer_bytes 16000/minute\n"
 #define MAY_BE_ANSWERED "  but open while leased, if the answer for a permitted name has it\n"
 
 static void test_names(void **state)
@@ -81,7 +84,8 @@ static void test_names(void **state)
 			"api.example.com tcp/443: permitted\n"
 			"  tcp/443: allow-1 (base.toml:2): api.example.com tcp/443\n"
 			"    score -1.0: permitted\n"
-			"    before allow-2 (base.toml:4), which is less specific\n" FROM_UPSTREAM},
+			"    before allow-2 (base.toml:4), which is less specific\n" FROM_UPSTREAM
+				SPENDS("allow-2") SPENDS("allow-3")},
 		{"API.example.com.",
 			"api.example.com: permitted\n"
 			"  tcp/80: allow-2 (base.toml:4): *.example.com tcp/443, tcp/80\n"
@@ -93,18 +97,19 @@ static void test_names(void **state)
 			"tcp/1000-1999, icmp/echo\n"
 			"    score -1.0: permitted\n"
 			"  other ports: default-deny: no entry matches\n"
-			"    score 1.0: refused\n" FROM_UPSTREAM},
+			"    score 1.0: refused\n" FROM_UPSTREAM SPENDS("allow-2")
+				SPENDS("allow-3")},
 		{"tcp/db.example.com:80",
 			"db.example.com tcp/80: permitted\n"
 			"  tcp/80: allow-2 (base.toml:4): *.example.com tcp/443, tcp/80\n"
 			"    score -1.0: permitted\n"
 			"  open while leased, from [dns.hosts] (base.toml:24): 10.9.9.9, "
-			"2600:9::9\n"},
+			"2600:9::9\n" SPENDS("allow-2") SPENDS("allow-3")},
 		{"icmp/a.b.example.com",
 			"a.b.example.com icmp/echo: permitted\n"
 			"  icmp/echo: allow-3 (base.toml:7): **.example.com tcp/1000-1999, "
 			"icmp/echo\n"
-			"    score -1.0: permitted\n" FROM_UPSTREAM},
+			"    score -1.0: permitted\n" FROM_UPSTREAM SPENDS("allow-3")},
 		{"a.b.example.com:443",
 			"a.b.example.com tcp/443: refused\n"
 			"  tcp/443: default-deny: no entry matches\n"
@@ -121,7 +126,7 @@ static void test_names(void **state)
 			"icmp/echo\n"
 			"    score -1.0: permitted\n"
 			"  other tcp ports: default-deny: no entry matches\n"
-			"    score 1.0: refused\n" FROM_UPSTREAM},
+			"    score 1.0: refused\n" FROM_UPSTREAM SPENDS("allow-3")},
 		{"example.com", "example.com: refused\n"
 				"  all ports: default-deny: no entry matches\n"
 				"    score 1.0: refused\n"
@@ -307,7 +312,7 @@ static void test_beaten_wildcards(void **state)
 			"    score -1.0: permitted\n"
 			"    before allow-3 (base.toml:3), which is less specific\n"
 			"    before allow-9 (base.toml:6), which is no closer a match, and comes "
-			"later\n" FROM_SYSTEM});
+			"later\n" FROM_SYSTEM SPENDS("allow-4")});
 }
 
 static void test_denials(void **state)
@@ -370,7 +375,7 @@ static void test_denylist(void **state)
 			"  tcp/25: deny-1 (base.toml:4): **.example.com all ports\n"
 			"    score 4.0: observed\n"
 			"  open while leased: the addresses that [dns] upstream answers, but for "
-			"blocked classes\n"});
+			"blocked classes\n" SPENDS("deny-1")});
 }
 
 static void test_layers(void **state)
@@ -396,7 +401,7 @@ static void test_layers(void **state)
 			"    override 2 (o2.toml): o2:allow-1 (o2.toml:2): a.example.com, "
 			"db.example.com tcp/443\n"
 			"      score -1.0: permitted\n"
-			"      by a.example.com (o2.toml:3)\n" FROM_UPSTREAM},
+			"      by a.example.com (o2.toml:3)\n" FROM_UPSTREAM SPENDS("allow-1")},
 		{"b.example.com:443",
 			"b.example.com tcp/443: refused\n"
 			"  tcp/443: refused by o2:default-deny\n"
@@ -428,6 +433,125 @@ static void test_layers(void **state)
 		assert_non_null(strstr(text, "from [dns.hosts] (base.toml:9): 10.1.0.1 (refused: "
 					     "o1:deny-1 (o1.toml:2)), 10.2.0.1\n"));
 	}
+}
+
+#define IS_SPECIAL(name, what) "  special-name: '" name "' is special: " what "\n"
+#define WHATEVER ", whatever the policy says\n"
+#define NOT_NAMED ", as no entry names it or what is below it\n"
+#define DENIED "  so the resolver itself answers that it does not exist"
+#define NO_DATA "  so the resolver itself answers that it has no data"
+
+/* What the resolver answers before it looks at the policy, and where it does look first. */
+static void test_special_names(void **state)
+{
+	CHECK(layered_base(*state,
+		      "[[allow]]\nhost = ['**.arpa', 'a.local', '*.b.test', 'x.onion']\n"
+		      "broad = true\n[[allow]]\nip = '192.0.0.0/24'\nports = 80\n"
+		      "[network]\nblock = []\n"),
+		{"LOCALHOST.",
+			"localhost: permitted\n" IS_SPECIAL("localhost",
+				"this host (RFC 6761 section 6.3)") "  so the resolver "
+								    "itself answers 127.0.0.1 and "
+								    "::1" WHATEVER},
+		{"a.localhost:7",
+			"a.localhost tcp/7: permitted\n" IS_SPECIAL("localhost",
+				"this host (RFC 6761 section 6.3)") "  so the resolver "
+								    "itself answers 127.0.0.1 and "
+								    "::1" WHATEVER},
+		{"x.onion:443", "x.onion tcp/443: refused\n" IS_SPECIAL("onion",
+					"Tor (RFC 7686 section 2, point 4)") DENIED WHATEVER},
+		{"use-application-dns.net",
+			"use-application-dns.net: refused\n" IS_SPECIAL("use-application-dns.net",
+				"without it Firefox leaves DNS "
+				"over HTTPS off") DENIED WHATEVER},
+		{"_dns.resolver.arpa",
+			"_dns.resolver.arpa: refused\n" IS_SPECIAL("resolver.arpa",
+				"designated resolvers, of which there are none (RFC 9462 "
+				"sections 4 and 6.4)") NO_DATA WHATEVER},
+		{"home.arpa", "home.arpa: refused\n" IS_SPECIAL("home.arpa",
+				      "homes (RFC 8375 section 4, point 4)") NO_DATA NOT_NAMED},
+		{"b.local",
+			"b.local: refused\n" IS_SPECIAL("local",
+				"multicast DNS (RFC 6762 section 22.1, point 4)") DENIED NOT_NAMED},
+		{"a.local:443", "a.local tcp/443: permitted\n"
+				"  tcp/443: allow-1 (base.toml:2): **.arpa, a.local, *.b.test, "
+				"x.onion tcp/443\n"
+				"    score -1.0: permitted\n    by a.local (base.toml:3)\n" OPEN
+				"the system's DNS servers answer, but for blocked classes\n"},
+		{"1.0.0.10.in-addr.arpa",
+			"1.0.0.10.in-addr.arpa: refused\n" IS_SPECIAL("in-addr.arpa",
+				"addresses in reverse (RFC 6303)") "  so the resolver itself "
+								   "answers with names that it "
+								   "knows of the "
+								   "address, or that there is "
+								   "none" NOT_NAMED},
+		{"ipv4only.arpa:80",
+			"ipv4only.arpa tcp/80: permitted\n" IS_SPECIAL("ipv4only.arpa",
+				"the prefix of NAT64, of which there is none (RFC 8880 "
+				"section 7.1)") "  so the resolver itself answers "
+						"192.0.0.170 and 192.0.0.171" WHATEVER},
+		{"ipv4only.arpa:443",
+			"ipv4only.arpa tcp/443: refused\n" IS_SPECIAL("ipv4only.arpa",
+				"the prefix of NAT64, of which there is none (RFC 8880 "
+				"section 7.1)") "  so the resolver itself answers "
+						"192.0.0.170 and 192.0.0.171" WHATEVER});
+}
+
+/* What wildcards may spend, and what a name looks like. */
+static void test_limits(void **state)
+{
+	const char *text =
+		"[[allow]]\nhost = '*.example.com'\nwildcard_names = 7\nwildcard_bytes = '9/hour'\n"
+		"[[allow]]\nhost = 'plain.example.com'\n"
+		"[limits]\nwildcard_answer_bytes = '5/day'\n[budget]\nwildcard_names = 9\n";
+	const char *refusing = arena_printf(*state, "%son_exceed = 'refuse'\n", text);
+
+#define A_WILDCARD                                                                                 \
+	"  tcp/443: allow-1 (base.toml:2): *.example.com tcp/443\n    score -1.0: "                \
+	"permitted\n" FROM_SYSTEM "  spends from allow-1 in example.com: wildcard_bytes 9/hour, "  \
+	"wildcard_answer_bytes 5/day, wildcard_names 7 "
+	CHECK(layered_base(*state, text),
+		{"a.example.com:443",
+			"a.example.com tcp/443: permitted\n" A_WILDCARD "(then reported)\n"},
+		{"x0x1x2x3x4x5x6x7x8x9a0a1a2a3a4.example.com:443",
+			"x0x1x2x3x4x5x6x7x8x9a0a1a2a3a4.example.com tcp/443: permitted, and "
+			"flagged\n" A_WILDCARD
+			"(then reported)\n  allow-1 name-shape: looks like data, 1.5 "
+			"points, score 0.5: flagged\n"},
+		{"x0x1x2x3x4x5x6x7x8x9a0a1a2a3a4a5a6a7a8a9.example.com:443",
+			"x0x1x2x3x4x5x6x7x8x9a0a1a2a3a4a5a6a7a8a9.example.com tcp/443: "
+			"refused\n" A_WILDCARD
+			"(then reported)\n  allow-1 name-shape: looks like data, 2 points, "
+			"score 1: refused\n"},
+		{"plain.example.com:443",
+			"plain.example.com tcp/443: permitted\n"
+			"  tcp/443: allow-2 (base.toml:6): plain.example.com tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before allow-1 (base.toml:2), which is less specific\n" FROM_SYSTEM});
+	CHECK(layered_base(*state, refusing),
+		{"a.example.com:443",
+			"a.example.com tcp/443: permitted\n" A_WILDCARD "(then refused)\n"});
+	/* Where all is permitted there is only what [limits] have. */
+	CHECK(layered_base(*state, "mode = 'denylist'\n[score]\nunknown = 0\n[limits]\n"
+				   "wildcard_bytes = '7/second'\n"),
+		{"x.a.example.com:443",
+			"x.a.example.com tcp/443: permitted\n"
+			"  tcp/443: default-permit: no entry matches\n    score 0.0: permitted\n"
+			"  resolved: the addresses that the system's DNS servers answer, but for "
+			"refused ones\n"
+			"  spends from default-permit in example.com: wildcard_bytes 7/second, "
+			"wildcard_answer_bytes no limit\n"});
+}
+
+static void test_search_lists(void **state)
+{
+	CHECK(layered_base(*state, "[dns]\nsearch = ['corp.example']\n"),
+		{"www.example.org.corp.example:443",
+			"www.example.org.corp.example tcp/443: refused\n"
+			"  tcp/443: default-deny: no entry matches\n    score 1.0: refused\n"
+			"  so the resolver does not answer for it\n"
+			"  [dns] search has corp.example: it says at once that the name does not "
+			"exist, and reports nothing\n"});
 }
 
 static const char scoped[] = "[scope]\nusers = [7, 'root']\ngroups = [8]\n"
@@ -600,6 +724,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_denials, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denylist, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_special_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_search_lists, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forwarded_dns, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lists_are_cut, setup, teardown),

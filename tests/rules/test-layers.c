@@ -182,6 +182,34 @@ static void test_the_lower_ceiling_holds(void **state)
 	}
 }
 
+static void expect_rates(const struct layers *layers, uint32_t bytes, uint32_t answer_bytes)
+{
+	assert_int_equal(layers->unknown_bytes.count, bytes);
+	assert_int_equal(layers->unknown_answer_bytes.count, answer_bytes);
+}
+
+/* What nothing matches has a limit in an allowlist, if it were permitted, and in a denylist what is
+ * said. */
+static void test_what_unknown_names_may_spend(void **state)
+{
+	static const char open[] = "mode = \"denylist\"\n", allow[] = ALLOW("*.a.example");
+	static const char limits[] = "[limits]\nwildcard_bytes = \"10/minute\"\n";
+	const struct layers *layers = layered_base(*state, open);
+
+	expect_rates(layers, 0, 0);
+	layers = layered_base(*state, arena_printf(*state, "%s%s", open, allow));
+	expect_rates(layers, 0, 0);
+	assert_int_equal(layers->layers[0].entries[0].wildcard_bytes.count, LAYERS_WILDCARD_BYTES);
+	layers = layered_base(*state, arena_printf(*state, "%s%s", open, limits));
+	expect_rates(layers, 10, 0);
+	expect_rates(layered_two(*state, open, limits), 10, 0);
+	expect_rates(layered_two(*state, open, DENY("b.example")), 0, 0);
+	expect_rates(layered_two(*state, open, allow), LAYERS_WILDCARD_BYTES,
+		LAYERS_WILDCARD_ANSWER_BYTES);
+	expect_rates(
+		layered_base(*state, allow), LAYERS_WILDCARD_BYTES, LAYERS_WILDCARD_ANSWER_BYTES);
+}
+
 static void test_no_ceiling(void **state)
 {
 	const struct layers *layers = layered_two(*state, "", "");
@@ -345,6 +373,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_ids_tell_the_layers_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_the_lower_ceiling_holds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_what_unknown_names_may_spend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_ceiling, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_observed_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extreme_rates, setup, teardown),

@@ -168,9 +168,37 @@ static void what_never_decides(void **state)
 	check(A_DENY("a.example.com"),
 		"W063 base.toml:3: 'a.example.com' changes nothing: what holds for all");
 	check("mode = \"denylist\"\n" A_DENY("a.example.com"),
+		"W075 base.toml:0: DNS is an open channel: of names that no entry matches nothing "
+		"bounds what leaves in questions and what comes back; wildcard_bytes and "
+		"wildcard_answer_bytes in [limits] would");
+}
+
+static void the_channel_of_a_denylist(void **state)
+{
+	const char *denylist = "mode = \"denylist\"\n";
+
+	(void)state;
+	check("mode = \"denylist\"\n[limits]\nwildcard_bytes = \"2000/minute\"\n"
+	      "wildcard_answer_bytes = \"16000/minute\"\n",
 		"W068 base.toml:0: what no entry matches lets at most 976000 bits leave in an "
-		"hour, "
-		"and 7808000 come back, for each domain registered below it; ");
+		"hour, and 7808000 come back, for each domain registered below it; ");
+	check("mode = \"denylist\"\n[limits]\nwildcard_bytes = \"2000/minute\"\n",
+		"W075 base.toml:0: DNS is an open channel: of names that no entry matches nothing "
+		"bounds what comes back in answers; wildcard_answer_bytes in [limits] would");
+	check("mode = \"denylist\"\n[limits]\nwildcard_answer_bytes = \"2000/minute\"\n",
+		"W075 base.toml:0: DNS is an open channel: of names that no entry matches nothing "
+		"bounds what leaves in questions; wildcard_bytes in [limits] would");
+	/* As many questions bound what they tell. */
+	check("mode = \"denylist\"\n[limits]\nqueries = \"1/day\"\n"
+	      "wildcard_answer_bytes = \"2000/minute\"\n",
+		"W068 base.toml:0: what no entry matches lets at most 4064 bits leave in an hour");
+	check_says("mode = \"denylist\"\n[limits]\nqueries = \"1/day\"\n",
+		"nothing bounds what comes back in answers; ");
+	/* An override that permits few names has made an allowlist of it. */
+	check_stack(denylist, A_HOST("a.example.com"),
+		"W068 base.toml:0: what no entry of the base matches lets at most 976000 bits "
+		"leave");
+	check_stack(denylist, A_DENY("a.example.com"), "W075 ");
 }
 
 static void overrides_without_effect(void **state)
@@ -229,6 +257,7 @@ int main(void)
 		cmocka_unit_test(types_that_carry_data),
 		cmocka_unit_test(names_that_others_point_to),
 		cmocka_unit_test(what_never_decides),
+		cmocka_unit_test(the_channel_of_a_denylist),
 		cmocka_unit_test(overrides_without_effect),
 		cmocka_unit_test(dns_over_https),
 		cmocka_unit_test(short_prefixes_and_plain_http),

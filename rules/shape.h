@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef EGRESS_RESOLVER_SHAPE_H
-#define EGRESS_RESOLVER_SHAPE_H
+#ifndef EGRESS_RULES_SHAPE_H
+#define EGRESS_RULES_SHAPE_H
 
 #include "src/base/name.h"
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "resolver/shape.h"
+#include "rules/shape.h"
 #include "src/base/text.h"
 
 /* Points from which on a name is told of under an entry with the default score. */

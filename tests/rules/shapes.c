@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "resolver/shape.h"
+#include "rules/shape.h"
 #include "src/base/text.h"
 
 static const double reported_points = 1.5, refused_points = 2.0;

@@ -4,7 +4,7 @@
 # than one in 10,000 may look like data; of those that carry data many do.
 set -u
 data=${EGRESS_DATA:-${abs_top_srcdir:?}/../shared/data}/names
-shapes=${abs_top_builddir:?}/tests/resolver/shapes
+shapes=${abs_top_builddir:?}/tests/rules/shapes
 benign=("$data"/benign-*.tsv "$data"/benign-*.txt)
 number=0
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "resolver/shape.h"
+#include "rules/shape.h"
 
 /*
  * Theory of operation

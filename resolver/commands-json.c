@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "resolver/commands-json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "resolver/crew.h"
+#include "rules/describe.h"
+#include "rules/dns-server.h"
+#include "rules/explain.h"
+#include "rules/ports.h"
+
+/* Below, an object or an array that cannot be made is NULL, and so is what it was to be part of. */
+
+static json_t *add(json_t *array, json_t *value)
+{
+	if (array && json_array_append_new(array, value) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+/* A string that a user wrote. */
+static json_t *clean_string(const char *text)
+{
+	char *copy = strdup(text);
+	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
+
+	free(copy);
+	return string;
+}
+
+static json_t *number_or_null(bool is_known, int64_t number)
+{
+	return is_known ? json_integer(number) : json_null();
+}
+
+/* --- Status --- */
+
+static json_t *files(const struct layers *layers)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < layers->n_layers; i++)
+		array = add(array, clean_string(layers->layers[i].policy->file));
+	return array;
+}
+
+static json_t *servers(const struct commands_view *view)
+{
+	const struct dns_policy *dns = &view->compiled->plan->policy->dns;
+	json_t *array = json_array();
+	char text[DNS_SERVER_TEXT];
+
+	for (size_t i = 0; i < dns->n_upstream; i++)
+		array = add(array, json_pack("{s:s, s:b}", "server",
+					   dns_server_to_text(&dns->upstream[i], text), "answers",
+					   view->counters.down[i] < view->workers));
+	return array;
+}
+
+static json_t *counters(const struct counter_sums *sums)
+{
+	static const char *const names[] = {
+		[COUNTER_QUERIES] = "queries",
+		[COUNTER_CACHED] = "cached",
+		[COUNTER_FRESH] = "fresh",
+		[COUNTER_LOCAL] = "local",
+		[COUNTER_REFUSED] = "refused",
+		[COUNTER_FAILED] = "failed",
+	};
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < COUNTERS; i++) {
+		if (json_object_set_new(
+			    object, names[i], json_integer((json_int_t)sums->values[i])) == 0)
+			continue;
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static json_t *reloads(const struct reload_record *last)
+{
+	return json_pack("{s:i, s:o, s:o}", "count", (int)last->count, "last",
+		number_or_null(last->at != 0, last->at), "done",
+		last->at != 0 ? json_boolean(last->done) : json_null());
+}
+
+json_t *commands_status(const struct commands_view *view, int64_t leases,
+	const struct reload_record *last, int64_t time)
+{
+	const struct plan *plan = view->compiled->plan;
+
+	return json_pack("{s:s, s:o, s:s, s:i, s:I, s:I, s:I, s:s, s:i, s:i, s:i, s:i, s:o, s:o, "
+			 "s:o, s:o}",
+		"policy", plan->policy->name, "files", files(plan->layers), "table", plan->table,
+		"pid", (int)getpid(), "time", (json_int_t)time, "since", (json_int_t)view->since,
+		"applied", (json_int_t)view->applied, "state", view->crew ? "serving" : "starting",
+		"workers", (int)view->workers, "rules", (int)plan->n_rules, "listening",
+		(int)view->n_listening, "crews", (int)view->n_crews, "reloads", reloads(last),
+		"upstream", servers(view), "counters", counters(&view->counters), "leases",
+		number_or_null(leases >= 0, leases));
+}
+
+/* --- Leases --- */
+
+static json_t *ports(const struct plan_group *group)
+{
+	json_t *array = json_array();
+	char text[PORTS_TEXT];
+
+	for (size_t i = 0; i < group->n_ports; i++)
+		array = add(array, json_string(port_range_to_text(&group->ports[i], text)));
+	return array;
+}
+
+json_t *commands_lease(const struct plan *plan, const struct control_lease *lease, bool flows_known)
+{
+	char address[INADDR_TEXT], name[NAME_TEXT];
+	bool has_rule = lease->rule<plan->n_rules, has_name = lease->name.length> 0;
+
+	return json_pack("{s:s, s:s?, s:o, s:s?, s:b, s:I, s:o}", "address",
+		inaddr_to_text(&lease->address, address), "name",
+		has_name ? name_to_text(&lease->name, name) : NULL, "ports",
+		lease->group < plan->n_groups ? ports(&plan->groups[lease->group]) : json_array(),
+		"rule", has_rule ? plan->rules[lease->rule].id : NULL, "flagged",
+		lease->flagged != 0, "seconds", (json_int_t)lease->seconds, "connections",
+		flows_known ? json_boolean(lease->flows) : json_null());
+}
+
+/* --- The others --- */
+
+/* Both ends of a text, when it is ours. */
+static json_t *read_text(const char *text, size_t size, bool json)
+{
+	return json ? json_loadb(text, size, 0, NULL) : json_stringn(text, size);
+}
+
+json_t *commands_why(
+	const struct compiled *compiled, const char *destination, bool json, bool *ret_permitted)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	json_t *why = NULL;
+	int error;
+
+	if (!out)
+		return NULL;
+	error = explain(compiled, destination, NULL, json, out, ret_permitted);
+	if (fclose(out) == 0 && error == 0)
+		why = read_text(text, size, json);
+	free(text);
+	return why;
+}
+
+json_t *commands_revoked(const struct control_reply *reply)
+{
+	return json_pack("{s:I, s:o}", "leases", (json_int_t)reply->total, "connections",
+		number_or_null(reply->flows_status == 0, (int64_t)reply->flows));
+}
+
+json_t *commands_reloaded(const struct commands_view *view, bool done, const char *said)
+{
+	json_t *text = json_string(said);
+
+	/* What was logged may have what a user wrote, which need not be UTF-8. */
+	return json_pack("{s:b, s:s, s:o}", "reloaded", done, "policy",
+		view ? view->compiled->plan->policy->name : "", "said",
+		text ? text : clean_string(said));
+}

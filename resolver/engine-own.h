@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_ENGINE_OWN_H
+#define EGRESS_RESOLVER_ENGINE_OWN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "resolver/cache.h"
+#include "resolver/counters.h"
+#include "resolver/engine.h"
+#include "resolver/grant.h"
+#include "resolver/msg.h"
+#include "resolver/pending.h"
+#include "resolver/prove.h"
+#include "resolver/upstream.h"
+
+/* What the files of the engine share. */
+
+/* A message of a batch that is being worked on. */
+struct turn {
+	enum msg_status status;
+	enum rcode rcode;
+	struct cache_place place;
+	struct msg_query query;
+};
+
+struct engine {
+	struct compiled compiled;
+	const struct dns_policy *dns;
+	struct grants *grants;
+	struct guard *guard;
+	struct engine_io io;
+	struct cache *cache;
+	struct pending_table *pending;
+	struct upstream *upstream;
+	struct prover *prover;
+	struct hash_key cookie_key;
+	struct counters *counters;
+	struct counters unread; /* where nobody reads them */
+	struct turn turns[ENGINE_BATCH];
+	struct msg_layout layout;
+	uint8_t laid_out[MSG_MAX];
+	uint8_t reply[MSG_MAX];
+};
+
+/* The time that entries expire by. */
+int64_t engine_time(const struct engine *engine);
+
+/* Counts an answer that is of the kind `usual`, unless it is none. */
+void engine_count_answer(struct engine *engine, const struct answer *answer, enum counter usual);
+
+/* --- The end of a question: all who wait for it are answered, and it is forgotten --- */
+
+void engine_finish_failed(
+	struct engine *engine, struct pending *pending, enum ede ede, const char *rule);
+
+/* As the policy has names refused. */
+void engine_finish_refused(struct engine *engine, struct pending *pending, const char *rule);
+
+void engine_finish_negative(struct engine *engine, struct pending *pending, struct mono now);
+
+/* None of the addresses needs a lease. */
+void engine_finish_open(struct engine *engine, struct pending *pending, struct mono now);
+
+/* The keeper acknowledged a lease that began no earlier than `since` and lasts `seconds`. */
+void engine_finish_leased(
+	struct engine *engine, struct pending *pending, uint32_t seconds, struct mono now);
+
+/* No server answered: what expired is given out, where that may be, else it is a failure. */
+void engine_finish_unanswered(struct engine *engine, struct pending *pending, enum ede ede,
+	const char *rule, struct mono now);
+
+/* No server had what validates. */
+void engine_finish_unproved(struct engine *engine, struct pending *pending, enum ede ede,
+	const char *rule, struct mono now);
+
+#endif

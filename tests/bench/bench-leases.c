@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "resolver/channel.h"
+#include "resolver/keeper.h"
+#include "resolver/namering.h"
+#include "rules/backend.h"
+#include "rules/compile.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+#include "src/base/text.h"
+#include "src/kernel/ruleset.h"
+#include "src/kernel/setlink.h"
+#include "tests/bench/bench.h"
+#include "tests/kernel/space.h"
+
+/*
+ * bench-leases WHO BATCH: the CPU time that a lease takes who opens it. WHO is "keeper", for the
+ * keeper with this program as its worker, which asks for BATCH leases, of a name and an address
+ * that are new each, and waits for all of them; or "bare", for a program that does nothing but put
+ * BATCH elements at a time into the same map.
+ */
+
+enum { LEASES = 200000 };
+
+static const char policy_text[] = "version = 1\n"
+				  "name = \"bench\"\n"
+				  "[[allow]]\n"
+				  "host = [\"a.example.com\", \"*.b.example.com\"]\n"
+				  "[dns]\n"
+				  "upstream = [\"127.0.0.53:5353\"]\n";
+
+#define MAP "tcp-443-leases4"
+
+static void must(bool well, const char *what)
+{
+	if (!well)
+		bench_fail("%s: %s", what, strerror(errno));
+}
+
+static void load(struct compiled *ret_compiled)
+{
+	const struct compile_options options = {
+		.policy = "bench.toml", .text = policy_text, .size = strlen(policy_text)};
+	struct arena *arena;
+	char *text = NULL, *message = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	must(out && arena_new((size_t)64 << 20, &arena) == 0, "memory");
+	if (compile_policy(arena, &options, diag_new(arena), ret_compiled) != 0)
+		bench_fail("the policy is wrong");
+	must(backend_find("nft")->write(ret_compiled->plan, out) == 0, "ruleset");
+	fclose(out);
+	if (ruleset_load(text, false, &message) != 0)
+		bench_fail("%s", message ? message : "cannot load the ruleset");
+	free(text);
+}
+
+static uint32_t address_of(size_t number)
+{
+	return htonl((uint32_t)(0x14000000 + number));
+}
+
+static double cpu_time(clockid_t clock)
+{
+	struct timespec time;
+
+	must(clock_gettime(clock, &time) == 0, "clock");
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void print(double start, double end, double cpu)
+{
+	bench_print("cpu", cpu / LEASES * 1e6, "us/lease");
+	bench_print("rate", LEASES / (end - start), "leases/s");
+}
+
+/* --- Bare --- */
+
+static void open_bare(const struct plan *plan, size_t batch)
+{
+	struct setlink_element lease = {.key_size = 4,
+		.has_mark = true,
+		.mark = plan->rules[0].mark,
+		.timeout = duration_seconds(330)};
+	struct setlink *link;
+
+	must(setlink_open(&link) == 0, "netlink");
+	for (size_t i = 0; i < LEASES; i += batch) {
+		setlink_begin(link, plan->table);
+		for (size_t j = i; j < i + batch; j++) {
+			uint32_t address = address_of(j);
+
+			memcpy(lease.key, &address, sizeof(address));
+			setlink_add(link, MAP, &lease);
+		}
+		must(setlink_commit(link) == 0, "transaction");
+	}
+	setlink_close(link);
+}
+
+static void run_bare(const struct compiled *compiled, size_t batch)
+{
+	double start = cpu_time(CLOCK_MONOTONIC), before = cpu_time(CLOCK_PROCESS_CPUTIME_ID);
+
+	open_bare(compiled->plan, batch);
+	print(start, cpu_time(CLOCK_MONOTONIC), cpu_time(CLOCK_PROCESS_CPUTIME_ID) - before);
+}
+
+/* --- The keeper --- */
+
+static pid_t start_keeper(const struct compiled *compiled, int keeper_end, int worker_end)
+{
+	int ready[2], leash[2];
+	struct keeper_config config = {
+		.compiled = *compiled,
+		.confine = {.keep_net_admin = true, .empty_root = true},
+		.mark = 1,
+		.alone = true,
+		.channels = &keeper_end,
+		.n_channels = 1,
+		.control = -1,
+	};
+	const struct hash_key key = {{1, 2}};
+	char byte;
+	pid_t pid;
+
+	must(namering_new(NAMERING_BYTES, &key, &config.names) == 0, "names");
+	must(pipe(ready) == 0 && pipe(leash) == 0, "pipe");
+	config.ready = ready[1];
+	config.leash = leash[0];
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(worker_end);
+		close(leash[1]);
+		_exit(keeper_run(&config));
+	}
+	close(keeper_end);
+	close(ready[1]);
+	close(leash[0]);
+	must(read(ready[0], &byte, 1) == 1, "keeper");
+	return pid;
+}
+
+static void ask(struct channel *channel, size_t number)
+{
+	struct channel_request request;
+	char text[64];
+	uint32_t address = address_of(number);
+
+	memset(&request, 0, sizeof(request));
+	request.op = CHANNEL_LEASE;
+	request.ticket = (uint32_t)number;
+	request.lease.ttl = 300;
+	request.lease.count = 1;
+	request.lease.addresses[0] = inaddr_from_ip4((const uint8_t *)&address);
+	snprintf(text, sizeof(text), "n%zu.b.example.com", number);
+	must(name_from_text(text_of(text), &request.lease.name) == 0, "name");
+	must(channel_send_request(channel, &request) == 0, "request");
+}
+
+static void receive(struct channel *channel, size_t count)
+{
+	while (count > 0) {
+		struct channel_reply reply;
+		struct pollfd poller = {.fd = channel->fd, .events = POLLIN};
+		int passed, error = channel_receive_reply(channel, &reply, &passed);
+
+		if (error == -EAGAIN) {
+			poll(&poller, 1, -1);
+			continue;
+		}
+		if (error || reply.op != CHANNEL_LEASED || reply.status != 0)
+			bench_fail("a lease was refused");
+		count--;
+	}
+}
+
+static void run_keeper(const struct compiled *compiled, size_t batch)
+{
+	struct channel channel = {.n_out = 0};
+	int keeper_end, status;
+	clockid_t clock;
+	double start, end, before, after;
+	pid_t pid;
+
+	must(channel_make(&keeper_end, &channel.fd) == 0, "channel");
+	pid = start_keeper(compiled, keeper_end, channel.fd);
+	must(clock_getcpuclockid(pid, &clock) == 0, "clock");
+	start = cpu_time(CLOCK_MONOTONIC);
+	before = cpu_time(clock);
+	for (size_t i = 0; i < LEASES; i += batch) {
+		for (size_t j = i; j < i + batch; j++)
+			ask(&channel, j);
+		must(channel_flush(&channel) == 0, "requests");
+		receive(&channel, batch);
+	}
+	after = cpu_time(clock);
+	end = cpu_time(CLOCK_MONOTONIC);
+	close(channel.fd);
+	must(waitpid(pid, &status, 0) == pid && status == 0, "keeper");
+	print(start, end, after - before);
+}
+
+static const struct opener {
+	const char *name;
+	void (*run)(const struct compiled *compiled, size_t batch);
+} openers[] = {
+	{"keeper", run_keeper},
+	{"bare", run_bare},
+};
+
+int main(int argc, char **argv)
+{
+	size_t batch = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	struct compiled compiled;
+	int error;
+
+	if (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0)
+		bench_fail("usage: bench-leases keeper|bare BATCH");
+	bench_begin();
+	error = space_enter();
+	if (error)
+		return space_skip("no network namespace", error);
+	load(&compiled);
+	for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++)
+		if (strcmp(openers[i].name, argv[1]) == 0)
+			openers[i].run(&compiled, batch);
+	return 0;
+}
