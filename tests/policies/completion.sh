@@ -12,6 +12,8 @@ cd "$(dirname "$0")/../.." || exit 99
 . contrib/completion/egress-ctl
 # shellcheck source=../../contrib/completion/egress-resolver
 . contrib/completion/egress-resolver
+# shellcheck source=../../contrib/completion/egress-run
+. contrib/completion/egress-run
 cd "$work" || exit 99
 mkdir folder
 touch policy.toml other.toml file.txt
@@ -91,4 +93,16 @@ offers none egress-resolver --control = n
 offers root egress-resolver --user roo
 offers root egress-resolver -u roo
 offers auto egress-resolver --workers = a
+if [ -x "$abs_top_builddir/src/egress-run" ]; then
+	offers "$(options egress-run)" egress-run -
+else
+	skip "egress-run -" "it is not built"
+fi
+offers policy.toml egress-run --policy = p
+offers policy.toml egress-run -w --override p
+offers root egress-run -u roo
+offers "" egress-run -p policy.toml no-such-command
+offers "" egress-run --allow p
+offers policy.toml egress-run -p other.toml cat pol
+offers policy.toml egress-run -- cat -n pol
 finish

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/run/link.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/base/clock.h"
+#include "src/base/fd.h"
+
+/*
+ * Theory of operation
+ *
+ * pasta joins the namespaces of a process, makes a tap device there, copies the address and the
+ * routes of the interface that the default route of its own namespace has, and goes back. Nothing
+ * of the host's is forwarded in, and the gateway's address does not lead to the host's loopback.
+ *
+ * When it is ready it writes its process id into a file; that is a fifo in a folder of ours, whose
+ * reading end tells when. It hangs up only for who had it open, so the process is watched, too. Old
+ * versions want a terminal's log or syslog for what they say: standard error it is.
+ */
+
+enum { SAID_MAX = 2000 };
+
+/* The name of the fifo that it writes to. */
+struct fifo {
+	char path[48];
+};
+
+static struct fifo fifo_in(const char *folder)
+{
+	struct fifo fifo;
+
+	snprintf(fifo.path, sizeof(fifo.path), "%s/pid", folder);
+	return fifo;
+}
+
+void link_clear(const char *folder)
+{
+	if (folder[0] == '\0')
+		return;
+	unlink(fifo_in(folder).path);
+	rmdir(folder);
+}
+
+static int make_fifo(struct link *link)
+{
+	char folder[] = "/tmp/egress-run-XXXXXX";
+	struct fifo fifo;
+
+	if (!mkdtemp(folder))
+		return -errno;
+	memcpy(link->folder, folder, sizeof(folder));
+	fifo = fifo_in(link->folder);
+	if (mkfifo(fifo.path, 0600) < 0)
+		return -errno;
+	link->ready = open(fifo.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	return link->ready < 0 ? -errno : 0;
+}
+
+static void remove_fifo(struct link *link)
+{
+	fd_closep(&link->ready);
+	link_clear(link->folder);
+	link->folder[0] = '\0';
+}
+
+/* In the child. */
+static void __attribute__((noreturn))
+become_pasta(pid_t pid, bool is_root, const char *fifo, int log)
+{
+	char number[16];
+	/* As root it would become nobody, who can't join what is root's. */
+	const char *const as_root[] = {"--runas", "0:0"};
+	const char *arguments[32] = {"pasta", "--foreground", "--quiet", "--config-net",
+		"--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--pid",
+		fifo};
+	size_t count = 0;
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	while (arguments[count])
+		count++;
+	for (size_t i = 0; i < 2 && is_root; i++)
+		arguments[count++] = as_root[i];
+	snprintf(number, sizeof(number), "%d", (int)pid);
+	arguments[count] = number;
+	setsid();
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* until it changes its credentials */
+	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 &&
+		dup2(log, STDERR_FILENO) >= 0 &&
+		syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		execvp(arguments[0], (char **)(uintptr_t)arguments);
+	_exit(errno == ENOENT ? 127 : 126);
+}
+
+/* 0 when it has written; -ECANCELED when it has ended; -ETIMEDOUT; or -errno. */
+static int await_ready(const struct link *link, int patience_ms)
+{
+	const struct mono end = mono_add(clock_now(), (struct duration){patience_ms});
+	struct pollfd polled[] = {{link->ready, POLLIN, 0}, {link->handle, POLLIN, 0}};
+	char byte;
+
+	for (;;) {
+		int64_t left = mono_between(clock_now(), end).ms;
+		int count = poll(polled, 2, left > 0 ? (int)left : 0);
+
+		if (count < 0 && errno != EINTR)
+			return -errno;
+		if (count == 0)
+			return -ETIMEDOUT;
+		if (count > 0 && polled[0].revents & POLLIN && read(link->ready, &byte, 1) == 1)
+			return 0;
+		if (count > 0 && polled[1].revents)
+			return -ECANCELED;
+	}
+}
+
+static void put_shown(FILE *out, const char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		fputc(bytes[i] == '\n' || (unsigned char)bytes[i] >= ' ' ? bytes[i] : '?', out);
+}
+
+char *link_said(const struct link *link)
+{
+	char bytes[SAID_MAX];
+	ssize_t got = read(link->log, bytes, sizeof(bytes));
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	while (got > 0 && bytes[got - 1] == '\n')
+		got--;
+	out = got > 0 ? open_memstream(&text, &size) : NULL;
+	if (!out)
+		return NULL;
+	put_shown(out, bytes, (size_t)got);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Why it has ended. -ENOENT: the program isn't there. */
+static int find_reason(struct link *link, char **ret_message)
+{
+	siginfo_t info = {.si_status = 0};
+
+	if (waitid(P_PIDFD, (id_t)link->handle, &info, WEXITED) == 0) {
+		link->process = 0;
+		if (info.si_code == CLD_EXITED && info.si_status == 127)
+			return -ENOENT;
+	}
+	*ret_message = link_said(link);
+	return -ECANCELED;
+}
+
+static int start(pid_t pid, bool is_root, struct link *link)
+{
+	int error = make_fifo(link), ends[2];
+
+	if (error)
+		return error;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	link->log = ends[0];
+	link->process = fork();
+	if (link->process == 0)
+		become_pasta(pid, is_root, fifo_in(link->folder).path, ends[1]);
+	close(ends[1]);
+	if (link->process < 0)
+		return -errno;
+	link->handle = (int)syscall(SYS_pidfd_open, link->process, 0);
+	return link->handle < 0 ? -errno : 0;
+}
+
+int link_start(pid_t pid, bool is_root, struct link *ret_link)
+{
+	struct link link = LINK_NONE;
+	int error = start(pid, is_root, &link);
+
+	if (error)
+		link_end(&link);
+	else
+		*ret_link = link;
+	return error;
+}
+
+int link_await(struct link *link, int patience_ms, char **ret_message)
+{
+	int error = await_ready(link, patience_ms);
+
+	*ret_message = NULL;
+	remove_fifo(link);
+	if (error == -ECANCELED)
+		error = find_reason(link, ret_message);
+	return error;
+}
+
+void link_end(struct link *link)
+{
+	if (link->process > 0) {
+		kill(link->process, SIGKILL);
+		waitpid(link->process, NULL, 0);
+	}
+	link->process = 0;
+	remove_fifo(link);
+	fd_closep(&link->handle);
+	fd_closep(&link->log);
+}

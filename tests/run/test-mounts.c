@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "src/run/mounts.h"
+
+static void expect_socket(const char *value, const char *expected)
+{
+	char *path = mounts_named_socket(value);
+
+	if (expected)
+		assert_string_equal(path, expected);
+	else
+		assert_null(path);
+	free(path);
+}
+
+static void test_named_sockets(void **state)
+{
+	(void)state;
+	expect_socket("unix:path=/run/user/1000/bus", "/run/user/1000/bus");
+	expect_socket("unix:path=/tmp/bus,guid=0123", "/tmp/bus");
+	expect_socket("tcp:host=a;unix:path=/tmp/bus;x", "/tmp/bus");
+	expect_socket("unix:abstract=/tmp/bus", NULL);
+	expect_socket("unix:///run/docker.sock", "/run/docker.sock");
+	expect_socket("tcp://192.0.2.1:2375", NULL);
+	expect_socket("/tmp/tmux-1000/default,1234,0", "/tmp/tmux-1000/default");
+	expect_socket("", NULL);
+	expect_socket("relative", NULL);
+}
+
+struct seen {
+	const char *wanted;
+	unsigned count;
+};
+
+static void note_place(void *context, const char *path, const char *reason)
+{
+	struct seen *seen = context;
+
+	assert_non_null(reason);
+	assert_int_equal(path[0], '/');
+	assert_null(strchr(path, '%'));
+	seen->count += strcmp(path, seen->wanted) == 0;
+}
+
+static void expect_place(uid_t uid, const char *path, unsigned count)
+{
+	struct seen seen = {path, 0};
+
+	mounts_visit(uid, note_place, &seen);
+	assert_int_equal(seen.count, count);
+}
+
+static void test_places(void **state)
+{
+	(void)state;
+	expect_place(1000, "/run/nscd", 1);
+	expect_place(1000, "/run/user/1000/bus", 1);
+	expect_place(1000, "/run/user/1001/bus", 0);
+	expect_place(4294967294, "/run/user/4294967294/systemd", 1);
+	expect_place(1000, "/tmp/tmux-1000", 1);
+	assert_int_equal(setenv("DOCKER_HOST", "unix:///home/x/docker.sock", 1), 0);
+	expect_place(1000, "/home/x/docker.sock", 1);
+	unsetenv("DOCKER_HOST");
+	expect_place(1000, "/home/x/docker.sock", 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_named_sockets),
+		cmocka_unit_test(test_places),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
