@@ -13,12 +13,6 @@
  */
 #define BUFFER_BYTES 212992
 
-/* One descriptor with its head, aligned for it. */
-union passed {
-	struct cmsghdr head;
-	uint8_t bytes[CMSG_SPACE(sizeof(int))];
-};
-
 int channel_make(int *ret_keeper_end, int *ret_worker_end)
 {
 	int ends[2], bytes = BUFFER_BYTES;
@@ -187,34 +181,7 @@ int channel_send_replies(int keeper_end, const struct channel_reply *replies, si
 
 int channel_send_reply(int keeper_end, const struct channel_reply *reply, int passed)
 {
-	struct channel_reply copy = *reply;
-	struct iovec part = {&copy, sizeof(copy)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	union passed control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
-					.cmsg_level = SOL_SOCKET,
-					.cmsg_type = SCM_RIGHTS}};
-	ssize_t sent;
-
-	if (passed >= 0) {
-		memcpy(CMSG_DATA(&control.head), &passed, sizeof(passed));
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
-	}
-	do
-		sent = sendmsg(keeper_end, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
-}
-
-static int take_passed(struct msghdr *message)
-{
-	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
-	int passed = -1;
-
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-		head->cmsg_len == CMSG_LEN(sizeof(passed)))
-		memcpy(&passed, CMSG_DATA(head), sizeof(passed));
-	return passed;
+	return fd_send_passing(keeper_end, reply, sizeof(*reply), passed);
 }
 
 /* Whether a message of that size, with or without a descriptor, is made up of replies. */
@@ -229,7 +196,7 @@ static bool are_replies(const struct msghdr *message, ssize_t size, int passed)
 /* The next message. 0 with its descriptor or -1, or -errno. */
 static int receive_replies(struct channel *channel, int *ret_passed)
 {
-	union passed control;
+	union fd_control control;
 	struct iovec part = {channel->replies, sizeof(channel->replies)};
 	struct msghdr message = {.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -245,7 +212,7 @@ static int receive_replies(struct channel *channel, int *ret_passed)
 		return errno == ECONNRESET ? -EPIPE : -errno;
 	if (size == 0)
 		return -EPIPE;
-	passed = take_passed(&message);
+	passed = fd_take_passed(&message);
 	if (!are_replies(&message, size, passed)) {
 		fd_closep(&passed);
 		return -EPROTO;

@@ -10,32 +10,8 @@
 #include "rules/describe.h"
 #include "rules/dns-server.h"
 #include "rules/explain.h"
+#include "rules/json-parts.h"
 #include "rules/ports.h"
-
-/* Below, an object or an array that cannot be made is NULL, and so is what it was to be part of. */
-
-static json_t *add(json_t *array, json_t *value)
-{
-	if (array && json_array_append_new(array, value) == 0)
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
-/* A string that a user wrote. */
-static json_t *clean_string(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
-
-	free(copy);
-	return string;
-}
-
-static json_t *number_or_null(bool is_known, int64_t number)
-{
-	return is_known ? json_integer(number) : json_null();
-}
 
 /* --- Status --- */
 
@@ -44,7 +20,7 @@ static json_t *files(const struct layers *layers)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < layers->n_layers; i++)
-		array = add(array, clean_string(layers->layers[i].policy->file));
+		array = json_parts_add(array, json_parts_clean(layers->layers[i].policy->file));
 	return array;
 }
 
@@ -55,9 +31,10 @@ static json_t *servers(const struct commands_view *view)
 	char text[DNS_SERVER_TEXT];
 
 	for (size_t i = 0; i < dns->n_upstream; i++)
-		array = add(array, json_pack("{s:s, s:b}", "server",
-					   dns_server_to_text(&dns->upstream[i], text), "answers",
-					   view->counters.down[i] < view->workers));
+		array = json_parts_add(
+			array, json_pack("{s:s, s:b}", "server",
+				       dns_server_to_text(&dns->upstream[i], text), "answers",
+				       view->counters.down[i] < view->workers));
 	return array;
 }
 
@@ -86,7 +63,7 @@ static json_t *counters(const struct counter_sums *sums)
 static json_t *reloads(const struct reload_record *last)
 {
 	return json_pack("{s:i, s:o, s:o}", "count", (int)last->count, "last",
-		number_or_null(last->at != 0, last->at), "done",
+		json_parts_number(last->at != 0, last->at), "done",
 		last->at != 0 ? json_boolean(last->done) : json_null());
 }
 
@@ -103,7 +80,7 @@ json_t *commands_status(const struct commands_view *view, int64_t leases,
 		"workers", (int)view->workers, "rules", (int)plan->n_rules, "listening",
 		(int)view->n_listening, "crews", (int)view->n_crews, "reloads", reloads(last),
 		"upstream", servers(view), "counters", counters(&view->counters), "leases",
-		number_or_null(leases >= 0, leases));
+		json_parts_number(leases >= 0, leases));
 }
 
 /* --- Leases --- */
@@ -114,7 +91,8 @@ static json_t *ports(const struct plan_group *group)
 	char text[PORTS_TEXT];
 
 	for (size_t i = 0; i < group->n_ports; i++)
-		array = add(array, json_string(port_range_to_text(&group->ports[i], text)));
+		array = json_parts_add(
+			array, json_string(port_range_to_text(&group->ports[i], text)));
 	return array;
 }
 
@@ -161,7 +139,7 @@ json_t *commands_why(
 json_t *commands_revoked(const struct control_reply *reply)
 {
 	return json_pack("{s:I, s:o}", "leases", (json_int_t)reply->total, "connections",
-		number_or_null(reply->flows_status == 0, (int64_t)reply->flows));
+		json_parts_number(reply->flows_status == 0, (int64_t)reply->flows));
 }
 
 json_t *commands_reloaded(const struct commands_view *view, bool done, const char *said)
@@ -171,5 +149,5 @@ json_t *commands_reloaded(const struct commands_view *view, bool done, const cha
 	/* What was logged may have what a user wrote, which need not be UTF-8. */
 	return json_pack("{s:b, s:s, s:o}", "reloaded", done, "policy",
 		view ? view->compiled->plan->policy->name : "", "said",
-		text ? text : clean_string(said));
+		text ? text : json_parts_clean(said));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rules/describe.h"
+#include "rules/json-parts.h"
 #include "rules/ports.h"
 
 /*
@@ -78,31 +79,6 @@ static const char *const verdicts[] = {
 	[VERDICT_REFUSE] = "refuse",
 };
 
-/* Below, an object or an array that cannot be made is NULL, and so is what it was to be part of. */
-
-static json_t *add(json_t *array, json_t *value)
-{
-	if (array && json_array_append_new(array, value) == 0)
-		return array;
-	json_decref(array);
-	return NULL;
-}
-
-/* A string that a user wrote, or null. */
-static json_t *clean_string(const char *text)
-{
-	char *copy = text ? strdup(text) : NULL;
-	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
-
-	free(copy);
-	return text ? string : json_null();
-}
-
-static json_t *number_or_null(bool is_number, int number)
-{
-	return is_number ? json_integer(number) : json_null();
-}
-
 static json_t *finding_object(const struct layer *layer, const struct finding *finding)
 {
 	char rule[RULE_ID_MAX], match[DESCRIBE_MATCH];
@@ -110,8 +86,9 @@ static json_t *finding_object(const struct layer *layer, const struct finding *f
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "id", finding_rule(layer, finding, rule),
 		"kind", describe_kind(finding), "match", describe_match(finding, match), "file",
-		clean_string(place->file), "line", number_or_null(place->file, (int)place->line),
-		"column", number_or_null(place->file, (int)place->column));
+		json_parts_clean(place->file), "line",
+		json_parts_number(place->file, (int)place->line), "column",
+		json_parts_number(place->file, (int)place->column));
 }
 
 static json_t *winner_object(const struct explained_layer *layer)
@@ -124,8 +101,8 @@ static json_t *winner_object(const struct explained_layer *layer)
 		return json_null();
 	object = finding_object(layer->layer, winner);
 	more = json_pack("{s:s?, s:o, s:o}", "text", layer->text, "reason",
-		clean_string(entry ? entry->reason : NULL), "category",
-		clean_string(entry ? entry->category : NULL));
+		json_parts_clean(entry ? entry->reason : NULL), "category",
+		json_parts_clean(entry ? entry->category : NULL));
 	if (!object || !more || json_object_update(object, more) < 0) {
 		json_decref(object);
 		object = NULL;
@@ -147,7 +124,7 @@ static json_t *beaten_array(const struct explained_layer *layer)
 			json_decref(object);
 			object = NULL;
 		}
-		array = add(array, object);
+		array = json_parts_add(array, object);
 	}
 	return array;
 }
@@ -163,7 +140,7 @@ static json_t *score_of(const struct explained_layer *layer)
 static json_t *layer_object(const struct explained_layer *layer, size_t index)
 {
 	return json_pack("{s:i, s:o, s:s, s:o, s:o, s:o, s:I}", "layer", (int)index, "file",
-		clean_string(layer->layer->policy->file), "verdict",
+		json_parts_clean(layer->layer->policy->file), "verdict",
 		verdicts[layer->winner.verdict], "score", score_of(layer), "winner",
 		winner_object(layer), "beaten", beaten_array(layer), "n_beaten",
 		(json_int_t)layer->n_beaten);
@@ -175,11 +152,12 @@ static json_t *ports_object(const struct explained_ports *ports, size_t n_layers
 	char text[PORTS_TEXT];
 
 	for (size_t i = 0; i < ports->n_ports; i++)
-		list = add(list, json_string(port_range_to_text(&ports->ports[i], text)));
+		list = json_parts_add(
+			list, json_string(port_range_to_text(&ports->ports[i], text)));
 	if (ports->others)
-		list = add(list, json_string("other"));
+		list = json_parts_add(list, json_string("other"));
 	for (size_t i = 0; i < n_layers; i++)
-		layers = add(layers, layer_object(&ports->layers[i], i));
+		layers = json_parts_add(layers, layer_object(&ports->layers[i], i));
 	return json_pack("{s:o, s:s, s:s, s:o, s:o}", "ports", list, "verdict",
 		verdicts[ports->verdict], "rule", ports->rule, "score", score_of(ports->decider),
 		"layers", layers);
@@ -196,7 +174,7 @@ static json_t *destination_object(const struct destination *to)
 	else
 		name_to_text(&to->name, text);
 	return json_pack("{s:s, s:s?, s:o}", to->is_address ? "address" : "name", text, "protocol",
-		protocol, "port", number_or_null(to->port != DESTINATION_ANY, to->port));
+		protocol, "port", json_parts_number(to->port != DESTINATION_ANY, to->port));
 }
 
 static json_t *special_object(const struct explained_special *special)
@@ -218,7 +196,7 @@ static json_t *special_object(const struct explained_special *special)
 	for (size_t i = 0; i < special->n_addresses; i++) {
 		char address[INADDR_TEXT];
 
-		addresses = add(
+		addresses = json_parts_add(
 			addresses, json_string(inaddr_to_text(&special->addresses[i], address)));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:b}", "name", name_to_text(&top, text), "what",
@@ -241,7 +219,7 @@ static json_t *limit_object(const struct explained_limit *limit)
 		"domain", name_to_text(&limit->domain, domain), "wildcard_bytes",
 		rate_or_null(&limit->bytes), "wildcard_answer_bytes",
 		rate_or_null(&limit->answer_bytes), "wildcard_names",
-		number_or_null(limit->names > 0, (int)limit->names), "on_exceed",
+		json_parts_number(limit->names > 0, (int)limit->names), "on_exceed",
 		limit->refuses ? "refuse" : "flag", "shape", limit->shape, "score", limit->score,
 		"verdict", verdicts[limit->verdict]);
 }
@@ -253,17 +231,17 @@ int explain_as_json(const struct explanation *it, FILE *out)
 	int error = -1;
 
 	for (size_t i = 0; i < it->n_ports; i++)
-		ports = add(ports, ports_object(&it->ports[i], it->n_layers));
+		ports = json_parts_add(ports, ports_object(&it->ports[i], it->n_layers));
 	for (size_t i = 0; i < it->n_notes; i++)
-		notes = add(notes, json_string(it->notes[i]));
+		notes = json_parts_add(notes, json_string(it->notes[i]));
 	for (size_t i = 0; i < it->n_limits; i++)
-		limits = add(limits, limit_object(&it->limits[i]));
+		limits = json_parts_add(limits, limit_object(&it->limits[i]));
 	root = json_pack("{s:o, s:b, s:b, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "destination",
 		destination_object(&it->to), "in_scope", it->in_scope, "permitted",
 		it->verdict != VERDICT_REFUSE, "verdict", verdicts[it->verdict], "rule", it->rule,
 		"score", decider ? score_of(decider) : json_null(), "category",
-		clean_string(it->category), "ports", ports, "special", special_object(it->special),
-		"limits", limits, "notes", notes);
+		json_parts_clean(it->category), "ports", ports, "special",
+		special_object(it->special), "limits", limits, "notes", notes);
 	if (root)
 		error = json_dumpf(root, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 	json_decref(root);

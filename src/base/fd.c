@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -175,4 +176,36 @@ int fd_write_all(int fd, const void *bytes, size_t size)
 		size -= (size_t)put;
 	}
 	return 0;
+}
+
+int fd_send_passing(int fd, const void *bytes, size_t size, int passed)
+{
+	/* It is not written to (sendmsg(2)). */
+	struct iovec part = {(void *)(uintptr_t)bytes, size};
+	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+	union fd_control control = {.head = {.cmsg_len = CMSG_LEN(sizeof(passed)),
+					    .cmsg_level = SOL_SOCKET,
+					    .cmsg_type = SCM_RIGHTS}};
+	ssize_t sent;
+
+	if (passed >= 0) {
+		memcpy(CMSG_DATA(&control.head), &passed, sizeof(passed));
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof(control.bytes);
+	}
+	do
+		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : 0;
+}
+
+int fd_take_passed(struct msghdr *message)
+{
+	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
+	int passed = -1;
+
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
+		head->cmsg_len == CMSG_LEN(sizeof(passed)))
+		memcpy(&passed, CMSG_DATA(head), sizeof(passed));
+	return passed;
 }

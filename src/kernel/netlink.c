@@ -35,6 +35,8 @@
 
 #define REPLY_MAX ((size_t)1 << 15) /* the kernel fills dumps up to 32 KiB */
 
+#define SET_COUNT 20 /* NFTA_SET_COUNT, which older headers lack */
+
 /* What the kernel takes of a socket's send buffer for itself (net/netlink/af_netlink.c). */
 #define SEND_RESERVE 32
 
@@ -464,4 +466,21 @@ int netlink_generation(struct netlink *netlink, uint32_t *ret_generation)
 	if (!error)
 		*ret_generation = generation;
 	return error;
+}
+
+static int get_count(const struct nlattr *attribute, void *context)
+{
+	int64_t *count = context;
+
+	if (mnl_attr_get_type(attribute) == SET_COUNT &&
+		mnl_attr_get_payload_len(attribute) == sizeof(uint32_t))
+		*count = be32toh(mnl_attr_get_u32(attribute));
+	return MNL_CB_OK;
+}
+
+int netlink_take_count(void *context, const struct nlmsghdr *reply)
+{
+	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSET))
+		mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_count, context);
+	return 0;
 }

@@ -86,6 +86,10 @@ typedef int netlink_take(void *context, const struct nlmsghdr *reply);
 int netlink_ask(struct netlink *netlink, const struct nlmsghdr *question, netlink_take *take,
 	void *context);
 
+/* A netlink_take for NFT_MSG_GETSET: how many elements the set has, into an int64_t; older kernels
+ * don't say, and it is left as it was. */
+netlink_take netlink_take_count;
+
 /*
  * The same in parts, for an answer that takes long: other work may be done between them, but
  * nothing be asked or committed with this socket, until *ret_ended. A part is what the kernel had

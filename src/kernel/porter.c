@@ -35,12 +35,6 @@ struct porter_reply {
 	int32_t status; /* 0 with the socket, or -errno */
 };
 
-/* The control part of a message with one descriptor. */
-union passed {
-	struct cmsghdr head; /* for its alignment */
-	char bytes[CMSG_SPACE(sizeof(int))];
-};
-
 enum { PATIENCE_MS = 1000 };
 
 int porter_pair(int *ret_porter, int *ret_asker)
@@ -81,37 +75,19 @@ static int open_socket(const struct endpoint *server, bool stream)
 	return fd_steal(&fd);
 }
 
-static int send_reply(int porter, struct porter_reply reply, int passed)
-{
-	struct iovec part = {&reply, sizeof(reply)};
-	struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-	union passed control = {.head = {.cmsg_len = CMSG_LEN(sizeof(passed)),
-					.cmsg_level = SOL_SOCKET,
-					.cmsg_type = SCM_RIGHTS}};
-	ssize_t sent;
-
-	if (passed >= 0) {
-		memcpy(CMSG_DATA(&control.head), &passed, sizeof(passed));
-		message.msg_control = control.bytes;
-		message.msg_controllen = sizeof(control.bytes);
-	}
-	do
-		sent = sendmsg(porter, &message, MSG_NOSIGNAL);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : 0;
-}
-
 static int answer(int porter, const struct porter_request *request, const struct endpoint *servers,
 	size_t n_servers)
 {
 	CLEANUP_FD int fd = -1;
+	struct porter_reply reply;
 
 	if (request->stream > 1)
 		return -EPROTO;
 	fd = -EPERM;
 	if (is_server(servers, n_servers, &request->server))
 		fd = open_socket(&request->server, request->stream);
-	return send_reply(porter, (struct porter_reply){request->ticket, fd < 0 ? fd : 0}, fd);
+	reply = (struct porter_reply){request->ticket, fd < 0 ? fd : 0};
+	return fd_send_passing(porter, &reply, sizeof(reply), fd);
 }
 
 int porter_serve(int porter, const struct endpoint *servers, size_t n_servers)
@@ -151,21 +127,10 @@ int porter_adopt(int asker)
 	return 0;
 }
 
-static int take_passed(struct msghdr *message)
-{
-	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
-	int passed = -1;
-
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-		head->cmsg_len == CMSG_LEN(sizeof(passed)))
-		memcpy(&passed, CMSG_DATA(head), sizeof(passed));
-	return passed;
-}
-
 /* One answer with the socket in it, or -1. 0 or -errno. */
 static int receive_reply(int asker, struct porter_reply *ret_reply, int *ret_passed)
 {
-	union passed control;
+	union fd_control control;
 	struct iovec part = {ret_reply, sizeof(*ret_reply)};
 	struct msghdr message = {.msg_iov = &part,
 		.msg_iovlen = 1,
@@ -180,7 +145,7 @@ static int receive_reply(int asker, struct porter_reply *ret_reply, int *ret_pas
 		return -ETIMEDOUT;
 	if (size <= 0)
 		return size == 0 || errno == ECONNRESET ? -EPIPE : -errno;
-	*ret_passed = take_passed(&message);
+	*ret_passed = fd_take_passed(&message);
 	if (size == sizeof(*ret_reply) && !(message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
 		return 0;
 	fd_closep(ret_passed);

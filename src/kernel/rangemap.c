@@ -32,7 +32,6 @@
 enum {
 	KEY_MAX = 16,
 	COMMENT_TYPE = 0, /* libnftnl: NFTNL_UDATA_SET_ELEM_COMMENT */
-	SET_COUNT = 20,   /* NFTA_SET_COUNT, which older headers lack */
 	CHECK_MAX = 1024, /* entries that are looked up */
 };
 
@@ -408,22 +407,6 @@ static int check_entry(struct netlink *netlink, const struct rangemap *map, size
 	return !interval.has_end || is_end(&answer.found[1], &interval) ? 0 : -ESTALE;
 }
 
-static int get_count(const struct nlattr *attribute, void *context)
-{
-	int64_t *count = context;
-
-	if (mnl_attr_get_type(attribute) == SET_COUNT &&
-		mnl_attr_get_payload_len(attribute) == sizeof(uint32_t))
-		*count = ntohl(mnl_attr_get_u32(attribute));
-	return MNL_CB_OK;
-}
-
-static int take_count(void *context, const struct nlmsghdr *reply)
-{
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_count, context);
-	return 0;
-}
-
 /* The kernel counts pairs of elements, and so leaves an interval without an end out. */
 static int check_count(struct netlink *netlink, const struct rangemap *map)
 {
@@ -431,7 +414,7 @@ static int check_count(struct netlink *netlink, const struct rangemap *map)
 	struct nlmsghdr *question = question_of(netlink, map, NFT_MSG_GETSET, &bytes);
 	struct interval last = {.has_end = true};
 	int64_t held = -1;
-	int error = netlink_ask(netlink, question, take_count, &held);
+	int error = netlink_ask(netlink, question, netlink_take_count, &held);
 
 	if (error == 0 && map->count > 0) {
 		const struct rangemap_entry entry = map->entry(map->context, map->count - 1);

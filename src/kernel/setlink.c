@@ -33,10 +33,6 @@
 /* The longest change: one element in a message of its own. */
 #define CHANGE_SIZE (NETLINK_LIST + ELEMENT_SIZE)
 
-enum {
-	SET_COUNT = 20, /* NFTA_SET_COUNT, which older headers lack */
-};
-
 struct setlink {
 	struct netlink *netlink;
 	char table[NFT_NAME_MAXLEN]; /* of the transaction */
@@ -371,31 +367,14 @@ int setlink_get(struct setlink *link, const char *table, const char *set,
 	return 0;
 }
 
-static int get_count(const struct nlattr *attribute, void *context)
-{
-	int64_t *count = context;
-
-	if (mnl_attr_get_type(attribute) == SET_COUNT &&
-		mnl_attr_get_payload_len(attribute) == sizeof(uint32_t))
-		*count = be32toh(mnl_attr_get_u32(attribute));
-	return MNL_CB_OK;
-}
-
-static int take_count(void *context, const struct nlmsghdr *reply)
-{
-	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSET))
-		mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_count, context);
-	return 0;
-}
-
 int setlink_count(struct setlink *link, const char *table, const char *set, size_t *ret_count)
 {
 	struct netlink_question bytes;
 	const struct nlmsghdr *question =
 		put_question(link, &bytes, NFT_MSG_GETSET, NLM_F_ACK, table, set, NULL);
 	int64_t count = -1;
-	int error =
-		question ? netlink_ask(link->netlink, question, take_count, &count) : -ENAMETOOLONG;
+	int error = question ? netlink_ask(link->netlink, question, netlink_take_count, &count)
+			     : -ENAMETOOLONG;
 
 	if (!error && count < 0)
 		error = -EOPNOTSUPP;

@@ -292,6 +292,47 @@ static void tells_failed_writes(void **state)
 	assert_int_equal(fd_write_all(-1, NULL, 0), 0);
 }
 
+/* A message, and the descriptor that came with it or -1. */
+static int receive(int fd, char *ret_byte)
+{
+	union fd_control control;
+	struct iovec part = {ret_byte, 1};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+
+	*ret_byte = 0;
+	assert_int_equal(recvmsg(fd, &message, MSG_CMSG_CLOEXEC), 1);
+	return fd_take_passed(&message);
+}
+
+static void passes_descriptors(void **state)
+{
+	int ends[2], pipe_ends[2];
+	char byte = 0;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
+	assert_int_equal(fd_send_passing(ends[0], "a", 1, pipe_ends[1]), 0);
+	assert_int_equal(fd_send_passing(ends[0], "b", 1, -1), 0);
+	assert_int_equal(fd_send_passing(-1, "c", 1, -1), -EBADF);
+
+	CLEANUP_FD int passed = receive(ends[1], &byte);
+	assert_int_equal(byte, 'a');
+	assert_true(passed >= 0 && passed != pipe_ends[1]);
+	assert_int_equal(write(passed, "x", 1), 1);
+	assert_int_equal(read(pipe_ends[0], &byte, 1), 1);
+	assert_int_equal(byte, 'x');
+	assert_int_equal(receive(ends[1], &byte), -1);
+	assert_int_equal(byte, 'b');
+	for (int i = 0; i < 2; i++) {
+		close(ends[i]);
+		close(pipe_ends[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +348,7 @@ int main(void)
 		cmocka_unit_test(reads_pipes_to_their_end),
 		cmocka_unit_test(writes_all_although_the_pipe_is_full),
 		cmocka_unit_test(tells_failed_writes),
+		cmocka_unit_test(passes_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("fd", tests, make_folder, remove_folder);

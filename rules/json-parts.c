@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "rules/json-parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/describe.h"
+
+json_t *json_parts_add(json_t *array, json_t *value)
+{
+	if (array && json_array_append_new(array, value) == 0)
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
+json_t *json_parts_clean(const char *text)
+{
+	char *copy = text ? strdup(text) : NULL;
+	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
+
+	free(copy);
+	return text ? string : json_null();
+}
+
+json_t *json_parts_number(bool is_known, json_int_t number)
+{
+	return is_known ? json_integer(number) : json_null();
+}

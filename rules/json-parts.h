@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RULES_JSON_PARTS_H
+#define EGRESS_RULES_JSON_PARTS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* What JSON output is put together from. An object or an array that cannot be made is NULL, and so
+ * is what it was to be part of. */
+
+/* Takes both over: the array with the value behind its last one. */
+json_t *json_parts_add(json_t *array, json_t *value);
+
+/* A string that a user wrote, or null for NULL. */
+json_t *json_parts_clean(const char *text);
+
+json_t *json_parts_number(bool is_known, json_int_t number);
+
+#endif
