@@ -11,6 +11,11 @@
  */
 int apply_plan(const struct plan *plan, char **ret_message);
 
+/* The same where there is no such table, and nobody else changes rulesets, as in a network
+ * namespace that was just made: a small plan takes one transaction, which is what such a change
+ * waits for. */
+int apply_first(const struct plan *plan, char **ret_message);
+
 /* Takes the plan's table out of the kernel. 0 also when there was none, or as above. */
 int apply_remove(const struct plan *plan, char **ret_message);
 

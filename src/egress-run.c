@@ -330,7 +330,7 @@ static int start_stage(
 		.resolver = find_resolver(resolver),
 		.user = resolvers_user(),
 		.verbose = request->flags[VERBOSE],
-		.load = apply_plan,
+		.load = apply_first,
 	};
 	int error = 0;
 

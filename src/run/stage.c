@@ -144,6 +144,7 @@ static int tell(struct stage *stage, enum step_kind kind, struct stage_failure *
 static int make_link(struct stage *stage, struct stage_failure *why)
 {
 	char *message = NULL;
+	struct step step;
 	int error = link_start(stage->warden, geteuid() == 0, &stage->link);
 
 	if (error)
@@ -152,7 +153,10 @@ static int make_link(struct stage *stage, struct stage_failure *why)
 	if (error)
 		return error;
 	error = link_await(&stage->link, LINK_MS, &message);
-	if (error)
+	/* Where the warden has given up, pasta has lost its namespace. */
+	if (error && step_await(stage->warden_end, STEP_READY, 0, &step) == -ECANCELED)
+		fail_step(why, -ECANCELED, &step);
+	else if (error)
 		fail_link(why, error, message);
 	free(message);
 	return error;
