@@ -84,8 +84,9 @@ kill -TERM "$job"
 wait "$job"
 
 # --- Terminals ---
+# What %q writes is for bash; script(1) takes $SHELL, or sh.
 terminal() {
-	script -qec "$(printf '%q ' "${as_user[@]}" "$@")" /dev/null </dev/null | tr -d '\r'
+	SHELL=$BASH script -qec "$(printf '%q ' "${as_user[@]}" "$@")" /dev/null </dev/null | tr -d '\r'
 }
 for what in 'stty -g' 'stty size' 'tty' 'ps -o tpgid= -p $$ | grep -c "^ *[1-9]"'; do
 	is "a terminal: ${what%% -p*}" "$(terminal "$run" -- sh -c "$what")" \
