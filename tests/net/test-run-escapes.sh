@@ -170,7 +170,7 @@ like "nor the resolver" "$(inside "for p in \$(pgrep -u $RUN_UID egress-resolver
 	perl -e 'syscall($ptrace, 16, \$ARGV[0]+0, 0, 0) >= 0 or print \$!+0' \$p; done")" '^11*$'
 is "nor what links it" "$(inside "for p in \$(pgrep -u $RUN_UID 'pasta|passt'); do
 	perl -e 'syscall($ptrace, 16, \$ARGV[0]+0, 0, 0) >= 0 or print \$!+0' \$p; done")" 1
-is "it can't type into its terminal" "$(script -qec "$(printf '%q ' "${as_user[@]}" "$run" perl -e \
+is "it can't type into its terminal" "$(SHELL=$BASH script -qec "$(printf '%q ' "${as_user[@]}" "$run" perl -e \
 	'my $c = "x"; ioctl(STDIN, 0x5412, $c) or print $!+0')" /dev/null | tr -d '\r')" 1
 like "a set-user-id program is none" \
 	"$(inside 'grep NoNewPrivs /proc/self/status')" '1$'
