@@ -45,6 +45,7 @@ static struct {
 	unsigned wait; /* seconds */
 	unsigned mark; /* SO_MARK, 0: none */
 	long uid;      /* whose the sockets are, -1: ours */
+	uint16_t from; /* port of the next one, 0: one that the kernel draws */
 } settings = {.wait = 15, .uid = -1};
 
 static int failed(int err)
@@ -55,6 +56,18 @@ static int failed(int err)
 	}
 	puts(strerrorname_np(err));
 	return EXIT_REJECTED;
+}
+
+static int bind_port(int fd, sa_family_t family)
+{
+	const struct sockaddr_in6 ip6 = {.sin6_family = family, .sin6_port = htons(settings.from)};
+	const struct sockaddr_in ip4 = {.sin_family = family, .sin_port = htons(settings.from)};
+
+	if (settings.from == 0)
+		return 0;
+	settings.from++;
+	return family == AF_INET ? bind(fd, (const struct sockaddr *)&ip4, sizeof(ip4))
+				 : bind(fd, (const struct sockaddr *)&ip6, sizeof(ip6));
 }
 
 /* A socket with the settings, connected. The descriptor, or -errno. */
@@ -76,7 +89,8 @@ static int dial(int type, int protocol, const struct endpoint *to)
 	if (settings.mark &&
 		setsockopt(fd, SOL_SOCKET, SO_MARK, &settings.mark, sizeof(settings.mark)) < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&address, size) < 0)
+	if (bind_port(fd, address.ss_family) < 0 ||
+		connect(fd, (struct sockaddr *)&address, size) < 0)
 		return -errno;
 	return fd_steal(&fd);
 }
@@ -301,7 +315,7 @@ static const struct command {
 
 static int usage(void)
 {
-	fputs("usage: probe [--wait SECONDS] [--mark NUMBER] [--uid UID]\n"
+	fputs("usage: probe [--wait SECONDS] [--mark NUMBER] [--uid UID] [--from PORT]\n"
 	      "       tcp|udp|hold ADDRESS PORT | echo ADDRESS | flood ADDRESS PORT COUNT |\n"
 	      "       dns ADDRESS[:PORT] NAME TYPE [tcp]\n",
 		stderr);
@@ -311,7 +325,8 @@ static int usage(void)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"wait", required_argument, NULL, 'w'},
-		{"mark", required_argument, NULL, 'm'}, {"uid", required_argument, NULL, 'u'}, {0}};
+		{"mark", required_argument, NULL, 'm'}, {"uid", required_argument, NULL, 'u'},
+		{"from", required_argument, NULL, 'f'}, {0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
@@ -321,6 +336,8 @@ int main(int argc, char **argv)
 			settings.mark = (unsigned)strtoul(optarg, NULL, 0);
 		else if (option == 'u')
 			settings.uid = strtol(optarg, NULL, 10);
+		else if (option == 'f')
+			settings.from = (uint16_t)strtoul(optarg, NULL, 10);
 		else
 			return usage();
 	}

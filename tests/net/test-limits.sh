@@ -18,11 +18,15 @@ policy() {
 }
 
 # refused PROTOCOL ADDRESS TIMES: how many of as many new connections to port 443 were refused.
+# A port that an earlier flow had would be that flow again, which is permitted.
+echo 20000 >port
 refused() {
-	local i
+	local i port
 
 	if [ "$1" = udp ]; then
-		probe flood "$2" 443 "$3"
+		port=$(cat port)
+		echo $((port + $3)) >port
+		probe --from "$port" flood "$2" 443 "$3"
 		return
 	fi
 	for ((i = 0; i < $3; i++)); do
@@ -240,8 +244,7 @@ must in_client nft delete table inet egress-lab
 } >lab.toml
 must lab_load lab
 is "permitted" "$(refused udp 198.18.44.1 50)" "0 refused"
-# A port that is drawn twice is one flow.
-like "counted" "$(counted limit-connections)" '^4[5-9]$'
+is "counted" "$(counted limit-connections)" 49
 is "what nothing permits" "$(refused udp 198.18.45.1 5)" "0 refused"
 is "counted once a flow" "$(counted default-deny)" 5
 
