@@ -119,7 +119,7 @@ static void put_group(const struct nft *nft, const struct plan_group *group)
 	nft_close_chain(nft);
 }
 
-static bool any_layer_enforces(const struct plan *plan)
+bool nft_refuses(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->layers->n_layers; i++)
 		if (!plan->layers->layers[i].policy->observe)
@@ -134,7 +134,7 @@ static void put_permitting(
 	const struct nft *nft, const char *chain, const char *about, uint32_t mark)
 {
 	const char *verdict = nft_bare_verdict(nft->plan);
-	bool refuses = any_layer_enforces(nft->plan);
+	bool refuses = nft_refuses(nft->plan);
 
 	nft_open_chain(nft, about, chain);
 	if (refuses) {
@@ -178,7 +178,7 @@ static void put_refusals(const struct nft *nft)
 		nft_put_refusal(nft, plan->refusals[i].chain, plan->refusals[i].id,
 			plan->refusals[i].about,
 			plan->refusals[i].observed ? "goto observed" : "goto refuse");
-	if (any_layer_enforces(plan) && (permits_otherwise(plan) || has_observed(plan)))
+	if (nft_refuses(plan) && (permits_otherwise(plan) || has_observed(plan)))
 		nft_put_refusal(nft, "other-dns", "dns", "DNS that does not go to the resolver",
 			"goto refuse");
 	if (has_observed(plan))

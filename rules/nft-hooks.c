@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/nft-hooks.h"
 
+#include "rules/nft-chains.h"
 #include "rules/nft-limits.h"
 #include "rules/nft-objects.h"
 
@@ -30,14 +31,32 @@
  *
  * DNS that passes through without a scope is only judged: whether a packet is meant for a server on
  * this host, prerouting cannot say.
+ *
+ * A program may send from an address that isn't this host's (IPV6_FREEBIND takes no privilege).
+ *That would pass for a connection of that address's, and what the program itself sends to it then
+ *for the answer; so nothing is sent from there but answers.
+ *
+ * Who connects to this host is answered, whoever it is. A namespace that a command has for itself
+ * serves nobody but its own loopback, and there is no such rule: what keeps its link lets in
+ * datagrams of strangers that are sent to a port from which it has sent one, and an answer to them
+ * would be a way to wherever they come from.
  */
+
+/* Whether nobody has a way into the network namespace. */
+static bool is_alone(const struct plan *plan)
+{
+	return plan->policy->dns.elsewhere;
+}
+
+enum { LINK_MTU = 65520 }; /* pasta(1), --mtu */
 
 /* --- What packets may do whatever the policy says ----------------------------------------------
  */
 
 static void put_reply(const struct nft *nft)
 {
-	nft_rule(nft, "reply", "ct state established ct direction reply accept");
+	if (!is_alone(nft->plan))
+		nft_rule(nft, "reply", "ct state established ct direction reply accept");
 	nft_rule(nft, "icmp-error", "ct state related jump icmp-errors");
 }
 
@@ -73,6 +92,16 @@ static void put_neighbour(const struct nft *nft)
 static const char *const transports[] = {"udp", "tcp"};
 
 enum { TRANSPORTS = sizeof(transports) / sizeof(transports[0]) };
+
+/* What pasta(1) of 2023 takes for something else than it is, as it looks for the ports right behind
+ * the head of IPv4 or IPv6: fragments, into which goes what is larger than its link's packets, and
+ * segment routing. Their contents would choose the port. */
+static void put_odd(const struct nft *nft)
+{
+	nft_rule(nft, "fragments", "oif != lo meta l4proto != tcp meta length > %d goto refuse",
+		LINK_MTU);
+	nft_rule(nft, "source-route", "exthdr rt exists goto refuse");
+}
 
 /* DNS that goes to where the resolver listens. */
 static void put_dns(const struct nft *nft, const struct endpoint *listen)
@@ -112,6 +141,8 @@ static void put_sent(const struct nft *nft)
 	/* Resets that refuse forwarded connections start here; conntrack has them as related. */
 	nft_rule(nft, "refuse", "ct state related ct direction reply tcp flags rst accept");
 	nft_rule(nft, "neighbour", "meta l4proto ipv6-icmp jump neighbour");
+	if (nft_refuses(plan))
+		nft_rule(nft, "foreign-source", "fib saddr type != local goto refuse");
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 		if (plan->family[family].listen)
 			put_dns(nft, plan->family[family].listen);
@@ -317,6 +348,8 @@ static void put_output(const struct nft *nft)
 
 	nft_open_chain(nft, "what this namespace sends", "output");
 	fputs("\t\ttype filter hook output priority filter; policy drop;\n", nft->out);
+	if (is_alone(nft->plan))
+		put_odd(nft);
 	put_live(nft);
 	if (scoped) {
 		put_local_scope(nft, "sent");

@@ -505,6 +505,7 @@ static void test_local_scope(void **state)
 		"\t\tct state related jump icmp-errors comment \"icmp-error\"\n"
 		"\t\tct state related ct direction reply tcp flags rst accept comment \"refuse\"\n"
 		"\t\tmeta l4proto ipv6-icmp jump neighbour comment \"neighbour\"\n"
+		"\t\tfib saddr type != local goto refuse comment \"foreign-source\"\n"
 		"\t\tip daddr 127.0.0.1 udp dport 5300 accept comment \"dns\"\n"
 		"\t\tip daddr 127.0.0.1 tcp dport 5300 accept comment \"dns\"\n"
 		"\t\toif lo accept comment \"loopback\"\n"
