@@ -22,6 +22,8 @@ struct turn {
 	enum rcode rcode;
 	struct cache_place place;
 	struct msg_query query;
+	bool to_judge; /* the cache alone does not answer it */
+	struct names_walk walk;
 };
 
 struct engine {

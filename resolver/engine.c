@@ -341,7 +341,8 @@ static void judge(struct engine *engine, struct engine_message *message, const s
 	struct answer_buffer buffer;
 	const struct answer *answer;
 
-	answer = filter_query(engine->grants, &from, query, engine_time(engine), &buffer, &result);
+	answer = filter_query(
+		engine->grants, &from, query, &turn->walk, engine_time(engine), &buffer, &result);
 	if (answer) {
 		engine_count_answer(engine, answer, COUNTER_LOCAL);
 		reply_now(message, &query->context, answer);
@@ -405,13 +406,15 @@ static bool is_admitted(struct engine *engine, struct engine_message *message,
 	return false;
 }
 
-static void serve(struct engine *engine, struct engine_message *message, const struct turn *turn,
-	struct mono now)
+/* Answers at once, from the cache, or has the name at hand when the policy is asked about it. */
+static void serve(
+	struct engine *engine, struct engine_message *message, struct turn *turn, struct mono now)
 {
-	if (turn->status == MSG_IGNORE || !is_admitted(engine, message, turn, now))
-		return;
-	if (!serve_cached(engine, message, turn, false, now))
-		judge(engine, message, turn, now);
+	message->reply_size = 0;
+	turn->to_judge = turn->status != MSG_IGNORE && is_admitted(engine, message, turn, now) &&
+			 !serve_cached(engine, message, turn, false, now);
+	if (turn->to_judge)
+		match_prepare(engine->compiled.match, &turn->query.name, &turn->walk);
 }
 
 void engine_queries(
@@ -428,10 +431,11 @@ void engine_queries(
 	for (unsigned i = 0; i < count; i++)
 		if (turns[i].status == MSG_QUERY)
 			cache_fetch(engine->cache, turns[i].place);
-	for (unsigned i = 0; i < count; i++) {
-		messages[i].reply_size = 0;
+	for (unsigned i = 0; i < count; i++)
 		serve(engine, &messages[i], &turns[i], now);
-	}
+	for (unsigned i = 0; i < count; i++)
+		if (turns[i].to_judge)
+			judge(engine, &messages[i], &turns[i], now);
 }
 
 void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,

@@ -52,15 +52,15 @@ struct answer *filter_refuse(
 }
 
 const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
-	const struct msg_query *query, int64_t time, struct answer_buffer *buffer,
-	struct match_result *ret_result)
+	const struct msg_query *query, const struct names_walk *walk, int64_t time,
+	struct answer_buffer *buffer, struct match_result *ret_result)
 {
 	const struct dns_policy *dns = from->dns;
 	const struct answer *answer;
 
 	if (query->class != RRCLASS_IN)
 		return answer_empty(buffer, RCODE_REFUSED, EDE_NONE, NULL);
-	grants_name(grants, &query->name, time, ret_result);
+	grants_prepared(grants, walk, time, ret_result);
 	if (!ret_result->answered && is_searched(dns, &query->name))
 		return answer_empty(buffer, RCODE_NXDOMAIN, EDE_NONE, NULL);
 	answer = answer_special(grants, from, query, ret_result, buffer);

@@ -9,12 +9,12 @@
 
 /*
  * What the policy itself answers to a query as of `time`: a refusal, or that there is nothing of
- * that type. NULL: the query is permitted, *ret_result says how, and has to be resolved. The answer
- * lies in `buffer`.
+ * that type. `walk` is of the query's name (match_prepare()). NULL: the query is permitted,
+ * *ret_result says how, and has to be resolved. The answer lies in `buffer`.
  */
 const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
-	const struct msg_query *query, int64_t time, struct answer_buffer *buffer,
-	struct match_result *ret_result);
+	const struct msg_query *query, const struct names_walk *walk, int64_t time,
+	struct answer_buffer *buffer, struct match_result *ret_result);
 
 /* How the policy has a name refused. */
 struct answer *filter_refuse(

@@ -181,18 +181,33 @@ static const char *denial(const struct grants *grants, const struct match_result
 	return NULL;
 }
 
+/* What the time, and the entries that deny, make of what the policy says of a name. Returns whether
+ * it is answered. */
+static bool settle(const struct grants *grants, int64_t time, struct match_result *result)
+{
+	if (result->answered) {
+		if (grants->expire)
+			refuse_expired(grants, time, result);
+	} else if (grants->deny) {
+		const char *rule = denial(grants, result);
+
+		result->rule = rule ? rule : result->rule;
+	}
+	return result->answered;
+}
+
 bool grants_name(const struct grants *grants, const struct name *name, int64_t time,
 	struct match_result *ret_result)
 {
-	if (match_name(grants->compiled.match, name, ret_result)) {
-		if (grants->expire)
-			refuse_expired(grants, time, ret_result);
-	} else if (grants->deny) {
-		const char *rule = denial(grants, ret_result);
+	match_name(grants->compiled.match, name, ret_result);
+	return settle(grants, time, ret_result);
+}
 
-		ret_result->rule = rule ? rule : ret_result->rule;
-	}
-	return ret_result->answered;
+bool grants_prepared(const struct grants *grants, const struct names_walk *walk, int64_t time,
+	struct match_result *ret_result)
+{
+	match_prepared(grants->compiled.match, walk, ret_result);
+	return settle(grants, time, ret_result);
 }
 
 bool grants_leave(const struct grants *grants, const struct special *special,

@@ -30,6 +30,10 @@ bool grants_expire(const struct grants *grants);
 bool grants_name(const struct grants *grants, const struct name *name, int64_t time,
 	struct match_result *ret_result);
 
+/* The same of a name that match_prepare() has prepared. */
+bool grants_prepared(const struct grants *grants, const struct names_walk *walk, int64_t time,
+	struct match_result *ret_result);
+
 /* Whether some entry permits the name, which `result` is of, and the special name yields to it. */
 bool grants_leave(const struct grants *grants, const struct special *special,
 	const struct name *name, const struct match_result *result);

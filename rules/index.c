@@ -21,6 +21,14 @@
  * a layer, whatever lists say.
  */
 
+/* A host and whose it is. */
+struct placed {
+	const struct names_source *source;
+	enum host_kind kind;
+	uint8_t length;
+	const uint8_t *wire;
+};
+
 /* --- Ranks --- */
 
 /* Whether a glob begins with "**". */
@@ -29,7 +37,7 @@ static bool is_deep(const uint8_t *wire)
 	return wire[0] == 2 && wire[1] == '*' && wire[2] == '*';
 }
 
-static uint64_t rank_glob(const struct match *match, const struct names_hit *host)
+static uint64_t rank_glob(const struct match *match, const struct placed *host)
 {
 	uint32_t specificity = host_specificity(host->kind, host->wire, host->length);
 	return index_rank(match, host->source, specificity, is_deep(host->wire));
@@ -47,7 +55,7 @@ struct filling {
 
 /* Calls `visit` for each host of the source. */
 static void visit_hosts(struct filling *filling, const struct names_source *source,
-	void (*visit)(struct filling *filling, const struct names_hit *host))
+	void (*visit)(struct filling *filling, const struct placed *host))
 {
 	const struct layer *layer = filling->match->sides[source->layer].layer;
 	const struct entry *entry = layer->entries[source->entry].entry;
@@ -57,20 +65,15 @@ static void visit_hosts(struct filling *filling, const struct names_source *sour
 	for (uint32_t i = 0; source->hosts && i < entry->n_hosts; i++) {
 		const struct host *host = &source->hosts[i];
 
-		visit(filling,
-			&(struct names_hit){source, i, host->kind, host->length, host->wire});
+		visit(filling, &(struct placed){source, host->kind, host->length, host->wire});
 	}
-	while (source->list && list_next(source->list, &at, &name)) {
-		uint32_t index = (uint32_t)(name.wire - source->list->records);
-
-		visit(filling,
-			&(struct names_hit){source, index, name.kind, name.length, name.wire});
-	}
+	while (source->list && list_next(source->list, &at, &name))
+		visit(filling, &(struct placed){source, name.kind, name.length, name.wire});
 }
 
 /* Whether equal hosts of the layer that are there already have all groups of this one. */
 static bool is_beaten(
-	const struct match *match, const struct names_hit *host, struct names_cursor *cursor)
+	const struct match *match, const struct placed *host, struct names_cursor *cursor)
 {
 	const struct group_set *sets = match->sides[host->source->layer].sets;
 	struct group_set left = sets[host->source->entry];
@@ -83,23 +86,24 @@ static bool is_beaten(
 }
 
 /* Adds the host, or counts it if it is a glob. */
-static void add_host(struct filling *filling, const struct names_hit *host)
+static void add_host(struct filling *filling, const struct placed *host)
 {
 	const struct match *match = filling->match;
 	enum names_key key = host->kind == HOST_EXACT ? NAMES_EXACT : NAMES_SUFFIX;
+	const struct names_hit added = {.source = host->source, .kind = host->kind};
 	struct names_cursor cursor;
-	uint64_t hash;
+	struct hash_state hash;
 
 	if (host->kind == HOST_GLOB) {
 		filling->n_globs++;
 		return;
 	}
-	hash = names_look_up(match->names, key, host->wire, host->length, &cursor);
+	names_look_up(match->names, key, host->wire, &cursor, &hash);
 	if (!is_beaten(match, host, &cursor))
-		names_add(match->names, host->source, host->index, key, hash);
+		names_add(match->names, &added, key, host->wire, &hash);
 }
 
-static void add_glob(struct filling *filling, const struct names_hit *host)
+static void add_glob(struct filling *filling, const struct placed *host)
 {
 	struct match *match = filling->match;
 
@@ -142,17 +146,17 @@ static int compare_globs(const void *a, const void *b)
 static int add_runs(struct filling *filling)
 {
 	struct match *match = filling->match;
-	const struct names_source *source;
+	struct names_hit added = {.kind = HOST_GLOB};
 	struct names_cursor cursor;
-	uint64_t hash;
+	struct hash_state hash;
 	int error;
 
 	qsort(match->globs, match->n_globs, sizeof(*match->globs), compare_globs);
 	match->runs = arena_array(filling->arena, match->n_globs, sizeof(*match->runs));
 	if (!match->runs)
 		return -ENOMEM;
-	error = names_add_source(match->names, &(struct names_source){.globs = match->runs},
-		match->n_globs, &source);
+	error = names_add_source(filling->arena, match->names,
+		&(struct names_source){.globs = match->runs}, match->n_globs, &added.source);
 	if (error < 0)
 		return error;
 	for (uint32_t i = 0; i < match->n_globs; i++) {
@@ -164,8 +168,9 @@ static int add_runs(struct filling *filling)
 			continue;
 		}
 		*run = (struct names_globs){suffix_of(glob), glob->suffix_length, i, 1};
-		hash = names_look_up(match->names, NAMES_GLOBS, run->wire, run->length, &cursor);
-		names_add(match->names, source, (uint32_t)match->n_runs++, NAMES_GLOBS, hash);
+		names_look_up(match->names, NAMES_GLOBS, run->wire, &cursor, &hash);
+		added.index = (uint32_t)match->n_runs++;
+		names_add(match->names, &added, NAMES_GLOBS, run->wire, &hash);
 	}
 	return 0;
 }
@@ -186,26 +191,25 @@ static int add_globs(struct filling *filling)
 }
 
 /* The names of [dns.hosts]; the first of two equal ones stays. */
-static int add_embedded(struct match *match)
+static int add_embedded(struct arena *arena, struct match *match)
 {
 	const struct dns_policy *dns = &match->plan->policy->dns;
-	const struct names_source *source;
+	struct names_hit added = {.kind = HOST_EXACT}, other;
 	int error;
 
 	if (dns->n_hosts == 0)
 		return 0;
-	error = names_add_source(match->names, &(struct names_source){.embedded = dns->hosts},
-		dns->n_hosts, &source);
+	error = names_add_source(arena, match->names,
+		&(struct names_source){.embedded = dns->hosts}, dns->n_hosts, &added.source);
 	for (uint32_t i = 0; error == 0 && i < dns->n_hosts; i++) {
 		const struct name *name = &dns->hosts[i].name;
 		struct names_cursor cursor;
-		struct names_hit hit;
-		uint64_t hash;
+		struct hash_state hash;
 
-		hash = names_look_up(
-			match->names, NAMES_EMBEDDED, name->wire, name->length, &cursor);
-		if (!names_next(match->names, &cursor, &hit))
-			names_add(match->names, source, i, NAMES_EMBEDDED, hash);
+		names_look_up(match->names, NAMES_EMBEDDED, name->wire, &cursor, &hash);
+		added.index = i;
+		if (!names_next(match->names, &cursor, &other))
+			names_add(match->names, &added, NAMES_EMBEDDED, name->wire, &hash);
 	}
 	return error;
 }
@@ -214,8 +218,8 @@ static int add_embedded(struct match *match)
 
 static int add_source(struct filling *filling, const struct names_source *source, size_t size)
 {
-	return names_add_source(
-		filling->match->names, source, size, &filling->sources[filling->n_sources++]);
+	return names_add_source(filling->arena, filling->match->names, source, size,
+		&filling->sources[filling->n_sources++]);
 }
 
 static int add_entry_sources(struct filling *filling, uint32_t layer, uint32_t index)
@@ -293,7 +297,7 @@ static int fill_names(struct arena *arena, struct match *match)
 	if (error == 0)
 		error = add_globs(&filling);
 	if (error == 0)
-		error = add_embedded(match);
+		error = add_embedded(arena, match);
 	free(filling.sources);
 	match->bytes += names_bytes(match->names);
 	return error;

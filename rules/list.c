@@ -32,15 +32,18 @@
  */
 
 enum {
-	SHOWN_MAX = 20,  /* bad lines with a message of their own */
-	GAP_MAX = 254,   /* lines that a record's first byte can say */
+	SHOWN_MAX = 20, /* bad lines with a message of their own */
+	KIND_BITS = 2,
+	GAP_MAX = 62,    /* lines that a record's first byte can say */
 	PLAIN_MAX = 253, /* characters of a name */
 	PLAIN_LABEL = 63,
-	HEAD = 3, /* bytes of a record before its name */
+	HEAD = 2, /* bytes of a record before its name */
 	HEAD_LONG = HEAD + 4,
 	RECORD_MAX = HEAD_LONG + NAME_WIRE_MAX,
 	FIRST_ROOM = 4096,
 };
+
+_Static_assert(HOST_GLOB < 1 << KIND_BITS, "a kind has room");
 
 static const struct hash_key name_key = {{0x6567726573732d6c, 0x6973742d6e616d65}};
 static const struct hash_key range_key = {{0x6567726573732d6c, 0x6973742d72616e67}};
@@ -141,12 +144,13 @@ static void close_record(struct reading *reading, enum host_kind kind, uint8_t l
 	size_t size = head_size(reading);
 	uint32_t gap = reading->number - reading->names.line;
 
-	head[0] = gap > GAP_MAX ? GAP_MAX + 1 : (uint8_t)gap;
-	if (gap > GAP_MAX)
-		memcpy(head + 1, &gap, sizeof(gap));
+	/* The digest is of the kind, the length and the name; the kind is written over below. */
 	head[size - 2] = (uint8_t)kind;
 	head[size - 1] = length;
 	reading->digest += hash_bytes(&name_key, head + size - 2, 2u + length);
+	head[0] = (uint8_t)(kind | (gap > GAP_MAX ? GAP_MAX + 1 : gap) << KIND_BITS);
+	if (gap > GAP_MAX)
+		memcpy(head + 1, &gap, sizeof(gap));
 	reading->names.size += size + length;
 	reading->names.line = reading->number;
 	reading->names.count++;
@@ -648,14 +652,14 @@ bool list_next(const struct list *list, size_t *at, struct list_name *name)
 
 	if (*at >= list->size)
 		return false;
-	gap = *head++;
+	name->kind = (enum host_kind)(head[0] & ((1 << KIND_BITS) - 1));
+	gap = *head++ >> KIND_BITS;
 	if (gap > GAP_MAX) {
 		memcpy(&gap, head, sizeof(gap));
 		head += sizeof(gap);
 	}
-	name->kind = (enum host_kind)head[0];
-	name->length = head[1];
-	name->wire = head + 2;
+	name->length = head[0];
+	name->wire = head + 1;
 	name->line += gap;
 	*at = (size_t)(name->wire + name->length - list->records);
 	return true;

@@ -18,8 +18,8 @@ struct diag;
  * comment; LF or CR LF. Names and addresses may stand in one file.
  *
  * A million names lie packed one behind the other, as records of
- *	1 byte    lines since the record before (255: it is in the next 4 bytes instead, host order)
- *	1 byte    enum host_kind
+ *	1 byte    enum host_kind in 2 bits; above, the lines since the record before (63: it is in
+ *	          the next 4 bytes instead, host order)
  *	1 byte    length of wire
  *	n bytes   wire
  */

@@ -109,14 +109,15 @@ static void take_exact(struct tally *tally, const struct names_walk *walk)
 /* The wildcards over the suffix of so many labels. */
 static void take_suffix(struct tally *tally, const struct names_walk *walk, unsigned n_labels)
 {
+	unsigned length = walk->name->length - walk->offsets[walk->n_labels - n_labels];
+	/* As host_specificity() has it: without the length bytes and the root. */
+	uint32_t specificity = n_labels << 8 | (length - 1u - n_labels);
 	struct names_cursor cursor;
 	struct names_hit hit;
 
 	names_suffix(tally->match->names, walk, n_labels, &cursor);
 	while (names_next(tally->match->names, &cursor, &hit)) {
 		bool deep = hit.kind == HOST_ANY_DEPTH;
-		/* As host_specificity() has it: without the length bytes and the root. */
-		uint32_t specificity = n_labels << 8 | (hit.length - 1u - n_labels);
 
 		if (deep || walk->n_labels == n_labels + 1)
 			take(tally, hit.source->layer, hit.source->entry,
@@ -230,19 +231,18 @@ static const char *ports_rule(const struct match *match, const struct match_port
 	return PLAN_DEFAULT_PERMIT;
 }
 
-bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
+static bool look_up(
+	const struct match *match, const struct names_walk *walk, struct match_result *ret_result)
 {
 	const struct match_ports *best = NULL;
-	struct names_walk walk;
 	struct tally tally;
 
-	names_walk(match->names, name, &walk);
 	begin(match, ret_result, &tally);
-	take_exact(&tally, &walk);
+	take_exact(&tally, walk);
 	if (!is_settled(&tally))
-		take_wildcards(&tally, &walk);
+		take_wildcards(&tally, walk);
 	if (!is_settled(&tally))
-		take_patterns(&tally, name);
+		take_patterns(&tally, walk->name);
 
 	for (unsigned i = 0; i <= match->n_groups; i++) {
 		struct match_ports *ports = &ret_result->groups[i];
@@ -257,14 +257,40 @@ bool match_name(const struct match *match, const struct name *name, struct match
 	return ret_result->answered;
 }
 
+bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
+{
+	struct names_walk walk;
+
+	names_walk(match->names, name, &walk);
+	return look_up(match, &walk, ret_result);
+}
+
+void match_prepare(const struct match *match, const struct name *name, struct names_walk *ret_walk)
+{
+	if (names_are_many(match->names)) {
+		names_walk(match->names, name, ret_walk);
+	} else {
+		ret_walk->name = name;
+		ret_walk->ready = false;
+	}
+}
+
+bool match_prepared(
+	const struct match *match, const struct names_walk *walk, struct match_result *ret_result)
+{
+	return walk->ready ? look_up(match, walk, ret_result)
+			   : match_name(match, walk->name, ret_result);
+}
+
 const struct embedded_host *match_host(const struct match *match, const struct name *name)
 {
 	struct names_cursor cursor;
+	struct hash_state hash;
 	struct names_hit hit;
 
 	if (match->plan->policy->dns.n_hosts == 0)
 		return NULL;
-	names_look_up(match->names, NAMES_EMBEDDED, name->wire, name->length, &cursor);
+	names_look_up(match->names, NAMES_EMBEDDED, name->wire, &cursor, &hash);
 	if (!names_next(match->names, &cursor, &hit))
 		return NULL;
 	return &hit.source->embedded[hit.index];

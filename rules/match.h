@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "rules/names.h"
 #include "rules/plan.h"
 
 struct arena;
@@ -49,6 +50,15 @@ int match_make(struct arena *arena, const struct plan *plan, const struct match 
  * ret_result->answered. */
 bool match_name(
 	const struct match *match, const struct name *name, struct match_result *ret_result);
+
+/*
+ * The same in two steps, for several names at once: each is prepared before the first is asked
+ * about, so that what has to come from memory, where the tables are large, comes for all at once.
+ * The name stays where it is in between.
+ */
+void match_prepare(const struct match *match, const struct name *name, struct names_walk *ret_walk);
+bool match_prepared(
+	const struct match *match, const struct names_walk *walk, struct match_result *ret_result);
 
 /*
  * What becomes of an address that the answer for a name has. False: it must not be in the answer,

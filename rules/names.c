@@ -5,38 +5,64 @@
 #include <errno.h>
 #include <string.h>
 
-#include "rules/list.h"
 #include "src/base/arena.h"
 #include "src/base/hash.h"
 
 /*
  * Theory of operation
  *
- * A hash table of buckets, each a cache line: twelve slots, with a tag of 8 bits of the hash and
- * the number of a name (four bytes: all sources laid end to end, lists by the byte), and one word
+ * A hash table of buckets, each a cache line: seven slots, with a tag of 8 bits of the hash and a
+ * word that has 52 more and, in 12 bits, the number of what the name was added for; and one byte
  * about names that found their bucket full and went on to the next one. Such a name leaves a bit,
  * chosen by its hash, in each bucket it passes. A look-up goes on from a bucket only where its own
- * bit is set. So at 85 % load what isn't there costs one line in nearly all cases, and what is
- * there that line and the name itself: 6.3 bytes a name beside the name, however many there are.
- * Buckets are never moved nor emptied, so that what was added stays where it is.
+ * bit is set. So at 78 % load both what is there and what isn't cost one line in nine cases of ten,
+ * and 11.7 bytes a name, however many there are. Buckets are never moved nor emptied, so that what
+ * was added stays where it is.
  *
- * The hash of a name is SipHash-1-3 over its labels from the root's side, each with its length byte
- * and filled up with zeros to a multiple of sixteen bytes, and a last byte for the key. So a name
- * takes one pass from its root, and the hash of each suffix is one end of a copy on the way. Since
- * lengths are in it, no two names have the same bytes. It is keyed by chance: no list from
- * elsewhere can be made to collide.
+ * The names themselves are not read again: a tag and a print that are equal stand for equal names.
+ * Their 60 bits come from a keyed function, the key is drawn for each table and never leaves the
+ * process, and where the bucket lies comes from bits of their own. So whoever has no key can do no
+ * better than to guess, and cannot choose for which name he guesses right: that a name which was
+ * not added is found has a chance of 7 in 2^60 a bucket looked at. Of a policy that four numbers of
+ * labels have wildcards of, asked 200,000 times a second without a pause, one name in some 5,000
+ * years gets what another one should get. (That two of a million names added are taken for each
+ * other: 2 in 10^12.) Names added are compared the same way: one that is taken for another would
+ * not be told from it when it is looked up either.
+ *
+ * The hash of a name is SipHash-1-3 with 128 bits over its labels from the root's side, each with
+ * its length byte and filled up with zeros to a multiple of eight bytes, and a last byte for the
+ * key. So a name takes one pass from its root, and the hash of each suffix is one end of a copy on
+ * the way. Since lengths are in it, no two names have the same bytes. The first half of it says
+ * which bucket and which tag; the second, which makes the print, is had only where the tag is
+ * there. It is keyed by chance: no list from elsewhere can be made to collide.
  *
  * Which numbers of labels there are suffixes of is remembered, so that a table without wildcards is
- * looked into once a name. The lines of all keys of a name are fetched before the first is read.
- * Large pages under the table and the lists were tried, and made no difference.
+ * looked into once a name. The lines of all keys of a name are fetched before the first is read. A
+ * processor does not get far enough ahead of itself to have those of the next name fetched too:
+ * who has several names to look up walks them all first. Then a table beyond its caches costs a
+ * third more than a small one, instead of the double. The arena puts a large table on large pages.
+ *
+ * Numbers are given to sources in order, two to a list or an array of hosts, one to each glob and
+ * embedded host. If 12 bits are too few for them, they are in an array of their own, and a look-up
+ * that finds something reads one more line.
  */
 
-enum { SLOTS = 12, LINE = 64, BLOCK = 16 };
+enum {
+	SLOTS = 7,
+	LINE = 64,
+	BUCKETS_MANY = (1 << 19) / LINE, /* half of a second-level cache */
+};
+
+/* The first bits of a print are of the hash, the others the number of whom the name is there for.
+ */
+#define PRINT_BITS 52
+#define PRINT_MASK ((UINT64_C(1) << PRINT_BITS) - 1)
+#define NUMBERS_NARROW (UINT32_C(1) << (64 - PRINT_BITS))
 
 struct bucket {
 	uint8_t tags[SLOTS]; /* 0: free */
-	uint32_t passed;
-	uint32_t numbers[SLOTS];
+	uint8_t passed;
+	uint64_t prints[SLOTS];
 };
 
 _Static_assert(sizeof(struct bucket) == LINE, "a bucket is a cache line");
@@ -45,10 +71,12 @@ struct names {
 	struct hash_key key;
 	struct bucket *buckets;
 	size_t n_buckets;
+	uint32_t *wide; /* numbers of all slots, if some are too large for them; or NULL */
 	size_t n_names;
 	struct names_source *sources;
 	size_t n_sources;
-	uint64_t size; /* of all sources so far */
+	size_t n_plain; /* of them: lists and hosts, which come first */
+	uint64_t size;  /* numbers of all sources so far */
 	uint64_t suffixes[2];
 	uint64_t globs[2];
 };
@@ -64,7 +92,7 @@ int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct nam
 	error = hash_key_draw(&names->key);
 	if (error < 0)
 		return error;
-	names->n_buckets = n_names * 20 / (17 * SLOTS) + 1;
+	names->n_buckets = n_names * 9 / (7 * SLOTS) + 1;
 	lines = arena_alloc(arena, (names->n_buckets + 1) * LINE);
 	names->sources = arena_array(arena, n_sources, sizeof(*names->sources));
 	if (!lines || !names->sources)
@@ -74,22 +102,98 @@ int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct nam
 	return 0;
 }
 
-int names_add_source(struct names *names, const struct names_source *source, size_t size,
-	const struct names_source **ret_source)
+/* --- Whom names were added for --- */
+
+static inline uint32_t narrow_number(const struct bucket *bucket, unsigned slot)
+{
+	return (uint32_t)(bucket->prints[slot] >> PRINT_BITS);
+}
+
+static inline uint32_t number_at(const struct names *names, size_t bucket, unsigned slot)
+{
+	if (names->wide)
+		return names->wide[bucket * SLOTS + slot];
+	return narrow_number(&names->buckets[bucket], slot);
+}
+
+static void set_number(struct names *names, size_t bucket, unsigned slot, uint32_t number)
+{
+	if (names->wide)
+		names->wide[bucket * SLOTS + slot] = number;
+	else
+		names->buckets[bucket].prints[slot] |= (uint64_t)number << PRINT_BITS;
+}
+
+/* Makes room for numbers that are too large for the slots. 0 or -ENOMEM. */
+static int widen(struct arena *arena, struct names *names)
+{
+	uint32_t *wide = arena_array(arena, names->n_buckets * SLOTS, sizeof(*wide));
+
+	if (!wide)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n_buckets * SLOTS; i++)
+		wide[i] = narrow_number(&names->buckets[i / SLOTS], (unsigned)(i % SLOTS));
+	names->wide = wide;
+	return 0;
+}
+
+/* A source of lists or hosts has two numbers: the second is for names with "**" before them. */
+int names_add_source(struct arena *arena, struct names *names, const struct names_source *source,
+	size_t size, const struct names_source **ret_source)
 {
 	struct names_source *copy = &names->sources[names->n_sources];
+	bool is_plain = source->list || source->hosts;
+	int error = 0;
 
-	if (source->list)
-		size = source->list->size;
+	if (is_plain)
+		size = 2;
 	if (size > UINT32_MAX - names->size)
 		return -EFBIG;
+	if (!names->wide && names->size + size > NUMBERS_NARROW)
+		error = widen(arena, names);
+	if (error < 0)
+		return error;
 	*copy = *source;
 	copy->base = (uint32_t)names->size;
 	names->size += size;
 	names->n_sources++;
+	names->n_plain += is_plain;
 	*ret_source = copy;
 	return 0;
 }
+
+static uint32_t number_of(const struct names_hit *hit)
+{
+	bool is_plain = hit->source->list || hit->source->hosts;
+
+	return hit->source->base + (is_plain ? hit->kind == HOST_ANY_DEPTH : hit->index);
+}
+
+static inline enum host_kind kind_of(enum names_key key, uint32_t number)
+{
+	if (key == NAMES_SUFFIX)
+		return number % 2 == 1 ? HOST_ANY_DEPTH : HOST_ONE_LABEL;
+	return key == NAMES_GLOBS ? HOST_GLOB : HOST_EXACT;
+}
+
+static inline void read_number(
+	const struct names *names, enum names_key key, uint32_t number, struct names_hit *ret_hit)
+{
+	size_t source = number / 2;
+
+	ret_hit->index = 0;
+	ret_hit->kind = kind_of(key, number);
+	if (source >= names->n_plain) {
+		/* At most one of globs and one of embedded hosts. */
+		source = names->n_sources - 1;
+		while (names->sources[source].base > number)
+			source--;
+		ret_hit->index = number - names->sources[source].base;
+	}
+	ret_hit->source = &names->sources[source];
+}
+
+/* --- Hashes --- */
 
 static void set_bit(uint64_t bits[2], unsigned bit)
 {
@@ -101,44 +205,17 @@ static bool get_bit(const uint64_t bits[2], unsigned bit)
 	return bits[bit / 64] >> bit % 64 & 1;
 }
 
-/* The bits of the first so many bytes of a word, of up to eight. */
-#define BITS(bytes) (UINT64_MAX >> (64 - 8 * (bytes)))
-
-/* The same of the two words of a block, of up to sixteen bytes. */
-static const uint64_t block_masks[BLOCK + 1][2] = {
-	{0, 0},
-	{BITS(1), 0},
-	{BITS(2), 0},
-	{BITS(3), 0},
-	{BITS(4), 0},
-	{BITS(5), 0},
-	{BITS(6), 0},
-	{BITS(7), 0},
-	{BITS(8), 0},
-	{BITS(8), BITS(1)},
-	{BITS(8), BITS(2)},
-	{BITS(8), BITS(3)},
-	{BITS(8), BITS(4)},
-	{BITS(8), BITS(5)},
-	{BITS(8), BITS(6)},
-	{BITS(8), BITS(7)},
-	{BITS(8), BITS(8)},
-};
-
-/* Reads a block of so many bytes, filled up with zeros; nothing at `limit` or behind it is
- * touched. */
-static inline void load_block(
-	const uint8_t *at, size_t size, const uint8_t *limit, uint64_t ret_words[2])
+/* Reads a word of so many bytes, the first the least significant, filled up with zeros; nothing at
+ * `limit` or behind it is touched. */
+static inline uint64_t load_word(const uint8_t *at, size_t size, const uint8_t *limit)
 {
-	if (limit - at >= BLOCK) {
-		memcpy(&ret_words[0], at, 8);
-		memcpy(&ret_words[1], at + 8, 8);
-	} else {
-		memset(ret_words, 0, BLOCK);
-		memcpy(ret_words, at, size);
-	}
-	ret_words[0] = le64toh(ret_words[0]) & block_masks[size][0];
-	ret_words[1] = le64toh(ret_words[1]) & block_masks[size][1];
+	uint64_t word = 0;
+
+	if (limit - at >= (ptrdiff_t)sizeof(word))
+		memcpy(&word, at, sizeof(word));
+	else
+		memcpy(&word, at, size);
+	return le64toh(word) & UINT64_MAX >> (64 - 8 * size);
 }
 
 /* A hash on its way from the root, and how many bytes it has seen. */
@@ -147,23 +224,29 @@ struct progress {
 	size_t size;
 };
 
-static inline void add_label(struct progress *progress, const uint8_t *label, const uint8_t *limit)
+static inline struct progress begin_hash(const struct names *names)
+{
+	return (struct progress){.state = hash_wide_begin(&names->key)};
+}
+
+static inline __attribute__((always_inline)) struct progress add_label(
+	struct progress progress, const uint8_t *label, const uint8_t *limit)
 {
 	for (size_t left = 1u + label[0]; left > 0;) {
-		size_t now = left < BLOCK ? left : BLOCK;
-		uint64_t words[2];
+		size_t now = left < sizeof(uint64_t) ? left : sizeof(uint64_t);
+		uint64_t word = load_word(label, now, limit);
 
-		load_block(label, now, limit, words);
-		progress->state = hash_word(hash_word(progress->state, words[0]), words[1]);
-		progress->size += BLOCK;
+		progress.state = hash_word(progress.state, word);
+		progress.size += sizeof(word);
 		label += now;
 		left -= now;
 	}
+	return progress;
 }
 
-static inline uint64_t end_hash(const struct progress *progress, enum names_key key)
+static inline struct hash_state end_hash(struct progress progress, enum names_key key)
 {
-	return hash_end(progress->state, key, progress->size + 1);
+	return hash_wide_end(progress.state, key, progress.size + 1);
 }
 
 /* The labels of a wire form; returns how many there are without the root's. */
@@ -177,249 +260,230 @@ static unsigned find_labels(const uint8_t *wire, uint8_t offsets[NAMES_LABELS_MA
 	return n_labels;
 }
 
-static inline size_t home(const struct names *names, uint64_t hash)
+/* --- Buckets --- */
+
+static inline size_t home(const struct names *names, uint64_t first)
 {
-	return (size_t)((hash >> 32) * names->n_buckets >> 32);
+	return (size_t)((first >> 32) * names->n_buckets >> 32);
 }
 
-static inline uint8_t tag_of(uint64_t hash)
+static inline uint8_t tag_of(uint64_t first)
 {
-	return (uint8_t)(1 + ((hash & 0xffff) * 255 >> 16));
+	return (uint8_t)(1 + ((first & 0xffff) * 255 >> 16));
 }
 
-static inline uint32_t passed_of(uint64_t hash)
+static inline uint8_t passed_of(uint64_t first)
 {
-	return UINT32_C(1) << (hash >> 16 & 31);
+	return (uint8_t)(1 << (first >> 16 & 7));
 }
 
-/* The bytes of `word` that are equal to `tag`: the highest bit of each. */
-static inline uint64_t equal_bytes(uint64_t word, uint8_t tag)
+static inline uint64_t print_of(const struct hash_state *hash)
 {
-	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f);
-	uint64_t differs = word ^ tag * UINT64_C(0x0101010101010101);
-
-	return ~(((differs & low) + low) | differs | low);
+	return hash_wide_second(hash) & PRINT_MASK;
 }
 
-/* The slots of the bucket with the tag, in two words of a byte each. */
-static inline void find_tags(const struct bucket *bucket, uint8_t tag, uint64_t ret_slots[2])
+/* The slots of the bucket with the tag: the highest bit of a byte each. */
+static inline uint64_t find_tags(const struct bucket *bucket, uint8_t tag)
 {
-	uint64_t first;
-	uint32_t second;
+	const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), all = UINT64_MAX >> 8;
+	uint64_t differs;
 
-	memcpy(&first, bucket->tags, sizeof(first));
-	memcpy(&second, bucket->tags + sizeof(first), sizeof(second));
-	ret_slots[0] = equal_bytes(le64toh(first), tag);
-	ret_slots[1] = equal_bytes(le32toh(second), tag) & UINT32_MAX;
+	memcpy(&differs, bucket, sizeof(differs));
+	differs = le64toh(differs) ^ tag * UINT64_C(0x0101010101010101);
+	return ~(((differs & low) + low) | differs | low) & all;
 }
 
-/* Takes a slot out of them; false when there is none left. */
-static inline bool take_slot(uint64_t slots[2], unsigned *ret_slot)
+static inline unsigned first_slot(uint64_t slots)
 {
-	unsigned word = slots[0] == 0;
-
-	if (slots[word] == 0)
-		return false;
-	*ret_slot = 8 * word + (unsigned)__builtin_ctzll(slots[word]) / 8;
-	slots[word] &= slots[word] - 1;
-	return true;
+	return (unsigned)__builtin_ctzll(slots) / 8;
 }
 
-static void begin(const struct names *names, enum names_key key, const uint8_t *wire,
-	uint8_t length, uint64_t hash, struct names_cursor *ret_cursor)
+/* Goes to a bucket. The second half of the hash is had only where it is needed. */
+static inline void begin(const struct names *names, enum names_key key,
+	const struct hash_state *hash, struct names_cursor *ret_cursor)
 {
-	ret_cursor->wire = wire;
-	ret_cursor->length = length;
-	ret_cursor->tag = tag_of(hash);
+	uint64_t first = hash_wide_first(hash);
+	size_t at = home(names, first);
+	const struct bucket *bucket = &names->buckets[at];
+
 	ret_cursor->key = key;
-	ret_cursor->passed = passed_of(hash);
-	ret_cursor->bucket = home(names, hash);
-	find_tags(&names->buckets[ret_cursor->bucket], ret_cursor->tag, ret_cursor->left);
+	ret_cursor->bucket = at;
+	ret_cursor->tag = tag_of(first);
+	ret_cursor->passed = bucket->passed & passed_of(first);
+	ret_cursor->slots = find_tags(bucket, ret_cursor->tag);
+	if (ret_cursor->slots != 0 || ret_cursor->passed != 0)
+		ret_cursor->print = print_of(hash);
 }
 
-uint64_t names_look_up(const struct names *names, enum names_key key, const uint8_t *wire,
-	uint8_t length, struct names_cursor *ret_cursor)
+static inline size_t next_bucket(const struct names *names, size_t bucket)
 {
-	uint8_t offsets[NAMES_LABELS_MAX + 1];
-	struct progress progress = {.state = hash_begin(&names->key)};
-	uint64_t hash;
-
-	for (unsigned i = find_labels(wire, offsets); i-- > 0;)
-		add_label(&progress, wire + offsets[i], wire + length);
-	hash = end_hash(&progress, key);
-	begin(names, key, wire, length, hash, ret_cursor);
-	return hash;
+	return bucket + 1 < names->n_buckets ? bucket + 1 : 0;
 }
 
-/* The source that has the number. */
-static const struct names_source *find_source(const struct names *names, uint32_t number)
+/* The next slot in the cursor's bucket that has the print; false for none. */
+static inline bool take_slot(
+	const struct bucket *bucket, struct names_cursor *cursor, unsigned *ret_slot)
 {
-	size_t low = 0, high = names->n_sources;
+	while (cursor->slots != 0) {
+		unsigned slot = first_slot(cursor->slots);
 
-	while (high - low > 1) {
-		size_t middle = low + (high - low) / 2;
-
-		if (names->sources[middle].base <= number)
-			low = middle;
-		else
-			high = middle;
+		cursor->slots &= cursor->slots - 1;
+		if ((bucket->prints[slot] & PRINT_MASK) != cursor->print)
+			continue;
+		*ret_slot = slot;
+		return true;
 	}
-	return &names->sources[low];
-}
-
-static void read_number(const struct names *names, uint32_t number, struct names_hit *ret_hit)
-{
-	const struct names_source *source = find_source(names, number);
-	uint32_t index = number - source->base;
-
-	ret_hit->source = source;
-	ret_hit->index = index;
-	if (source->list) {
-		ret_hit->wire = source->list->records + index;
-		ret_hit->kind = (enum host_kind)ret_hit->wire[-2];
-		ret_hit->length = ret_hit->wire[-1];
-	} else if (source->hosts) {
-		ret_hit->wire = source->hosts[index].wire;
-		ret_hit->kind = source->hosts[index].kind;
-		ret_hit->length = source->hosts[index].length;
-	} else if (source->globs) {
-		ret_hit->wire = source->globs[index].wire;
-		ret_hit->kind = HOST_GLOB;
-		ret_hit->length = source->globs[index].length;
-	} else {
-		ret_hit->wire = source->embedded[index].name.wire;
-		ret_hit->kind = HOST_EXACT;
-		ret_hit->length = source->embedded[index].name.length;
-	}
-}
-
-static enum names_key key_of(const struct names_hit *hit)
-{
-	if (hit->source->embedded)
-		return NAMES_EMBEDDED;
-	if (hit->source->globs)
-		return NAMES_GLOBS;
-	return hit->kind == HOST_EXACT ? NAMES_EXACT : NAMES_SUFFIX;
-}
-
-static bool is_equal(const struct names_cursor *cursor, const struct names_hit *hit)
-{
-	return hit->length == cursor->length && memcmp(hit->wire, cursor->wire, hit->length) == 0 &&
-	       key_of(hit) == cursor->key;
+	return false;
 }
 
 bool names_next(const struct names *names, struct names_cursor *cursor, struct names_hit *ret_hit)
 {
-	for (;;) {
-		const struct bucket *bucket = &names->buckets[cursor->bucket];
-		unsigned slot;
+	const struct bucket *bucket = &names->buckets[cursor->bucket];
+	unsigned slot;
 
-		while (take_slot(cursor->left, &slot)) {
-			read_number(names, bucket->numbers[slot], ret_hit);
-			if (is_equal(cursor, ret_hit))
-				return true;
-		}
-		if (!(bucket->passed & cursor->passed))
+	while (!take_slot(bucket, cursor, &slot)) {
+		if (cursor->passed == 0)
 			return false;
-		cursor->bucket = cursor->bucket + 1 < names->n_buckets ? cursor->bucket + 1 : 0;
-		find_tags(&names->buckets[cursor->bucket], cursor->tag, cursor->left);
+		cursor->bucket = next_bucket(names, cursor->bucket);
+		bucket = &names->buckets[cursor->bucket];
+		cursor->passed &= bucket->passed;
+		cursor->slots = find_tags(bucket, cursor->tag);
 	}
+	read_number(names, cursor->key, number_at(names, cursor->bucket, slot), ret_hit);
+	return true;
+}
+
+void names_look_up(const struct names *names, enum names_key key, const uint8_t *wire,
+	struct names_cursor *ret_cursor, struct hash_state *ret_hash)
+{
+	struct progress progress = begin_hash(names);
+	uint8_t offsets[NAMES_LABELS_MAX + 1];
+	unsigned n_labels = find_labels(wire, offsets);
+
+	for (unsigned i = n_labels; i-- > 0;)
+		progress = add_label(progress, wire + offsets[i], wire + offsets[n_labels] + 1);
+	*ret_hash = end_hash(progress, key);
+	begin(names, key, ret_hash, ret_cursor);
 }
 
 /* Remembers how many labels a suffix has. */
-static void note_labels(const struct names *names, uint32_t number, uint64_t bits[2])
+static void note_labels(const uint8_t *wire, uint64_t bits[2])
 {
 	uint8_t offsets[NAMES_LABELS_MAX + 1];
-	struct names_hit hit;
 
-	read_number(names, number, &hit);
-	set_bit(bits, find_labels(hit.wire, offsets));
+	set_bit(bits, find_labels(wire, offsets));
 }
 
-void names_add(struct names *names, const struct names_source *source, uint32_t index,
-	enum names_key key, uint64_t hash)
+void names_add(struct names *names, const struct names_hit *hit, enum names_key key,
+	const uint8_t *wire, const struct hash_state *hash)
 {
-	uint32_t number = source->base + index;
-	size_t at = home(names, hash);
-	uint64_t empty[2];
-	unsigned slot;
+	uint64_t first = hash_wide_first(hash), slots;
+	size_t at = home(names, first);
 
-	for (;; at = at + 1 < names->n_buckets ? at + 1 : 0) {
-		find_tags(&names->buckets[at], 0, empty);
-		if (take_slot(empty, &slot))
-			break;
-		names->buckets[at].passed |= passed_of(hash);
+	while ((slots = find_tags(&names->buckets[at], 0)) == 0) {
+		names->buckets[at].passed |= passed_of(first);
+		at = next_bucket(names, at);
 	}
-	names->buckets[at].tags[slot] = tag_of(hash);
-	names->buckets[at].numbers[slot] = number;
+	names->buckets[at].tags[first_slot(slots)] = tag_of(first);
+	names->buckets[at].prints[first_slot(slots)] = print_of(hash);
+	set_number(names, at, first_slot(slots), number_of(hit));
 	names->n_names++;
 	if (key == NAMES_SUFFIX)
-		note_labels(names, number, names->suffixes);
+		note_labels(wire, names->suffixes);
 	if (key == NAMES_GLOBS)
-		note_labels(names, number, names->globs);
+		note_labels(wire, names->globs);
 }
 
-static inline void fetch(const struct names *names, uint64_t hash)
+/* --- Looking up --- */
+
+bool names_are_many(const struct names *names)
 {
-	__builtin_prefetch(&names->buckets[home(names, hash)]);
+	return names->n_buckets >= BUCKETS_MANY;
+}
+
+/* Compilers drop calls of functions that do nothing but fetch: it is done where it is asked for. */
+static inline const struct bucket *home_bucket(
+	const struct names *names, const struct hash_state *hash)
+{
+	return &names->buckets[home(names, hash_wide_first(hash))];
+}
+
+static inline void add_hash(struct names_walk *walk, const struct names *names,
+	struct progress progress, enum names_key key)
+{
+	struct hash_state *hash = &walk->hashes[walk->n_hashes];
+
+	if (walk->n_hashes == NAMES_WALK_HASHES)
+		return;
+	*hash = end_hash(progress, key);
+	__builtin_prefetch(home_bucket(names, hash));
+	walk->n_hashes++;
 }
 
 void names_walk(const struct names *names, const struct name *name, struct names_walk *ret_walk)
 {
 	const uint8_t *limit = name->wire + sizeof(name->wire);
-	struct progress progress = {.state = hash_begin(&names->key)};
+	struct progress progress = begin_hash(names);
 	unsigned n_labels = find_labels(name->wire, ret_walk->offsets);
 
 	ret_walk->name = name;
+	ret_walk->ready = true;
 	ret_walk->n_labels = n_labels;
+	ret_walk->n_hashes = 0;
 	memcpy(ret_walk->suffixes, names->suffixes, sizeof(names->suffixes));
 	memcpy(ret_walk->globs, names->globs, sizeof(names->globs));
 	for (unsigned i = 0; i < n_labels; i++) {
-		if (get_bit(ret_walk->suffixes, i)) {
-			ret_walk->suffix_hashes[i] = end_hash(&progress, NAMES_SUFFIX);
-			fetch(names, ret_walk->suffix_hashes[i]);
-		}
-		if (get_bit(ret_walk->globs, i)) {
-			ret_walk->globs_hashes[i] = end_hash(&progress, NAMES_GLOBS);
-			fetch(names, ret_walk->globs_hashes[i]);
-		}
-		add_label(&progress, name->wire + ret_walk->offsets[n_labels - 1 - i], limit);
+		ret_walk->places[i] = (uint8_t)ret_walk->n_hashes;
+		if (get_bit(ret_walk->globs, i))
+			add_hash(ret_walk, names, progress, NAMES_GLOBS);
+		if (get_bit(ret_walk->suffixes, i))
+			add_hash(ret_walk, names, progress, NAMES_SUFFIX);
+		progress = add_label(
+			progress, name->wire + ret_walk->offsets[n_labels - 1 - i], limit);
 	}
-	ret_walk->hash = end_hash(&progress, NAMES_EXACT);
-	fetch(names, ret_walk->hash);
+	ret_walk->hash = end_hash(progress, NAMES_EXACT);
+	__builtin_prefetch(home_bucket(names, &ret_walk->hash));
 }
 
 void names_exact(
 	const struct names *names, const struct names_walk *walk, struct names_cursor *ret_cursor)
 {
-	begin(names, NAMES_EXACT, walk->name->wire, walk->name->length, walk->hash, ret_cursor);
+	begin(names, NAMES_EXACT, &walk->hash, ret_cursor);
 }
 
-static void begin_suffix(const struct names *names, const struct names_walk *walk,
-	unsigned n_labels, enum names_key key, uint64_t hash, struct names_cursor *ret_cursor)
+/* A cursor from the hash at the place in the walk, if it is there. */
+static inline void begin_suffix(const struct names *names, const struct names_walk *walk,
+	unsigned n_labels, enum names_key key, unsigned place, struct names_cursor *ret_cursor)
 {
-	uint8_t offset = walk->offsets[walk->n_labels - n_labels];
+	struct hash_state hash;
 
-	begin(names, key, walk->name->wire + offset, (uint8_t)(walk->name->length - offset), hash,
-		ret_cursor);
+	if (place < walk->n_hashes)
+		begin(names, key, &walk->hashes[place], ret_cursor);
+	else
+		names_look_up(names, key,
+			walk->name->wire + walk->offsets[walk->n_labels - n_labels], ret_cursor,
+			&hash);
 }
 
 void names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor)
 {
-	begin_suffix(
-		names, walk, n_labels, NAMES_SUFFIX, walk->suffix_hashes[n_labels], ret_cursor);
+	unsigned place = walk->places[n_labels] + (unsigned)get_bit(walk->globs, n_labels);
+
+	begin_suffix(names, walk, n_labels, NAMES_SUFFIX, place, ret_cursor);
 }
 
 void names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor)
 {
-	begin_suffix(names, walk, n_labels, NAMES_GLOBS, walk->globs_hashes[n_labels], ret_cursor);
+	begin_suffix(names, walk, n_labels, NAMES_GLOBS, walk->places[n_labels], ret_cursor);
 }
 
 size_t names_bytes(const struct names *names)
 {
-	return sizeof(*names) + names->n_buckets * LINE +
+	size_t wide = names->wide ? names->n_buckets * SLOTS * sizeof(*names->wide) : 0;
+
+	return sizeof(*names) + names->n_buckets * LINE + wide +
 	       names->n_sources * sizeof(*names->sources);
 }
 

@@ -7,12 +7,13 @@
 #include <stdint.h>
 
 #include "rules/policy.h"
+#include "src/base/hash.h"
 
 struct arena;
 
 /*
- * A table of names that lie elsewhere: in lists, in arrays of hosts. It holds where each is, and
- * finds all that are equal to a name or to a suffix of it. Read only once it is filled.
+ * A table of names, which finds what a name, or a suffix of it, was added for. It does not hold the
+ * names, nor where they lie. Read only once it is filled.
  */
 struct names;
 
@@ -40,60 +41,67 @@ struct names_source {
 	const struct host *hosts;
 	const struct names_globs *globs;
 	const struct embedded_host *embedded;
-	uint32_t base; /* the table's own: what the source's first is called */
+	uint32_t base; /* the table's own: the first of its numbers */
 };
 
-/* A name found. */
+/* What a name found was added for. */
 struct names_hit {
 	const struct names_source *source;
-	uint32_t index; /* in the source's array; in the list's records the offset of its wire */
+	uint32_t index; /* in the source's array of globs or embedded hosts; else 0 */
 	enum host_kind kind;
-	uint8_t length;
-	const uint8_t *wire;
 };
 
-enum { NAMES_LABELS_MAX = 127 };
+enum {
+	NAMES_LABELS_MAX = 127,
+	NAMES_WALK_HASHES = 8, /* of suffixes; those of longer ones are made when they are needed */
+};
 
 /* A name with what is needed to look it and its suffixes up. */
 struct names_walk {
 	const struct name *name;
+	bool ready; /* false: of all that follows, nothing is there yet */
 	unsigned n_labels;
 	uint64_t suffixes[2]; /* a bit for each number of labels that suffixes here may have */
 	uint64_t globs[2];    /* the same of suffixes of globs */
 	uint8_t offsets[NAMES_LABELS_MAX + 1]; /* of the labels, the root's included */
-	uint64_t hash;
-	uint64_t suffix_hashes[NAMES_LABELS_MAX + 1]; /* by the number of labels */
-	uint64_t globs_hashes[NAMES_LABELS_MAX + 1];
+	uint8_t places[NAMES_LABELS_MAX + 1];  /* of the hashes of suffixes of so many labels */
+	unsigned n_hashes;
+	struct hash_state hash;                      /* of the name */
+	struct hash_state hashes[NAMES_WALK_HASHES]; /* of suffixes, the shortest first */
 };
 
-/* Goes over the equals of a name or a suffix. */
+/* Goes over what a name or a suffix was added for. */
 struct names_cursor {
-	const uint8_t *wire;
-	uint8_t length;
-	uint8_t tag;
 	enum names_key key;
-	uint32_t passed;
+	uint8_t tag;
+	uint8_t passed;
 	size_t bucket;
-	uint64_t left[2]; /* slots of the bucket that are to be looked at */
+	uint64_t slots; /* of the bucket that are still to be looked at */
+	uint64_t print;
 };
 
 /* An empty table for at most so many names and sources. 0, -ENOMEM, or another -errno when there is
  * no randomness. */
 int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct names **ret_names);
 
-/* Adds a source, of which names may be added. Its array has `size` elements, or it is a list. 0, or
- * -EFBIG when the sources are too large together. */
-int names_add_source(struct names *names, const struct names_source *source, size_t size,
-	const struct names_source **ret_source);
+/* Adds a source, of which names may be added: first all those of lists and hosts, then those of
+ * arrays of `size` globs or embedded hosts. 0, -ENOMEM, or -EFBIG when the sources are too large
+ * together. */
+int names_add_source(struct arena *arena, struct names *names, const struct names_source *source,
+	size_t size, const struct names_source **ret_source);
 
-/* A cursor over what is there already as `key` with this wire form. Returns its hash, for
+/* A cursor over what is there already as `key` with this wire form, and the end of its hash, for
  * names_add(). */
-uint64_t names_look_up(const struct names *names, enum names_key key, const uint8_t *wire,
-	uint8_t length, struct names_cursor *ret_cursor);
+void names_look_up(const struct names *names, enum names_key key, const uint8_t *wire,
+	struct names_cursor *ret_cursor, struct hash_state *ret_hash);
 
-/* Adds the name that is at `index` of the source. There must be room. */
-void names_add(struct names *names, const struct names_source *source, uint32_t index,
-	enum names_key key, uint64_t hash);
+/* Adds the name that names_look_up() was asked about, on behalf of the hit's source. There must be
+ * room. */
+void names_add(struct names *names, const struct names_hit *hit, enum names_key key,
+	const uint8_t *wire, const struct hash_state *hash);
+
+/* Whether the table is larger than what the processor has at hand. */
+bool names_are_many(const struct names *names);
 
 /* Hashes the name and its suffixes, and has the table's lines fetched that they may be in. */
 void names_walk(const struct names *names, const struct name *name, struct names_walk *ret_walk);
@@ -110,7 +118,7 @@ void names_globs(const struct names *names, const struct names_walk *walk, unsig
  * meaning. */
 bool names_next(const struct names *names, struct names_cursor *cursor, struct names_hit *ret_hit);
 
-/* Bytes of the table, without the names it points to, and how many those are. */
+/* Bytes of the table, and how many names were added. */
 size_t names_bytes(const struct names *names);
 size_t names_count(const struct names *names);
 

@@ -19,7 +19,7 @@ static ENTRY entry_of(const uint8_t *wire)
 void table_make(size_t count)
 {
 	/* As much of it stays free as of ours (rules/names.c). */
-	if (!hcreate(count * 20 / 17 + 1))
+	if (!hcreate(count * 9 / 7 + 1))
 		bench_fail("no memory");
 }
 

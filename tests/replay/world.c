@@ -310,6 +310,19 @@ void world_query(
 	tick(world);
 }
 
+void world_queries(struct world *world, struct engine_message *messages, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		ledger_query(
+			world->ledger, messages[i].client, messages[i].bytes, messages[i].size);
+	engine_queries(world->engine, messages, count, world->now);
+	for (unsigned i = 0; i < count; i++)
+		if (messages[i].reply_size > 0)
+			on_reply(world, messages[i].client, messages[i].reply,
+				messages[i].reply_size);
+	tick(world);
+}
+
 void world_reply(
 	struct world *world, unsigned upstream, unsigned socket, const uint8_t *bytes, size_t size)
 {

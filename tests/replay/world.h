@@ -82,6 +82,8 @@ void world_fail(struct world *world, enum world_output kind, int error);
 /* What goes in; then the engine does what is due. */
 void world_query(
 	struct world *world, const struct client *client, const uint8_t *bytes, size_t size);
+/* Messages that came together, at most ENGINE_BATCH; room for replies is where the messages are. */
+void world_queries(struct world *world, struct engine_message *messages, unsigned count);
 void world_reply(
 	struct world *world, unsigned upstream, unsigned socket, const uint8_t *bytes, size_t size);
 void world_unreachable(struct world *world, unsigned upstream, unsigned socket);

@@ -64,16 +64,14 @@ static int free_world(void **state)
 	return 0;
 }
 
-/* Client number `who` asks for the A records of "n`NUMBER`.example.net". */
-static void ask(unsigned number, unsigned who)
-{
-	struct client client = {.socket = who, .size = sizeof(struct sockaddr_in)};
-	uint8_t bytes[MSG_QUESTION_MAX + MSG_HEADER_SIZE];
-	struct writer writer = writer_over(bytes, sizeof(bytes));
-	struct name name = {.length = 0};
-	char text[64];
+#define QUERY_MAX (MSG_QUESTION_MAX + MSG_HEADER_SIZE)
 
-	snprintf(text, sizeof(text), "n%u.example.net", number);
+/* A query for the A records of a name. Returns its size. */
+static size_t write_query(const char *text, unsigned who, uint8_t bytes[QUERY_MAX])
+{
+	struct writer writer = writer_over(bytes, QUERY_MAX);
+	struct name name = {.length = 0};
+
 	assert_int_equal(name_from_text(text_of(text), &name), 0);
 	writer_u16(&writer, (uint16_t)who);
 	writer_u16(&writer, 0x0100);
@@ -83,7 +81,23 @@ static void ask(unsigned number, unsigned who)
 	name_write(&writer, &name);
 	writer_u16(&writer, RRTYPE_A);
 	writer_u16(&writer, RRCLASS_IN);
-	world_query(world, &client, bytes, writer.pos);
+	return writer.pos;
+}
+
+static struct client client_of(unsigned who)
+{
+	return (struct client){.socket = who, .size = sizeof(struct sockaddr_in)};
+}
+
+/* Client number `who` asks for the A records of "n`NUMBER`.example.net". */
+static void ask(unsigned number, unsigned who)
+{
+	struct client client = client_of(who);
+	uint8_t bytes[QUERY_MAX];
+	char text[64];
+
+	snprintf(text, sizeof(text), "n%u.example.net", number);
+	world_query(world, &client, bytes, write_query(text, who, bytes));
 }
 
 static size_t count_outputs(enum world_output kind)
@@ -271,6 +285,52 @@ static void ids_are_drawn_without_a_pattern(void **state)
 	assert_true(same < 8);
 }
 
+/* Of messages that came together each gets its own answer: from the cache, by the policy, none as a
+ * response is one, an error, or later, and then one question is enough for two who ask the same. */
+static void messages_that_come_together_are_answered_one_by_one(void **state)
+{
+	enum { CACHED, DENIED, RESPONSE, NEW, BROKEN, SAME, DENIED_TOO, COUNT };
+	static const char *const names[] = {"n0.example.net", "a.example.org", "b.example.org",
+		"n1.example.net", "c.example.org", "n1.example.net", "d.example.org"};
+	static const int rcodes[] = {[CACHED] = RCODE_NXDOMAIN,
+		[DENIED] = RCODE_NXDOMAIN,
+		[RESPONSE] = -1,
+		[NEW] = -1,
+		[BROKEN] = RCODE_FORMERR,
+		[SAME] = -1,
+		[DENIED_TOO] = RCODE_NXDOMAIN};
+	static uint8_t bytes[COUNT][MSG_UDP_EDNS];
+	struct engine_message messages[COUNT];
+	struct client clients[COUNT];
+
+	(void)state;
+	ask(0, 99);
+	deny_first();
+	for (unsigned i = 0; i < COUNT; i++) {
+		clients[i] = client_of(i);
+		messages[i] = (struct engine_message){.client = &clients[i],
+			.bytes = bytes[i],
+			.size = write_query(names[i], i, bytes[i]),
+			.reply = bytes[i],
+			.reply_size = 1};
+	}
+	bytes[RESPONSE][2] |= 0x80;
+	messages[BROKEN].size--;
+	world_queries(world, messages, COUNT);
+	for (unsigned i = 0; i < COUNT; i++) {
+		assert_int_equal(messages[i].reply_size > 0, rcodes[i] >= 0);
+		if (rcodes[i] >= 0) {
+			assert_int_equal(bytes[i][1], i);
+			assert_int_equal(bytes[i][3] & 15, rcodes[i]);
+		}
+	}
+	assert_int_equal(count_outputs(OUTPUT_ASK), 2);
+	assert_int_equal(count_outputs(OUTPUT_ANSWER), 5);
+	deny_all();
+	assert_int_equal(count_outputs(OUTPUT_ANSWER), 7);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +345,8 @@ int main(void)
 			make_world, free_world),
 		cmocka_unit_test_setup_teardown(
 			ids_are_drawn_without_a_pattern, make_world, free_world),
+		cmocka_unit_test_setup_teardown(messages_that_come_together_are_answered_one_by_one,
+			make_world, free_world),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

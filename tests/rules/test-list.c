@@ -272,7 +272,8 @@ static void shows_the_first_and_counts_the_rest(void **state)
 
 static void knows_lines_far_apart(void **state)
 {
-	static const unsigned gaps[] = {1, 2, 253, 254, 255, 256, 257, 300, 65535, 65536, 70000};
+	static const unsigned gaps[] = {
+		1, 2, 61, 62, 63, 64, 65, 126, 127, 255, 256, 300, 65535, 65536, 70000};
 	char *text = arena_alloc(*state, 300000), *at = text;
 	const struct list *list;
 	struct list_name name = {0};
@@ -283,7 +284,7 @@ static void knows_lines_far_apart(void **state)
 		/* Its line is this far from the one before, the first from line 0. */
 		for (unsigned k = i > 0 ? 0 : 1; k < gaps[i]; k++)
 			*at++ = '\n';
-		at = stpcpy(at, i % 2 ? "a.example" : "B.example");
+		at = stpcpy(at, i % 2 ? "a.example" : "**.B.example");
 	}
 	list = parse_good(*state, text);
 	assert_int_equal(list->n_names, COUNT(gaps));
@@ -292,6 +293,7 @@ static void knows_lines_far_apart(void **state)
 		line += gaps[i];
 		assert_int_equal(name.line, line);
 		assert_int_equal(name.length, 11);
+		assert_int_equal(name.kind, i % 2 ? HOST_EXACT : HOST_ANY_DEPTH);
 		assert_int_equal(name.wire[1], i % 2 ? 'a' : 'b');
 	}
 	assert_false(list_next(list, &pos, &name));

@@ -73,11 +73,15 @@ static const char *winners_text(const struct made *made, const struct match_port
 static const char *judged(const struct made *made, const char *name)
 {
 	struct name wire = sketch_name(name);
-	struct match_result result;
+	struct match_result result, prepared;
 	bool any = false, answered = match_name(made->match, &wire, &result);
+	struct names_walk walk;
 	const char *text = "";
 
 	assert_int_equal(answered, result.answered);
+	match_prepare(made->match, &wire, &walk);
+	assert_int_equal(match_prepared(made->match, &walk, &prepared), answered);
+	assert_ptr_equal(prepared.rule, result.rule);
 	assert_int_equal(result.n_groups, made->plan->n_groups);
 	assert_int_equal(result.rest, result.groups[result.n_groups].verdict);
 	assert_false(result.embedded);
@@ -363,8 +367,9 @@ static const char *many_name(unsigned i, char text[64])
 	return text;
 }
 
-/* A list of many names: each is found, neighbours of it are not, each costs at most 8 bytes beside
- * its own, and looking up allocates nothing. */
+/* A list of many names: each is found, neighbours of it are not, also where several are prepared
+ * before the first is asked about; each costs at most 12 bytes beside its own, and looking up
+ * allocates nothing. */
 static void test_many_names(void **state)
 {
 	enum { NAMES = 100000 };
@@ -388,16 +393,22 @@ static void test_many_names(void **state)
 	match_measure(made.match, &size, &n_names);
 	own = list->size;
 	assert_int_equal(n_names, NAMES + 1);
-	assert_in_range(size, own + (size_t)4 * NAMES, own + (size_t)8 * NAMES);
+	assert_in_range(size, own + (size_t)4 * NAMES, own + (size_t)12 * NAMES);
 
 	before = arena_used(*state);
 	for (unsigned i = 0; i < NAMES; i++) {
-		struct name name = sketch_name(many_name(i, line));
+		struct name there = sketch_name(many_name(i, line));
+		struct name missing = sketch_name(many_name(NAMES + i, line));
+		struct names_walk walks[2];
 
-		assert_false(match_name(made.match, &name, &result));
+		match_prepare(made.match, &there, &walks[0]);
+		match_prepare(made.match, &missing, &walks[1]);
+		assert_true(walks[0].ready);
+		assert_false(match_prepared(made.match, &walks[0], &result));
 		assert_string_equal(result.rule, "deny-1");
-		name = sketch_name(many_name(NAMES + i, line));
-		assert_true(match_name(made.match, &name, &result));
+		assert_true(match_prepared(made.match, &walks[1], &result));
+		assert_false(match_name(made.match, &there, &result));
+		assert_true(match_name(made.match, &missing, &result));
 	}
 	assert_int_equal(arena_used(*state), before);
 	free(text);
@@ -419,6 +430,76 @@ static void test_many_entries_of_one_name(void **state)
 	expect(&made, "a.b.example", "tcp-1=allow-1* tcp-2=allow-20000* rest=!- | allow-1");
 	match_measure(made.match, &bytes, &n_names);
 	assert_int_equal(n_names, 4);
+}
+
+/* Wildcards over suffixes of more numbers of labels than a walk has hashes for, all beside globs.
+ */
+static void test_many_depths(void **state)
+{
+	enum { DEPTHS = 12 };
+	const char *lines[2 * DEPTHS + 1] = {NULL}, *suffix = "z", *expected = "";
+	struct made made;
+
+	for (unsigned i = 0; i < DEPTHS; i++) {
+		lines[2 * i] = arena_printf(*state, "**.%s : tcp/%u", suffix, 10 + 2 * i);
+		lines[2 * i + 1] = arena_printf(*state, "b*.%s : tcp/%u", suffix, 11 + 2 * i);
+		expected = arena_printf(*state, "%stcp-%u=allow-%u* tcp-%u=!- ", expected,
+			10 + 2 * i, 2 * i + 1, 11 + 2 * i);
+		suffix = arena_printf(*state, "a.%s", suffix);
+	}
+	made = make(*state, sketch_policy(*state, lines));
+	expect(&made, suffix, arena_printf(*state, "%srest=!- | allow-1", expected));
+	for (unsigned i = 0; i < DEPTHS; i++) {
+		const char *end = suffix + 2 * (DEPTHS - i);
+		struct name name = sketch_name(arena_printf(*state, "b1.%s", end));
+		struct match_result result;
+
+		assert_true(match_name(made.match, &name, &result));
+		for (unsigned j = 0; j < 2 * DEPTHS; j++) {
+			bool takes = j % 2 == 0 ? j <= 2 * i : j == 2 * i + 1;
+
+			assert_int_equal(result.groups[j].winner[0], takes ? j : MATCH_NONE);
+		}
+	}
+}
+
+/* More globs than there are numbers for in the table's own places: what was added before them is
+ * found as it was. */
+static void test_many_globs(void **state)
+{
+	enum { GLOBS = 5000 };
+	static const char *const lines[] = {
+		"a.example **.b.example : tcp/1", "*.c.example : tcp/1", "deny @a.d.example", NULL};
+	struct policy *policy = sketch_policy(*state, lines);
+	struct list *list;
+	struct made made;
+	size_t size;
+	char *text;
+	FILE *file = open_memstream(&text, &size);
+
+	for (unsigned i = 0; i < GLOBS; i++)
+		fprintf(file, "x-*.g%u.example\n", i);
+	fclose(file);
+	assert_int_equal(list_parse(*state, "globs", (struct text){text, size}, (struct place){0},
+				 diag_new(*state), &list),
+		0);
+	free(text);
+	policy->entries[2].lists[0] = list;
+	sketch_embedded(*state, policy, "db.internal 192.0.2.1");
+	made = make(*state, policy);
+	expect(&made, "a.example", "tcp-1=allow-1 rest=!- | allow-1");
+	expect(&made, "x.x.b.example", "tcp-1=allow-1* rest=!- | allow-1");
+	expect(&made, "x.c.example", "tcp-1=allow-2* rest=!- | allow-2");
+	expect(&made, "x.x.c.example", "tcp-1=!- rest=!- | default-deny");
+	for (unsigned i = 0; i < GLOBS; i++) {
+		struct name name = sketch_name(arena_printf(*state, "x-1.g%u.example", i));
+		struct match_result result;
+
+		assert_false(match_name(made.match, &name, &result));
+		assert_string_equal(result.rule, "deny-1");
+	}
+	expect(&made, "x-1.g5000.example", "tcp-1=!- rest=!- | default-deny");
+	assert_ptr_equal(match_host(made.match, &policy->dns.hosts[0].name), &policy->dns.hosts[0]);
 }
 
 /* A repeated name is left out only for those behind it: what is denied on some ports stays denied
@@ -620,6 +701,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_longest_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries_of_one_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_depths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_many_globs, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_believed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_override_of_addresses, setup, teardown),
