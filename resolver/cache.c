@@ -61,6 +61,7 @@ struct record {
 	uint8_t demand : 2;
 	uint8_t ask_policy : 1;
 	uint8_t authentic : 1;
+	uint8_t verdict : 2;
 	uint16_t ahead_seconds;
 	/* then the places of TTLs, the name, the records */
 	_Alignas(2) uint8_t bytes[];
@@ -214,6 +215,7 @@ bool cache_find(const struct cache *cache, struct cache_place place, const struc
 		.stale_seconds = record->stale_seconds,
 		.ahead_seconds = record->ahead_seconds,
 		.ask_policy = record->ask_policy,
+		.verdict = (enum verdict)record->verdict,
 		.body = {.rule = record->rule,
 			.ede = record->ede,
 			.rcode = record->rcode,
@@ -383,6 +385,7 @@ static void fill(struct record *record, const struct name *name, const struct ca
 	record->stale_seconds = cached->stale_seconds;
 	record->ahead_seconds = cached->ahead_seconds;
 	record->ask_policy = cached->ask_policy;
+	record->verdict = cached->verdict & 3;
 	record->demand = 0;
 	record->rule = body->rule;
 	record->ede = body->ede;

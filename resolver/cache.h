@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "resolver/msg.h"
+#include "rules/layers.h"
 #include "src/base/clock.h"
 #include "src/base/hash.h"
 #include "src/base/name.h"
@@ -27,6 +28,8 @@ struct cached {
 	uint16_t stale_seconds; /* for so long after that it may still be served, if need be */
 	uint16_t ahead_seconds; /* so long before it expires it may be asked for anew; 0: not */
 	bool ask_policy;        /* each time: what it says of the name changes, or is to be told */
+	enum verdict verdict;   /* of the name, for records; without an Extended Error, body.rule is
+				   the rule that says so */
 	struct msg_body body;
 
 	/* Of what was found: */

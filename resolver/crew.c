@@ -7,15 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "resolver/channel.h"
+#include "resolver/child.h"
 #include "resolver/keeper.h"
 #include "resolver/namering.h"
 #include "resolver/worker.h"
 #include "src/base/fd.h"
+#include "src/event/ring.h"
 
 /*
  * Theory of operation
@@ -56,57 +56,6 @@ struct crew {
 
 /* --- In a child --- */
 
-static int compare_fds(const void *a, const void *b)
-{
-	const int *left = a, *right = b;
-
-	return *left < *right ? -1 : *left > *right;
-}
-
-/* Closes all descriptors but the standard ones and those given. */
-static int keep_only(int *fds, size_t n_fds)
-{
-	unsigned first = STDERR_FILENO + 1;
-
-	qsort(fds, n_fds, sizeof(*fds), compare_fds);
-	for (size_t i = 0; i < n_fds; i++) {
-		unsigned fd = (unsigned)fds[i];
-
-		if (fd > first && syscall(SYS_close_range, first, fd - 1, 0) < 0)
-			return -errno;
-		first = fd + 1;
-	}
-	return syscall(SYS_close_range, first, ~0u, 0) < 0 ? -errno : 0;
-}
-
-/* What a terminal or an administrator sends to all processes is the parent's to act on. */
-static int reset_signals(void)
-{
-	sigset_t none;
-
-	sigemptyset(&none);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGTERM, SIG_IGN);
-	signal(SIGPIPE, SIG_IGN);
-	return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
-}
-
-static void start_child(const struct crew *crew, const char *role, int *fds, size_t n_fds)
-{
-	int error;
-
-	log_start(crew->config.program, role, crew->config.log_level);
-	log_debug("process %d", (int)getpid());
-	error = reset_signals();
-	if (!error)
-		error = keep_only(fds, n_fds);
-	if (error) {
-		log_error("cannot start: %s", strerror(-error));
-		_exit(1);
-	}
-}
-
 static struct confine confinement(const struct crew *crew, bool keep_net_admin)
 {
 	return (struct confine){
@@ -118,9 +67,29 @@ static struct confine confinement(const struct crew *crew, bool keep_net_admin)
 	};
 }
 
+static bool records(const struct crew *crew)
+{
+	return crew->config.rings && crew->config.recording != ENGINE_RECORD_NONE;
+}
+
+/* Of the rings a child has its own at most. How many descriptors it takes, 0 or 1: *ret_fd. */
+static size_t keep_ring(const struct crew *crew, unsigned ring, int *ret_fd)
+{
+	struct rings *rings = crew->config.rings;
+
+	if (!records(crew)) {
+		rings_free(rings);
+		return 0;
+	}
+	rings_keep(rings, ring);
+	*ret_fd = rings_fd(rings);
+	return 1;
+}
+
 static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 {
-	int fds[CREW_WORKERS_MAX + 4];
+	int fds[CREW_WORKERS_MAX + 5];
+	size_t n_fds = crew->config.workers;
 	struct keeper_config config = {
 		.compiled = crew->config.compiled,
 		.confine = confinement(crew, true),
@@ -134,14 +103,18 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 		.control = crew->control_end,
 		.ready = crew->report_end,
 		.leash = crew->leash_end,
+		.records = {crew->config.recording, records(crew) ? crew->config.rings : NULL,
+			crew->config.first_ring + crew->config.workers},
 	};
 
 	memcpy(fds, crew->keeper_ends, config.n_channels * sizeof(*fds));
-	fds[config.n_channels] = config.ready;
-	fds[config.n_channels + 1] = config.leash;
-	fds[config.n_channels + 2] = config.control;
-	fds[config.n_channels + 3] = config.porter;
-	start_child(crew, "keeper", fds, config.n_channels + (config.porter > 0 ? 4 : 3));
+	fds[n_fds++] = config.ready;
+	fds[n_fds++] = config.leash;
+	fds[n_fds++] = config.control;
+	if (config.porter > 0)
+		fds[n_fds++] = config.porter;
+	n_fds += keep_ring(crew, config.records.ring, &fds[n_fds]);
+	child_begin(crew->config.program, "keeper", crew->config.log_level, fds, n_fds);
 	_exit(keeper_run(&config));
 }
 
@@ -149,7 +122,8 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 {
 	const struct listeners *listeners = crew->config.listeners;
 	size_t n_sockets = listeners_count(listeners);
-	int *fds = calloc(2 * n_sockets + 3, sizeof(*fds));
+	int *fds = calloc(2 * n_sockets + 4, sizeof(*fds));
+	size_t n_fds = 2 * n_sockets;
 	struct worker_config config = {
 		.compiled = crew->config.compiled,
 		.guard = crew->config.guard,
@@ -165,6 +139,9 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 		.n_sockets = n_sockets,
 		.ready = crew->report_end,
 		.leash = crew->leash_end,
+		.recording = crew->config.recording,
+		.rings = records(crew) ? crew->config.rings : NULL,
+		.ring = crew->config.first_ring + number,
 	};
 	char role[32];
 
@@ -175,10 +152,11 @@ static void __attribute__((noreturn)) be_worker(const struct crew *crew, unsigne
 	snprintf(role, sizeof(role), "worker %u", number);
 	memcpy(fds, config.udp, n_sockets * sizeof(*fds));
 	memcpy(fds + n_sockets, config.tcp, n_sockets * sizeof(*fds));
-	fds[2 * n_sockets] = config.channel;
-	fds[2 * n_sockets + 1] = config.ready;
-	fds[2 * n_sockets + 2] = config.leash;
-	start_child(crew, role, fds, 2 * n_sockets + 3);
+	fds[n_fds++] = config.channel;
+	fds[n_fds++] = config.ready;
+	fds[n_fds++] = config.leash;
+	n_fds += keep_ring(crew, config.ring, &fds[n_fds]);
+	child_begin(crew->config.program, role, crew->config.log_level, fds, n_fds);
 	free(fds);
 	_exit(worker_run(&config));
 }
@@ -267,6 +245,11 @@ void crew_free(struct crew *crew)
 	free(crew);
 }
 
+unsigned crew_first_ring(const struct crew *crew)
+{
+	return crew->config.first_ring;
+}
+
 int crew_fd(const struct crew *crew)
 {
 	return crew->reports;
@@ -328,16 +311,6 @@ void crew_advance(struct crew *crew)
 	}
 }
 
-static void log_end(const char *who, pid_t pid, int status)
-{
-	if (WIFSIGNALED(status))
-		log_error("%s (process %d) was ended by signal %d (%s)", who, (int)pid,
-			WTERMSIG(status), strsignal(WTERMSIG(status)));
-	else
-		log_error(
-			"%s (process %d) ended with status %d", who, (int)pid, WEXITSTATUS(status));
-}
-
 bool crew_reap(struct crew *crew, pid_t pid, int status)
 {
 	char who[32] = "keeper";
@@ -353,7 +326,7 @@ bool crew_reap(struct crew *crew, pid_t pid, int status)
 		snprintf(who, sizeof(who), "worker %u", i);
 	}
 	if (found && !crew->dismissed) {
-		log_end(who, pid, status);
+		child_log_end(who, pid, status);
 		crew->state = CREW_FAILED;
 	}
 	return found;

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "resolver/counters.h"
+#include "resolver/engine.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "rules/compile.h"
@@ -20,6 +21,7 @@ struct crew;
 
 struct anchors;
 struct namering;
+struct rings;
 struct tls_trust;
 
 #define CREW_WORKERS_MAX 64
@@ -34,6 +36,9 @@ struct crew_config {
 	struct hash_key destinations_key; /* see struct sets_config */
 	struct namering *names;           /* the same; made before, so that it is shared */
 	const struct listeners *listeners;
+	enum engine_recording recording;
+	struct rings *rings; /* for records, shared with who reads them; NULL: there are none */
+	unsigned first_ring; /* of its workers', behind which comes the keeper's */
 	unsigned workers;
 	uid_t uid;
 	gid_t gid;
@@ -56,6 +61,9 @@ int crew_start(const struct crew_config *config, struct mono now, struct crew **
 
 /* Frees it; its processes must have ended. NULL is allowed. */
 void crew_free(struct crew *crew);
+
+/* Of its configuration. */
+unsigned crew_first_ring(const struct crew *crew);
 
 /* To be polled for reading while it starts, and crew_advance() called then; -1 afterwards. */
 int crew_fd(const struct crew *crew);

@@ -65,6 +65,16 @@ static uint16_t ahead_seconds(uint32_t ttl)
 	return seconds < UINT16_MAX ? (uint16_t)seconds : UINT16_MAX;
 }
 
+/* What its records say; the rule of an answer with an Extended Error is that one's. */
+static void note_rule(const struct engine *engine, const struct name *name, struct cached *cached)
+{
+	const struct engine_note note = engine_note(engine, name);
+
+	cached->verdict = note.verdict;
+	if (cached->body.ede == EDE_NONE)
+		cached->body.rule = note.rule;
+}
+
 /* Keeps an answer for `ttl` seconds, and for `stale` ones more in case of need. */
 static void keep_answer(struct engine *engine, const struct pending *pending,
 	const struct answer *answer, uint32_t ttl, uint16_t stale, struct mono now)
@@ -78,6 +88,8 @@ static void keep_answer(struct engine *engine, const struct pending *pending,
 		return;
 	cached.ask_policy = asks_policy(engine, &pending->name);
 	cached.body = engine->layout.body;
+	if (engine->recording != ENGINE_RECORD_NONE)
+		note_rule(engine, &pending->name, &cached);
 	cache_store(engine->cache, &pending->name, pending->type, &cached);
 }
 
@@ -114,9 +126,15 @@ static void finish(
 	struct engine *engine, struct pending *pending, const struct answer *answer, uint32_t ttl)
 {
 	const struct waiter *waiter;
+	struct engine_note note = {VERDICT_PERMIT, NULL};
 
-	while ((waiter = pending_pop(engine->pending, pending)))
+	if (engine->recording != ENGINE_RECORD_NONE)
+		note = engine_note(engine, &pending->name);
+	while ((waiter = pending_pop(engine->pending, pending))) {
 		send_reply(engine, &waiter->client, &waiter->context, answer, ttl);
+		if (engine->recording != ENGINE_RECORD_NONE)
+			engine_record_answer(engine, &pending->name, pending->type, answer, note);
+	}
 	pending_remove(engine->pending, pending);
 }
 
@@ -189,6 +207,8 @@ static bool finish_stale(struct engine *engine, struct pending *pending, struct 
 		counters_add(engine->counters, COUNTER_CACHED, 1);
 		engine->io.reply(engine->io.context, &waiter->client, engine->reply,
 			msg_write_body(&waiter->context, &cached.body, ttl, engine->reply));
+		if (engine->recording != ENGINE_RECORD_NONE)
+			engine_record_cached(engine, &pending->name, pending->type, &cached);
 	}
 	pending_remove(engine->pending, pending);
 	return true;

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "resolver/answer.h"
 #include "resolver/cache.h"
 #include "resolver/counters.h"
 #include "resolver/engine.h"
@@ -39,6 +40,8 @@ struct engine {
 	struct hash_key cookie_key;
 	struct counters *counters;
 	struct counters unread; /* where nobody reads them */
+	enum engine_recording recording;
+	int64_t batch_time; /* of records of what is answered at once; 0: at other times */
 	struct turn turns[ENGINE_BATCH];
 	struct msg_layout layout;
 	uint8_t laid_out[MSG_MAX];
@@ -50,6 +53,37 @@ int64_t engine_time(const struct engine *engine);
 
 /* Counts an answer that is of the kind `usual`, unless it is none. */
 void engine_count_answer(struct engine *engine, const struct answer *answer, enum counter usual);
+
+/* --- Records (engine-record.c), for who has seen that engine->recording isn't
+ * ENGINE_RECORD_NONE --- */
+
+/* What the policy says of a name, and the rule that says it. */
+struct engine_note {
+	enum verdict verdict;
+	const char *rule;
+};
+
+struct engine_note engine_note(const struct engine *engine, const struct name *name);
+
+/* An answer that leaves, to a name of which the policy says that; a refusal says so itself. */
+void engine_record_answer(const struct engine *engine, const struct name *name, uint16_t type,
+	const struct answer *answer, struct engine_note note);
+
+/* The same from the cache. */
+void engine_record_cached(const struct engine *engine, const struct name *name, uint16_t type,
+	const struct cached *cached);
+
+/* Which addresses an answer has for a name that is only observed: they need no lease, and
+ * connections to them have no other name. */
+void engine_record_observed(const struct engine *engine, const struct pending *pending);
+
+/* What the policy itself answers. */
+void engine_record_local(
+	const struct engine *engine, const struct msg_query *query, const struct answer *answer);
+
+/* SERVFAIL at once. */
+void engine_record_failed(
+	const struct engine *engine, const struct msg_query *query, enum ede ede, const char *rule);
 
 /* --- The end of a question: all who wait for it are answered, and it is forgotten --- */
 

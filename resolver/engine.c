@@ -9,6 +9,7 @@
 #include "resolver/engine-own.h"
 #include "resolver/filter.h"
 #include "resolver/judging.h"
+#include "src/event/event.h"
 
 /*
  * Theory of operation
@@ -92,6 +93,7 @@ static void answered(struct engine *engine, struct pending *pending, struct mono
 	}
 	if (pending->ttl > longest)
 		pending->ttl = longest;
+	engine_record_observed(engine, pending);
 	if (pending->buffer.leases.count > 0)
 		lease(engine, pending, now);
 	else
@@ -270,6 +272,16 @@ static void resolve(struct engine *engine, struct pending *pending,
 		ask_first(engine, pending, result, now);
 }
 
+/* Answers that it can't be answered now. */
+static void fail_now(struct engine *engine, struct engine_message *message,
+	const struct msg_query *query, enum ede ede, const char *rule)
+{
+	counters_add(engine->counters, COUNTER_FAILED, 1);
+	reply_empty(message, &query->context, RCODE_SERVFAIL, ede, rule);
+	if (engine->recording != ENGINE_RECORD_NONE)
+		engine_record_failed(engine, query, ede, rule);
+}
+
 /* Adds the client to those who wait for the question, and starts on it if nobody did. */
 static void wait_for_answer(struct engine *engine, struct engine_message *message,
 	const struct msg_query *query, const struct match_result *result, struct mono now)
@@ -282,8 +294,7 @@ static void wait_for_answer(struct engine *engine, struct engine_message *messag
 	if (!pending || !pending_wait(engine->pending, pending, message->client, &query->context)) {
 		if (first && pending)
 			pending_remove(engine->pending, pending);
-		counters_add(engine->counters, COUNTER_FAILED, 1);
-		reply_empty(message, &query->context, RCODE_SERVFAIL, EDE_NOT_READY, "busy");
+		fail_now(engine, message, query, EDE_NOT_READY, "busy");
 		return;
 	}
 	if (first)
@@ -326,6 +337,8 @@ static bool serve_cached(struct engine *engine, struct engine_message *message,
 	message->reply_size = msg_write_body(
 		&query->context, &cached.body, (uint32_t)(left.ms / 1000), message->reply);
 	counters_add(engine->counters, COUNTER_CACHED, 1);
+	if (engine->recording != ENGINE_RECORD_NONE)
+		engine_record_cached(engine, &query->name, query->type, &cached);
 	if (cached.in_demand && left.ms <= (int64_t)cached.ahead_seconds * 1000)
 		ask_ahead(engine, turn, &cached, now);
 	return true;
@@ -346,6 +359,8 @@ static void judge(struct engine *engine, struct engine_message *message, const s
 	if (answer) {
 		engine_count_answer(engine, answer, COUNTER_LOCAL);
 		reply_now(message, &query->context, answer);
+		if (engine->recording != ENGINE_RECORD_NONE)
+			engine_record_local(engine, query, answer);
 		return;
 	}
 	if (filter_observes(&result))
@@ -391,18 +406,16 @@ static bool is_within_share(struct engine *engine, const struct client *client, 
 static bool is_admitted(struct engine *engine, struct engine_message *message,
 	const struct turn *turn, struct mono now)
 {
-	const struct msg_context *context = &turn->query.context;
-
-	if (turn->status == MSG_ERROR)
-		reply_empty(message, context, turn->rcode, EDE_NONE, NULL);
-	else if (!guard_query(engine->guard, now))
-		reply_empty(message, context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries");
-	else if (!is_within_share(engine, message->client, now))
-		reply_empty(
-			message, context, RCODE_SERVFAIL, EDE_OTHER, "limit-queries-per-client");
-	else
+	if (turn->status == MSG_ERROR) {
+		counters_add(engine->counters, COUNTER_FAILED, 1);
+		reply_empty(message, &turn->query.context, turn->rcode, EDE_NONE, NULL);
+	} else if (!guard_query(engine->guard, now)) {
+		fail_now(engine, message, &turn->query, EDE_OTHER, "limit-queries");
+	} else if (!is_within_share(engine, message->client, now)) {
+		fail_now(engine, message, &turn->query, EDE_OTHER, "limit-queries-per-client");
+	} else {
 		return true;
-	counters_add(engine->counters, COUNTER_FAILED, 1);
+	}
 	return false;
 }
 
@@ -428,6 +441,8 @@ void engine_queries(
 		n_ignored += turns[i].status == MSG_IGNORE;
 	}
 	counters_add(engine->counters, COUNTER_QUERIES, count - n_ignored);
+	if (engine->recording != ENGINE_RECORD_NONE)
+		engine->batch_time = event_time();
 	for (unsigned i = 0; i < count; i++)
 		if (turns[i].status == MSG_QUERY)
 			cache_fetch(engine->cache, turns[i].place);
@@ -436,6 +451,7 @@ void engine_queries(
 	for (unsigned i = 0; i < count; i++)
 		if (turns[i].to_judge)
 			judge(engine, &messages[i], &turns[i], now);
+	engine->batch_time = 0;
 }
 
 void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
@@ -530,6 +546,7 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine)
 	engine->io = config->io;
 	engine->cookie_key = config->cookie_key;
 	engine->counters = config->counters ? config->counters : &engine->unread;
+	engine->recording = config->recording;
 	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
 	int error = cache_new(bytes, &config->key, &engine->cache);
 	if (!error)

@@ -23,6 +23,7 @@ struct engine;
 
 struct anchors;
 struct counters;
+struct event;
 
 /* Who asked, as the caller of engine_query() knows it; carried along and handed back with the
  * reply. */
@@ -95,8 +96,18 @@ struct engine_io {
 	void (*report_server)(
 		void *context, enum engine_server_report what, unsigned upstream, unsigned count);
 
+	/* A query that was answered, where they are recorded; may come with each of them. */
+	void (*record)(void *context, const struct event *event);
+
 	/* Asks the keeper for a lease: engine_leased() follows with the ticket. 0 or -errno. */
 	int (*lease)(void *context, const struct channel_request *request);
+};
+
+/* Which queries are recorded. */
+enum engine_recording {
+	ENGINE_RECORD_NONE,
+	ENGINE_RECORD_UNUSUAL, /* those that are not simply permitted */
+	ENGINE_RECORD_ALL,
 };
 
 struct engine_config {
@@ -108,6 +119,7 @@ struct engine_config {
 	struct counters *counters;     /* NULL: nobody reads them */
 	const struct anchors *anchors; /* for DNSSEC: see resolver/anchor.h; NULL: none */
 	size_t cache_bytes;            /* 0: the default, 16 MiB */
+	enum engine_recording recording;
 };
 
 int engine_new(const struct engine_config *config, struct engine **ret_engine);

@@ -11,12 +11,13 @@
 
 #include "resolver/channel.h"
 #include "resolver/grant.h"
+#include "resolver/keeper-socket.h"
+#include "resolver/lease-record.h"
 #include "resolver/oversee.h"
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
-#include "src/kernel/porter.h"
 
 /*
  * Theory of operation
@@ -49,7 +50,8 @@ enum { OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX };
 /* An address to be opened in a port group. */
 struct opening {
 	struct match_lease lease;
-	uint32_t address; /* index into the request's */
+	uint32_t address;  /* index into the request's */
+	uint64_t expected; /* sets_expect_address() */
 };
 
 struct job {
@@ -57,6 +59,7 @@ struct job {
 	bool leases; /* asks for a lease and may have it */
 	bool counts; /* the transaction counts its name as a new destination */
 	int status;
+	uint64_t expected;    /* sets_expect_name() */
 	uint32_t name;        /* its number */
 	uint64_t opened;      /* addresses, bit 1 << index */
 	size_t first_opening; /* index into the keeper's */
@@ -72,7 +75,8 @@ struct keeper {
 	struct grants *grants;
 	struct sets *sets;
 	uint32_t mark;
-	int porter;       /* 0: there is none */
+	int porter; /* 0: there is none */
+	struct lease_records records;
 	bool over_budget; /* names are more than [budget] destinations, which was logged */
 	bool was_full;    /* there was no room for a lease, which was logged */
 
@@ -106,10 +110,9 @@ static void add_openings(struct keeper *keeper, struct job *job, uint32_t addres
 			job->most = end;
 	}
 	for (unsigned i = 0; i < grant->n_leases; i++) {
-		keeper->openings[keeper->n_openings++] =
-			(struct opening){grant->leases[i], address};
-		sets_expect_address(
-			keeper->sets, &grant->leases[i], &request->lease.addresses[address]);
+		keeper->openings[keeper->n_openings++] = (struct opening){grant->leases[i], address,
+			sets_expect_address(keeper->sets, &grant->leases[i],
+				&request->lease.addresses[address])};
 	}
 	job->n_openings += grant->n_leases;
 }
@@ -163,6 +166,7 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 		return -EPROTO;
 	job->first_opening = keeper->n_openings;
 	job->most = (struct mono){INT64_MAX};
+	job->expected = sets_expect_name(keeper->sets, name);
 	job->leases = may_open(keeper, request, (int64_t)time(NULL), now, job);
 	if (job->leases)
 		return 0;
@@ -172,29 +176,6 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 		log_warning("worker %zu asked for what the policy forbids %s", job->channel,
 			name_to_text(name, text));
 	return 0;
-}
-
-static int open_socket(const struct keeper *keeper, const struct channel_request *request)
-{
-	const struct dns_server *server = &keeper->policy->dns.upstream[request->socket.upstream];
-	int type = request->socket.stream ? SOCK_STREAM : SOCK_DGRAM;
-	CLEANUP_FD int fd = -1;
-	struct sockaddr_storage address;
-	socklen_t size = endpoint_to_sockaddr(&server->at, &address);
-
-	if (keeper->porter > 0) {
-		int error = porter_ask(keeper->porter, &server->at, request->socket.stream, &fd);
-
-		return error ? error : fd_steal(&fd);
-	}
-	fd = socket(address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_MARK, &keeper->mark, sizeof(keeper->mark)) < 0)
-		return -errno;
-	/* Without bind(2) the kernel draws the port by chance (net/ipv4/udp.c:
-	 * udp_lib_get_port). */
-	if (connect(fd, (struct sockaddr *)&address, size) < 0 && errno != EINPROGRESS)
-		return -errno;
-	return fd_steal(&fd);
 }
 
 /* 0, also when the worker is gone; or -errno. */
@@ -222,7 +203,8 @@ static int serve_socket(
 	if (request->socket.upstream >= keeper->policy->dns.n_upstream ||
 		request->socket.stream > 1)
 		return -EPROTO;
-	fd = open_socket(keeper, request);
+	fd = keeper_socket(&keeper->policy->dns.upstream[request->socket.upstream].at,
+		request->socket.stream, keeper->mark, keeper->porter);
 	answer.status = fd < 0 ? fd : 0;
 	return reply(keeper, job->channel, &answer, fd);
 }
@@ -257,7 +239,8 @@ static int open_address(struct keeper *keeper, struct job *job, uint32_t address
 
 		if (!error)
 			error = sets_open_address(keeper->sets, &keeper->openings[*at].lease,
-				&request->lease.addresses[address], job->name, now, &until);
+				&request->lease.addresses[address], keeper->openings[*at].expected,
+				job->name, now, &until);
 		if (mono_before(until, first))
 			first = until;
 	}
@@ -284,7 +267,7 @@ static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, 
 
 	if (mono_before(job->most, wanted))
 		wanted = job->most;
-	job->name = sets_name(keeper->sets, &request->lease.name);
+	job->name = sets_name(keeper->sets, &request->lease.name, job->expected);
 	job->until = job->n_openings > 0 ? job->most : wanted;
 	job->opened = 0;
 	for (uint32_t i = 0; i < request->lease.count && !error; i++) {
@@ -437,6 +420,17 @@ static void log_lease(const struct channel_request *request, const struct channe
 			answer->seconds);
 }
 
+static void record_leases(const struct keeper *keeper, const struct job *job, uint32_t seconds)
+{
+	const struct opening *openings = &keeper->openings[job->first_opening];
+
+	for (size_t i = 0; i < job->n_openings; i++)
+		if (job->opened >> openings[i].address & 1)
+			lease_record(&keeper->records, keeper->plan,
+				&keeper->requests[job - keeper->jobs], openings[i].address,
+				&openings[i].lease, seconds);
+}
+
 static uint64_t all_addresses(const struct channel_request *request)
 {
 	return UINT64_MAX >> (64 - request->lease.count);
@@ -467,6 +461,8 @@ static struct channel_reply make_reply(struct keeper *keeper, size_t index, stru
 	if (job->leases && is_full(job, request))
 		log_full(keeper);
 	log_lease(request, &answer);
+	if (keeper->records.rings && job->status == 0)
+		record_leases(keeper, job, answer.seconds);
 	return answer;
 }
 
@@ -695,6 +691,7 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
 	keeper->porter = config->porter;
+	keeper->records = config->records;
 	keeper->channels = calloc(config->n_channels + 2, sizeof(*keeper->channels));
 	keeper->owes_forget = calloc(config->n_channels, sizeof(*keeper->owes_forget));
 	if (!keeper->channels || !keeper->owes_forget)

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "resolver/lease-record.h"
 #include "rules/compile.h"
 #include "src/base/hash.h"
 #include "src/kernel/confine.h"
@@ -26,7 +27,8 @@ struct keeper_config {
 	size_t leases_max;   /* see struct sets_config */
 	bool never_in_place; /* the same */
 	int ready;           /* gets one byte once leases are served */
-	int leash;           /* the end of a pipe that hangs up when it has to end at once */
+	struct lease_records records;
+	int leash; /* the end of a pipe that hangs up when it has to end at once */
 };
 
 /* The keeper process, from its confinement to its end: when the last channel has closed or the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "resolver/leases.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,47 +128,79 @@ static bool is_gone(const struct lease *lease, struct mono now)
 	return !lease->known || lease->expires.ms + LEASES_LINGER_MS <= now.ms;
 }
 
-static struct choice choose_buckets(
-	const struct leases *leases, uint16_t map, const struct inaddr *address)
+static uint64_t hash_lease(const struct leases *leases, uint16_t map, const struct inaddr *address)
 {
 	uint8_t bytes[sizeof(*address) + sizeof(map)];
-	struct choice choice;
-	uint64_t hash;
 
 	memcpy(bytes, address, sizeof(*address));
 	memcpy(bytes + sizeof(*address), &map, sizeof(map));
-	hash = hash_bytes(&leases->key, bytes, sizeof(bytes));
+	return hash_bytes(&leases->key, bytes, sizeof(bytes));
+}
+
+static struct choice choose_buckets(const struct leases *leases, uint64_t hash)
+{
+	struct choice choice;
+
 	for (unsigned i = 0; i < 2; i++)
 		choice.buckets[i] =
-			&leases->buckets[(uint32_t)(hash >> 32 * i) % leases->n_buckets];
+			&leases->buckets[(hash >> 32 * i & UINT32_MAX) * leases->n_buckets >> 32];
 	/* Bits that hardly matter for the choice. */
-	choice.tag = (uint8_t)(hash >> 24 ^ hash >> 56);
+	choice.tag = (uint8_t)(hash ^ hash >> 32);
 	choice.tag += choice.tag == 0;
 	return choice;
 }
 
-/* Its place, also when it ended long ago; or NULL. */
-static struct lease *find(const struct choice *choice, uint16_t map, const struct inaddr *address)
+/* The highest bit of each of the 8 tags that is equal to `tag`, the first tag's the lowest. */
+static uint64_t equal_tags(const uint8_t tags[8], uint8_t tag)
 {
-	for (unsigned i = 0; i < 2 * BUCKET; i++) {
-		struct bucket *bucket = choice->buckets[i / BUCKET];
-		struct lease *place = &bucket->places[i % BUCKET];
+	const uint64_t ones = UINT64_C(0x0101010101010101), low = 0x7f * ones;
+	uint64_t word;
 
-		if (bucket->tags[i % BUCKET] == choice->tag && place->map == map &&
-			inaddr_compare(&place->address, address) == 0)
-			return place;
+	memcpy(&word, tags, sizeof(word));
+	word = le64toh(word) ^ tag * ones;
+	return ~(((word & low) + low) | word | low);
+}
+
+/* Which of the 8 the first one is. */
+static unsigned first_equal(uint64_t equal)
+{
+	return (unsigned)__builtin_ctzll(equal) / 8;
+}
+
+/* Its place among the bucket's, also when it ended long ago; or NULL. */
+static struct lease *find_in(
+	struct bucket *bucket, uint8_t tag, uint16_t map, const struct inaddr *address)
+{
+	for (unsigned half = 0; half < BUCKET; half += 8) {
+		uint64_t left = equal_tags(bucket->tags + half, tag);
+
+		for (; left != 0; left &= left - 1) {
+			struct lease *place = &bucket->places[half + first_equal(left)];
+
+			if (place->map == map && inaddr_compare(&place->address, address) == 0)
+				return place;
+		}
 	}
 	return NULL;
+}
+
+static struct lease *find(const struct choice *choice, uint16_t map, const struct inaddr *address)
+{
+	struct lease *lease = find_in(choice->buckets[0], choice->tag, map, address);
+
+	return lease ? lease : find_in(choice->buckets[1], choice->tag, map, address);
 }
 
 /* The first place of the bucket that was never used, BUCKET if there is none. */
 static unsigned first_unused(const struct bucket *bucket)
 {
-	unsigned at = 0;
+	for (unsigned half = 0; half < BUCKET; half += 8) {
+		uint64_t unused = equal_tags(bucket->tags + half, 0);
 
-	while (at < BUCKET && bucket->tags[at] != 0)
-		at++;
-	return at;
+		if (unused != 0)
+			return half + first_equal(unused);
+	}
+	return BUCKET;
 }
 
 /* A place of the bucket whose lease is gone, BUCKET if there is none. */
@@ -199,27 +232,29 @@ static struct lease *find_room(struct leases *leases, const struct choice *choic
 	return &choice->buckets[which]->places[at[which]];
 }
 
-void leases_expect(struct leases *leases, uint16_t map, const struct inaddr *address)
+uint64_t leases_expect(const struct leases *leases, uint16_t map, const struct inaddr *address)
 {
-	struct choice choice = choose_buckets(leases, map, address);
+	uint64_t hash = hash_lease(leases, map, address);
+	struct choice choice = choose_buckets(leases, hash);
 
 	for (unsigned i = 0; i < 2; i++)
 		__builtin_prefetch(choice.buckets[i]->tags);
+	return hash;
 }
 
 struct lease *leases_find(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
 {
-	struct choice choice = choose_buckets(leases, map, address);
+	struct choice choice = choose_buckets(leases, hash_lease(leases, map, address));
 	struct lease *lease = find(&choice, map, address);
 
 	return lease && lease->known && mono_before(now, lease->expires) ? lease : NULL;
 }
 
-struct lease *leases_take(
-	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
+struct lease *leases_take_expected(struct leases *leases, uint64_t expected, uint16_t map,
+	const struct inaddr *address, struct mono now)
 {
-	struct choice choice = choose_buckets(leases, map, address);
+	struct choice choice = choose_buckets(leases, expected);
 	struct lease *lease = find(&choice, map, address);
 
 	if (lease && !is_gone(lease, now))
@@ -229,6 +264,12 @@ struct lease *leases_take(
 	if (lease)
 		*lease = (struct lease){.address = *address, .map = map};
 	return lease;
+}
+
+struct lease *leases_take(
+	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now)
+{
+	return leases_take_expected(leases, hash_lease(leases, map, address), map, address, now);
 }
 
 static struct lease *place_at(const struct leases *leases, size_t at)

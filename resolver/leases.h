@@ -50,8 +50,11 @@ void leases_settle(struct leases *leases, struct mono now);
 struct lease *leases_take(
 	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
 
-/* Has the memory be fetched where leases_take() will look; to be called some work before. */
-void leases_expect(struct leases *leases, uint16_t map, const struct inaddr *address);
+/* Has the memory be fetched where leases_take_expected() will look, which takes what this returns
+ * for the lease: to be called some work before. */
+uint64_t leases_expect(const struct leases *leases, uint16_t map, const struct inaddr *address);
+struct lease *leases_take_expected(struct leases *leases, uint64_t expected, uint16_t map,
+	const struct inaddr *address, struct mono now);
 
 /* The lease of `address` in map number `map` that stands at `now`, or NULL. */
 struct lease *leases_find(

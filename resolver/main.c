@@ -19,10 +19,12 @@
 #include "resolver/crew.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
+#include "resolver/loop.h"
 #include "resolver/namering.h"
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "resolver/setting.h"
+#include "resolver/watching.h"
 #include "src/base/clock.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
@@ -34,7 +36,8 @@
  * the children, and leaves the ruleset alone; only when it ends as told it takes the resolver's
  * mark away. The children of one policy are a crew: when one of them ends, all are ended and a new
  * crew starts, at once the first time and then after a pause that doubles while crews don't last.
- * Queries wait in the listening sockets meanwhile, and the kernel's leases stand.
+ * Queries wait in the listening sockets meanwhile, and the kernel's leases stand. The watcher,
+ * where there is one, comes and goes by itself (watching.c).
  *
  * SIGHUP brings up the next policy beside the one in force: whatever is wrong with it, the old one
  * goes on as if nothing had been. Only when the new crew answers is the old one asked to finish
@@ -62,6 +65,7 @@ enum {
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 5000,
 	LEAVING_MAX = 8,
+	CREWS_MAX = LEAVING_MAX + 2,
 };
 
 _Static_assert(RESOLVER_WORKERS_MAX <= CREW_WORKERS_MAX, "a crew has room for all workers");
@@ -86,6 +90,7 @@ struct supervisor {
 	bool stopping;
 	bool reload_wanted;
 	struct commands *commands;
+	struct watching *watching;
 	int64_t since;            /* seconds since 1970 */
 	struct counter_sums past; /* what crews have counted that are no more */
 	unsigned n_crews;         /* started so far */
@@ -130,6 +135,26 @@ static void announce_reloading(void)
 
 /* --- Crews --- */
 
+/* Whether a crew that isn't gone yet writes to the rings from that one on. */
+static bool are_taken(const struct supervisor *supervisor, unsigned first_ring)
+{
+	for (unsigned i = 0; i < supervisor->n_leaving; i++)
+		if (crew_first_ring(supervisor->leaving[i].crew) == first_ring)
+			return true;
+	return (supervisor->crew && crew_first_ring(supervisor->crew) == first_ring) ||
+	       (supervisor->next_crew && crew_first_ring(supervisor->next_crew) == first_ring);
+}
+
+/* Rings of its own for a crew: the first of them. */
+static unsigned free_rings(const struct supervisor *supervisor)
+{
+	unsigned each = supervisor->options->workers + 1, first = 0;
+
+	while (are_taken(supervisor, first))
+		first += each;
+	return first;
+}
+
 static struct crew *start_crew(struct supervisor *supervisor, const struct setting *setting,
 	struct mono now, unsigned *ret_number)
 {
@@ -141,6 +166,9 @@ static struct crew *start_crew(struct supervisor *supervisor, const struct setti
 		.destinations_key = supervisor->destinations_key,
 		.names = supervisor->names,
 		.listeners = setting->listeners,
+		.recording = watching_recording(supervisor->watching, setting),
+		.rings = watching_rings(supervisor->watching),
+		.first_ring = free_rings(supervisor),
 		.workers = supervisor->options->workers,
 		.cache_bytes = supervisor->options->cache_bytes,
 		.cookie_key = supervisor->cookie_key,
@@ -340,6 +368,8 @@ static void end_reload(struct supervisor *supervisor, bool done, struct mono now
 		log_error("not reloaded: the policy that was in force stays in force");
 	supervisor->next = NULL;
 	supervisor->next_crew = NULL;
+	if (done)
+		watching_change(supervisor->watching, supervisor->setting);
 	view = view_of(supervisor);
 	commands_end_reload(supervisor->commands, done, &view, now);
 	announce(supervisor, "READY=1\n");
@@ -366,6 +396,7 @@ static void change_crews(struct supervisor *supervisor, struct mono now)
 	const char *name;
 
 	let_go(supervisor, supervisor->crew, false, now);
+	watching_leave(supervisor->watching);
 	if (supervisor->crew) {
 		supervisor->leaving[supervisor->n_leaving - 1].guard = supervisor->setting->guard;
 		supervisor->setting->guard = NULL;
@@ -406,6 +437,8 @@ static void see_to_reload(struct supervisor *supervisor, struct mono now)
 /* Tells the crew that the process was of; a container's first process has others' orphans, too. */
 static void note_end(struct supervisor *supervisor, pid_t pid, int status)
 {
+	if (watching_reap(supervisor->watching, pid, status, clock_now()))
+		return;
 	if (supervisor->crew && crew_reap(supervisor->crew, pid, status))
 		return;
 	if (supervisor->next_crew && crew_reap(supervisor->next_crew, pid, status))
@@ -505,12 +538,15 @@ static void run(struct supervisor *supervisor)
 {
 	while (!supervisor->stopping) {
 		struct mono now = clock_now();
+		int watching_ms;
 
 		see_off(supervisor, now);
 		see_to_crew(supervisor, now);
 		see_to_reload(supervisor, now);
+		watching_ms = watching_tick(supervisor->watching, now);
 		if (!supervisor->stopping)
-			wait_for_events(supervisor, wait_time(supervisor, now));
+			wait_for_events(
+				supervisor, wait_sooner(wait_time(supervisor, now), watching_ms));
 	}
 }
 
@@ -531,6 +567,8 @@ static int prepare(struct supervisor *supervisor)
 	sigset_t set;
 	int error;
 
+	/* Who reads records may go. */
+	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
@@ -556,6 +594,24 @@ static int prepare(struct supervisor *supervisor)
 	return error ? error : make_names(supervisor);
 }
 
+static int make_watching(struct supervisor *supervisor)
+{
+	const struct resolver_options *options = supervisor->options;
+	const struct watching_config config = {
+		.events_fd = options->events_fd > 0 ? options->events_fd : -1,
+		.session = options->session,
+		.crew_rings = options->workers + 1,
+		.crews_max = CREWS_MAX,
+		.uid = supervisor->uid,
+		.gid = supervisor->gid,
+		.names = supervisor->names,
+		.program = options->program,
+		.log_level = options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
+	};
+
+	return watching_new(&config, &supervisor->watching);
+}
+
 static enum resolver_status start_session(struct supervisor *supervisor)
 {
 	const struct plan *plan = supervisor->setting->compiled.plan;
@@ -564,11 +620,25 @@ static enum resolver_status start_session(struct supervisor *supervisor)
 
 	if (error)
 		log_error("table inet %s: %s", plan->table, strerror(-error));
+	watching_change(supervisor->watching, supervisor->setting);
 	supervisor->since = supervisor->applied = (int64_t)time(NULL);
 	/* Where nobody has asked for a place it goes without one. */
 	if (!error && commands_listen(supervisor->commands, path, plan->policy->name) != 0 && path)
 		error = -EIO;
 	return error ? RESOLVER_KERNEL : RESOLVER_OK;
+}
+
+/* What has been recorded is written, as far as there is time. */
+static void end_watching(struct supervisor *supervisor, struct mono now)
+{
+	struct mono end = mono_add(now, (struct duration){REAP_MS});
+
+	watching_stop(supervisor->watching);
+	while (!watching_is_idle(supervisor->watching) && mono_before(now, end)) {
+		wait_for_events(supervisor, sooner(REAP_MS, now, end));
+		now = clock_now();
+	}
+	watching_end(supervisor->watching);
 }
 
 /* Ends who is left: they hold nothing that would be lost. One that doesn't end in time does with
@@ -583,12 +653,13 @@ static void end_all(struct supervisor *supervisor)
 	supervisor->crew = NULL;
 	supervisor->next_crew = NULL;
 	kill_leavers(supervisor);
-	for (see_off(supervisor, now); supervisor->n_leaving > 0; see_off(supervisor, now)) {
-		now = clock_now();
-		if (!mono_before(now, end))
-			break;
+	see_off(supervisor, now);
+	while (supervisor->n_leaving > 0 && mono_before(now, end)) {
 		wait_for_events(supervisor, sooner(REAP_MS, now, end));
+		now = clock_now();
+		see_off(supervisor, now);
 	}
+	end_watching(supervisor, now);
 	for (unsigned i = 0; i < supervisor->n_leaving; i++) {
 		guard_free(supervisor->leaving[i].guard);
 		crew_free(supervisor->leaving[i].crew);
@@ -598,6 +669,7 @@ static void end_all(struct supervisor *supervisor)
 	setting_free(supervisor->next);
 	setting_free(supervisor->setting);
 	commands_free(supervisor->commands);
+	watching_free(supervisor->watching);
 	namering_free(supervisor->names);
 	fd_closep(&supervisor->signals);
 }
@@ -614,9 +686,12 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 		return RESOLVER_KERNEL;
 	error = prepare(&supervisor);
 	if (!error)
+		error = make_watching(&supervisor);
+	if (!error)
 		error = commands_new(&supervisor.commands);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
+		watching_free(supervisor.watching);
 		namering_free(supervisor.names);
 		return RESOLVER_KERNEL;
 	}
@@ -626,6 +701,7 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 	if (status) {
 		setting_free(supervisor.setting);
 		commands_free(supervisor.commands);
+		watching_free(supervisor.watching);
 		namering_free(supervisor.names);
 		fd_closep(&supervisor.signals);
 		return status;

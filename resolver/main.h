@@ -24,9 +24,13 @@ struct resolver_options {
 	size_t n_profile_dirs;
 	const char *added;  /* path of a policy whose entries are added; NULL: none */
 	bool own_namespace; /* rules/adapt.h: adapt_to_namespace(); never reads the policy again */
+	const char *cgroup; /* rules/adapt.h: adapt_to_cgroup(); NULL: as the policy says */
+	bool observe;       /* rules/adapt.h: adapt_to_observe() */
 	int porter;         /* where upstream sockets come from (src/kernel/porter.h); 0: its own */
 	const char *control; /* path of the control socket; "none"; NULL: the usual one */
 	const char *user;    /* whom the children become */
+	int events_fd;       /* where records of all kinds go; 0: nowhere */
+	const char *session; /* what they name this run; NULL: one is made */
 	unsigned workers;    /* 1 to RESOLVER_WORKERS_MAX */
 	size_t cache_bytes;  /* of each worker; 0: as many as is usual */
 	bool verbose;

@@ -77,6 +77,13 @@ int namering_new(size_t bytes, const struct hash_key *key, struct namering **ret
 	return 0;
 }
 
+int namering_protect(const struct namering *ring)
+{
+	size_t size = sizeof(*ring->tables) + ring->n_words * WORD;
+
+	return mprotect(ring->tables, size, PROT_READ) < 0 ? -errno : 0;
+}
+
 void namering_free(struct namering *ring)
 {
 	if (!ring)
@@ -210,9 +217,22 @@ static uint32_t append(struct namering *ring, const struct name *name, uint64_t 
 	return number;
 }
 
-uint32_t namering_put(struct namering *ring, const struct name *name)
+uint64_t namering_expect(const struct namering *ring, const struct name *name)
 {
 	uint64_t hash = hash_name(ring, name);
+
+	__builtin_prefetch(&ring->tables->index[hash % INDEX], 1);
+	return hash;
+}
+
+uint32_t namering_put(struct namering *ring, const struct name *name)
+{
+	return namering_put_expected(ring, name, hash_name(ring, name));
+}
+
+uint32_t namering_put_expected(struct namering *ring, const struct name *name, uint64_t expected)
+{
+	uint64_t hash = expected;
 	_Atomic uint64_t *place = &ring->tables->index[hash % INDEX];
 	uint64_t entry = load(place);
 	uint32_t number = (uint32_t)entry;

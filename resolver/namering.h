@@ -24,12 +24,20 @@ struct namering;
  * used. 0 or -ENOMEM. */
 int namering_new(size_t bytes, const struct hash_key *key, struct namering **ret_ring);
 
+/* In this process, which only reads: what it would write is an error from here on. 0 or -errno. */
+int namering_protect(const struct namering *ring);
+
 /* For this process alone: others keep it. */
 void namering_free(struct namering *ring);
 
 /* A number for the name, which is the same in all processes: mostly the one it had the last time,
  * if that is still known and not about to give way. 0 is none: not known. */
 uint32_t namering_put(struct namering *ring, const struct name *name);
+
+/* Has the memory be fetched where namering_put_expected() will look, which takes what this returns
+ * for the name: to be called some work before. */
+uint64_t namering_expect(const struct namering *ring, const struct name *name);
+uint32_t namering_put_expected(struct namering *ring, const struct name *name, uint64_t expected);
 
 /* The name that got the number, as long as it is known, in the form that name_read() gives it. */
 bool namering_get(const struct namering *ring, uint32_t number, struct name *ret_name);

@@ -204,9 +204,14 @@ void sets_collect(struct sets *sets, struct lease *lease, uint32_t mark, struct 
 		sets->next_end = expires;
 }
 
-uint32_t sets_name(struct sets *sets, const struct name *name)
+uint64_t sets_expect_name(const struct sets *sets, const struct name *name)
 {
-	return namering_put(sets->names, name);
+	return namering_expect(sets->names, name);
+}
+
+uint32_t sets_name(struct sets *sets, const struct name *name, uint64_t expected)
+{
+	return namering_put_expected(sets->names, name, expected);
 }
 
 /* Whether a lease may keep its mark for a rule that expires then. */
@@ -222,14 +227,15 @@ static uint16_t map_for(const struct match_lease *wanted, const struct inaddr *a
 	return sets_map_number(wanted->group, inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6);
 }
 
-void sets_expect_address(
-	struct sets *sets, const struct match_lease *wanted, const struct inaddr *address)
+uint64_t sets_expect_address(
+	const struct sets *sets, const struct match_lease *wanted, const struct inaddr *address)
 {
-	leases_expect(sets->leases, map_for(wanted, address), address);
+	return leases_expect(sets->leases, map_for(wanted, address), address);
 }
 
 int sets_open_address(struct sets *sets, const struct match_lease *wanted,
-	const struct inaddr *address, uint32_t name, struct mono now, struct mono *until)
+	const struct inaddr *address, uint64_t expected, uint32_t name, struct mono now,
+	struct mono *until)
 {
 	uint32_t mark = wanted->mark;
 	struct mono sure = {until->ms - SETS_TICK_MS};
@@ -238,7 +244,8 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 
 	if (error)
 		return error;
-	lease = leases_take(sets->leases, map_for(wanted, address), address, now);
+	lease = leases_take_expected(
+		sets->leases, expected, map_for(wanted, address), address, now);
 	if (lease && !lease->known && sets->unlisted)
 		error = sets_look_up(sets, lease);
 	if (error)

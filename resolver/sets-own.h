@@ -138,6 +138,9 @@ int sets_learn(struct sets *sets);
 int sets_go_on_reading(struct sets *sets, struct mono now);
 void sets_stop_reading(struct sets *sets);
 
+/* The same for good. */
+void sets_end_reading(struct sets *sets);
+
 /* Leases are about to be closed: what was just read may be out of date. */
 void sets_spoil_part(struct sets *sets);
 

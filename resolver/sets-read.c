@@ -184,10 +184,18 @@ static void close_link(struct sets_reading *reading)
 	reading->asked = false;
 }
 
+/* Closing a netlink socket waits for what transactions before have left for the kernel to clear up,
+ * some 10 ms; one whose answers were read to their end stays for the next time. */
 void sets_stop_reading(struct sets *sets)
 {
-	close_link(&sets->reading);
+	if (sets->reading.asked)
+		close_link(&sets->reading);
 	sets->reading.active = false;
+}
+
+void sets_end_reading(struct sets *sets)
+{
+	close_link(&sets->reading);
 }
 
 void sets_spoil_part(struct sets *sets)
@@ -208,8 +216,8 @@ static void begin(struct sets *sets)
 
 	sets_stop_reading(sets);
 	sets_number_reading(sets);
-	*reading =
-		(struct sets_reading){.number = reading->number, .active = true, .complete = true};
+	*reading = (struct sets_reading){
+		.number = reading->number, .link = reading->link, .active = true, .complete = true};
 	if (!sets->destinations)
 		return;
 	destinations_clear(sets->destinations);

@@ -456,7 +456,7 @@ void sets_close(struct sets *sets)
 {
 	if (!sets)
 		return;
-	sets_stop_reading(sets);
+	sets_end_reading(sets);
 	conntrack_close(sets->conntrack);
 	setlink_close(sets->link);
 	destinations_free(sets->destinations);

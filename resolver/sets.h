@@ -75,12 +75,14 @@ void sets_retire(struct sets *sets);
 /* Starts a transaction; what was opened in one that wasn't committed is forgotten. */
 void sets_begin(struct sets *sets, struct mono now);
 
-/* A number for the name that addresses are opened for. */
-uint32_t sets_name(struct sets *sets, const struct name *name);
+/* A number for the name that addresses are opened for. `expected` is what sets_expect_name()
+ * returned for it, which is called before other work. */
+uint64_t sets_expect_name(const struct sets *sets, const struct name *name);
+uint32_t sets_name(struct sets *sets, const struct name *name, uint64_t expected);
 
-/* Says that sets_open_address() will be called, after other work. */
-void sets_expect_address(
-	struct sets *sets, const struct match_lease *wanted, const struct inaddr *address);
+/* Says that sets_open_address() will be called, after other work, with what this returns. */
+uint64_t sets_expect_address(
+	const struct sets *sets, const struct match_lease *wanted, const struct inaddr *address);
 
 /*
  * Opens `address` for the name as `wanted` says until *until, or for as long as it is open already,
@@ -89,7 +91,8 @@ void sets_expect_address(
  * earlier part of the transaction with.
  */
 int sets_open_address(struct sets *sets, const struct match_lease *wanted,
-	const struct inaddr *address, uint32_t name, struct mono now, struct mono *until);
+	const struct inaddr *address, uint64_t expected, uint32_t name, struct mono now,
+	struct mono *until);
 
 /* Counts the name as a destination, if the plan has a set of them; *ret_new: that it was not
  * counted before. When the set is full the transaction fails with -ENFILE. 0, or as

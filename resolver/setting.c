@@ -2,9 +2,12 @@
 #include "resolver/setting.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "resolver/anchor.h"
 #include "resolver/guard.h"
@@ -15,6 +18,7 @@
 #include "rules/dns-server.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/fd.h"
 #include "src/base/log.h"
 
 /*
@@ -31,6 +35,8 @@ void setting_free(struct setting *setting)
 {
 	if (!setting)
 		return;
+	if (setting->audit > STDERR_FILENO)
+		close(setting->audit);
 	listeners_close(setting->listeners);
 	guard_free(setting->guard);
 	tls_trust_free(setting->trust);
@@ -69,6 +75,8 @@ static enum resolver_status compile(
 		.n_profile_dirs = from->n_profile_dirs,
 		.added = from->added,
 		.own_namespace = from->own_namespace,
+		.cgroup = from->cgroup,
+		.observe = from->observe,
 	};
 	struct diag *diag;
 	int error = arena_new(ARENA_BYTES, &setting->arena);
@@ -155,6 +163,74 @@ static enum resolver_status listen_on(
 	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
+/* --- The file of records --- */
+
+/* A process that was killed, or a machine, may have left the beginning of a line. */
+static void end_line(int fd)
+{
+	struct stat status;
+	char last;
+
+	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+		pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n')
+		(void)!write(fd, "\n", 1);
+}
+
+/* Never waits for a reader, if it is a pipe with a name. */
+static int open_audit(const char *path, int *ret_fd)
+{
+	CLEANUP_FD int fd = open(path,
+		O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+
+	if (fd < 0)
+		return -errno;
+	end_line(fd);
+	*ret_fd = fd_steal(&fd);
+	return 0;
+}
+
+static const char *audit_path(const struct setting *setting)
+{
+	return setting->compiled.plan->policy->audit_path;
+}
+
+static enum resolver_status make_audit(struct setting *setting)
+{
+	const char *path = audit_path(setting);
+	int error = 0;
+
+	if (!path)
+		return RESOLVER_OK;
+	if (strcmp(path, "-") == 0)
+		setting->audit = STDOUT_FILENO;
+	else
+		error = open_audit(path, &setting->audit);
+	if (error)
+		log_error("cannot record in %s: %s", path, strerror(-error));
+	return error ? RESOLVER_KERNEL : RESOLVER_OK;
+}
+
+bool setting_lost_audit(const struct setting *setting)
+{
+	struct stat named, opened;
+
+	if (setting->audit <= STDERR_FILENO || fstat(setting->audit, &opened) < 0)
+		return false;
+	return stat(audit_path(setting), &named) < 0 || named.st_dev != opened.st_dev ||
+	       named.st_ino != opened.st_ino;
+}
+
+int setting_reopen_audit(struct setting *setting)
+{
+	int fd = -1, error = open_audit(audit_path(setting), &fd);
+
+	if (error)
+		return error;
+	close(setting->audit);
+	setting->audit = fd;
+	return 0;
+}
+
 enum resolver_status setting_make(const struct resolver_options *options, const struct setting *old,
 	FILE *copy, struct setting **ret_setting)
 {
@@ -163,6 +239,7 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 
 	if (!setting)
 		return status;
+	setting->audit = -1;
 	status = compile(options, copy, setting);
 	if (!status)
 		status = make_guard(old, setting);
@@ -174,6 +251,8 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 		status = RESOLVER_KERNEL;
 	if (!status)
 		status = listen_on(options, old, setting);
+	if (!status)
+		status = make_audit(setting);
 	if (status)
 		setting_free(setting);
 	else

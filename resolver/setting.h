@@ -2,6 +2,7 @@
 #ifndef EGRESS_RESOLVER_SETTING_H
 #define EGRESS_RESOLVER_SETTING_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "resolver/main.h"
@@ -22,6 +23,7 @@ struct setting {
 	struct tls_trust *trust;
 	struct anchors *anchors; /* NULL: none are needed */
 	struct listeners *listeners;
+	int audit; /* where records go by [audit] path; -1: nowhere */
 };
 
 /*
@@ -31,6 +33,12 @@ struct setting {
  */
 enum resolver_status setting_make(const struct resolver_options *options, const struct setting *old,
 	FILE *copy, struct setting **ret_setting);
+
+/* Whether the file that records go to has another name by now, or none. */
+bool setting_lost_audit(const struct setting *setting);
+
+/* Opens the file that has its name now in its place. 0, or -errno: then the one before stays. */
+int setting_reopen_audit(struct setting *setting);
 
 /* NULL is allowed. */
 void setting_free(struct setting *setting);

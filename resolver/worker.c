@@ -22,6 +22,7 @@
 #include "rules/dns-server.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
+#include "src/event/ring.h"
 
 /*
  * Theory of operation
@@ -64,6 +65,8 @@ struct worker {
 	const struct dns_policy *dns;
 	struct counters *counters;
 	struct guard *guard;
+	struct rings *rings;
+	unsigned ring;
 	int epoll;
 	int ready;
 	int leash;
@@ -149,6 +152,13 @@ static void io_report(
 		log_info("%u more names were observed", worker->n_unreported);
 	worker->n_unreported = 0;
 	log_info("%s: observed: %s would refuse it", text, rule);
+}
+
+static void io_record(void *context, const struct event *event)
+{
+	const struct worker *worker = context;
+
+	ring_put(worker->rings, worker->ring, event);
 }
 
 static void io_report_server(
@@ -479,6 +489,7 @@ static int make_engine(struct worker *worker, const struct worker_config *from)
 		.cache_bytes = from->cache_bytes,
 		.cookie_key = from->cookie_key,
 		.counters = from->counters,
+		.recording = from->rings ? from->recording : ENGINE_RECORD_NONE,
 		.io = {.context = worker,
 			.time = io_time,
 			.report = io_report,
@@ -486,6 +497,7 @@ static int make_engine(struct worker *worker, const struct worker_config *from)
 			.ask = io_ask,
 			.ask_stream = io_ask_stream,
 			.report_server = io_report_server,
+			.record = io_record,
 			.lease = io_lease},
 	};
 	int error = hash_key_draw(&config.key);
@@ -522,6 +534,8 @@ static int prepare(struct worker *worker, const struct worker_config *config)
 	worker->dns = &config->compiled.plan->policy->dns;
 	worker->counters = config->counters;
 	worker->guard = config->guard;
+	worker->rings = config->rings;
+	worker->ring = config->ring;
 	worker->ready = config->ready;
 	worker->leash = config->leash;
 	worker->channel.fd = config->channel;

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "resolver/engine.h"
 #include "resolver/guard.h"
 #include "rules/compile.h"
 #include "src/base/hash.h"
@@ -11,6 +12,7 @@
 
 struct anchors;
 struct counters;
+struct rings;
 struct tls_trust;
 
 struct worker_config {
@@ -22,8 +24,11 @@ struct worker_config {
 	struct hash_key cookie_key;    /* all workers' */
 	struct counters *counters;     /* its own */
 	struct confine confine;
-	int channel;    /* the worker's end */
-	const int *udp; /* listening sockets */
+	enum engine_recording recording;
+	struct rings *rings; /* for records; NULL: there are none */
+	unsigned ring;       /* its own */
+	int channel;         /* the worker's end */
+	const int *udp;      /* listening sockets */
 	const int *tcp;
 	size_t n_sockets; /* in each of the two */
 	int ready;        /* gets one byte once queries are answered */

@@ -82,3 +82,34 @@ int adapt_to_namespace(
 	*ret_policy = policy;
 	return 0;
 }
+
+int adapt_to_cgroup(struct arena *arena, const struct policy *base, const char *cgroup,
+	const struct policy **ret_policy)
+{
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+	const char **cgroups = arena_array(arena, 1, sizeof(*cgroups));
+
+	if (!policy || !cgroups)
+		return -ENOMEM;
+	cgroups[0] = arena_printf(arena, "%s", cgroup);
+	if (!cgroups[0])
+		return -ENOMEM;
+	*policy = *base;
+	policy->scope = (struct scope){.cgroups = cgroups, .n_cgroups = 1};
+	policy->scope_place = (struct place){0};
+	*ret_policy = policy;
+	return 0;
+}
+
+int adapt_to_observe(
+	struct arena *arena, const struct policy *base, const struct policy **ret_policy)
+{
+	struct policy *policy = arena_alloc(arena, sizeof(*policy));
+
+	if (!policy)
+		return -ENOMEM;
+	*policy = *base;
+	policy->observe = true;
+	*ret_policy = policy;
+	return 0;
+}

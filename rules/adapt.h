@@ -27,4 +27,14 @@ int adapt_add(struct arena *arena, const struct policy *base, const struct polic
 int adapt_to_namespace(
 	struct arena *arena, const struct policy *base, const struct policy **ret_policy);
 
+/* The base as it holds for what one control group sends (of the unified hierarchy, as [scope]
+ * cgroups has it), and for nothing else. 0 or -ENOMEM. */
+int adapt_to_cgroup(struct arena *arena, const struct policy *base, const char *cgroup,
+	const struct policy **ret_policy);
+
+/* The base as it would be with enforcement = "observe": its refusals are recorded only. 0 or
+ * -ENOMEM. */
+int adapt_to_observe(
+	struct arena *arena, const struct policy *base, const struct policy **ret_policy);
+
 #endif

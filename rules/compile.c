@@ -91,6 +91,10 @@ int compile_layers(struct arena *arena, const struct compile_options *options, s
 		error = add_servers(arena, options, &policies[0]);
 	if (error == 0 && options->own_namespace)
 		error = adapt_to_namespace(arena, policies[0], &policies[0]);
+	if (error == 0 && options->cgroup)
+		error = adapt_to_cgroup(arena, policies[0], options->cgroup, &policies[0]);
+	if (error == 0 && options->observe)
+		error = adapt_to_observe(arena, policies[0], &policies[0]);
 	if (error < 0)
 		return error;
 	return layers_make(arena, policies, n_policies,

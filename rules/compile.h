@@ -33,6 +33,8 @@ struct compile_options {
 	const char *added_text; /* its text (which must stay), or NULL to read the file */
 	size_t added_size;
 	bool own_namespace; /* see adapt_to_namespace() */
+	const char *cgroup; /* see adapt_to_cgroup(); NULL: as the policy says */
+	bool observe;       /* see adapt_to_observe() */
 	int64_t now;        /* seconds since 1970; 0: the clock's */
 	bool plan_only;     /* for those who look nothing up: ret_compiled->match stays NULL */
 };

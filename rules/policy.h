@@ -207,6 +207,7 @@ struct policy {
 	struct budget budget;
 	struct thresholds score;
 	uint16_t nflog_group;
+	const char *audit_path; /* where records go: a file's, or "-"; NULL: nowhere */
 	bool audit_allowed;
 	struct place scope_place; /* of the table's head; line 0 when absent */
 	struct place dns_place;

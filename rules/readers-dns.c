@@ -142,21 +142,9 @@ int read_dns_grace(struct load *load, const struct toml_node *value)
 	return text_to_duration(value->value.string, &load->policy->dns.grace);
 }
 
-/* A path is as the policy's file means it. */
 int read_dns_trust_anchor(struct load *load, const struct toml_node *value)
 {
-	struct text path = value->value.string;
-	const char *slash = strrchr(load->file, '/');
-	int folder;
-
-	if (path.length == 0 || memchr(path.start, '\0', path.length)) {
-		reading_reject(load, CODE_VALUE, value, "is not the path of a file");
-		return 0;
-	}
-	folder = slash && path.start[0] != '/' ? (int)(slash + 1 - load->file) : 0;
-	load->policy->dns.trust_anchor =
-		arena_printf(load->arena, "%.*s%.*s", folder, load->file, TEXT_ARG(path));
-	return load->policy->dns.trust_anchor ? 0 : -ENOMEM;
+	return reading_path(load, value, &load->policy->dns.trust_anchor);
 }
 
 /* An exact name, that is none of those seen before: false with an error otherwise. `place` is kept

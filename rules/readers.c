@@ -10,6 +10,7 @@
 #include "rules/reading.h"
 #include "rules/value.h"
 #include "rules/walk.h"
+#include "src/base/diag.h"
 
 /* The top of a file and its small tables; entries, [scope], [dns] and profiles have files of their
  * own. */
@@ -194,6 +195,22 @@ static int read_audit(struct load *load, const struct toml_node *value)
 	return walk_table(load, "audit", value);
 }
 
+static int read_audit_path(struct load *load, const struct toml_node *value)
+{
+	struct text path = value->value.string;
+
+	if (text_is(path, "journal") || text_is(path, "syslog")) {
+		diag_error(load->diag, CODE_UNSUPPORTED, walk_place(load, value->at),
+			"'%.*s' is not supported yet", TEXT_ARG(path));
+		return 0;
+	}
+	if (text_is(path, "-")) {
+		load->policy->audit_path = "-";
+		return 0;
+	}
+	return reading_path(load, value, &load->policy->audit_path);
+}
+
 static int read_audit_allowed(struct load *load, const struct toml_node *value)
 {
 	load->policy->audit_allowed = value->value.boolean;
@@ -268,6 +285,7 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_SCORE_UNKNOWN] = read_score_unknown,
 	[SCHEMA_SCORE_FLAG_AT] = read_score_flag_at,
 	[SCHEMA_SCORE_REFUSE_AT] = read_score_refuse_at,
+	[SCHEMA_AUDIT_PATH] = read_audit_path,
 	[SCHEMA_AUDIT_ALLOWED] = read_audit_allowed,
 	[SCHEMA_AUDIT_NFLOG_GROUP] = read_audit_nflog_group,
 };

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "rules/codes.h"
 #include "rules/host.h"
@@ -267,5 +268,23 @@ int reading_plain_ranges(struct load *load, const struct toml_node *value,
 		ranges[i] = placed[i].range;
 	*ret_ranges = ranges;
 	*ret_count = count;
+	return 0;
+}
+
+int reading_path(struct load *load, const struct toml_node *string, const char **ret_path)
+{
+	struct text path = string->value.string;
+	const char *slash = strrchr(load->file, '/'), *whole;
+	int folder;
+
+	if (path.length == 0 || memchr(path.start, '\0', path.length)) {
+		reading_reject(load, CODE_VALUE, string, "is not the path of a file");
+		return 0;
+	}
+	folder = slash && path.start[0] != '/' ? (int)(slash + 1 - load->file) : 0;
+	whole = arena_printf(load->arena, "%.*s%.*s", folder, load->file, TEXT_ARG(path));
+	if (!whole)
+		return -ENOMEM;
+	*ret_path = whole;
 	return 0;
 }

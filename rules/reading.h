@@ -33,6 +33,9 @@ void reading_reject_twice(
 int reading_string(struct load *load, const struct toml_node *value,
 	int (*check)(struct text, const char **), const char **ret_string);
 
+/* The path of a file, as the policy's own file means it, into the policy's arena. 0 or -ENOMEM. */
+int reading_path(struct load *load, const struct toml_node *string, const char **ret_path);
+
 /* The words that a string may be. */
 struct words {
 	const char *what; /* "a mode" */

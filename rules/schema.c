@@ -144,7 +144,7 @@ static const struct schema_key keys[] = {
 	{"score", "flag_at", SCHEMA_SCORE_FLAG_AT, SCORE, .fallback = "0.5"},
 	{"score", "refuse_at", SCHEMA_SCORE_REFUSE_AT, SCORE},
 
-	{"audit", "path", SCHEMA_LATER, SCHEMA_BASE_ONLY, A_STRING},
+	{"audit", "path", SCHEMA_AUDIT_PATH, SCHEMA_BASE_ONLY, A_STRING},
 	{"audit", "allowed", SCHEMA_AUDIT_ALLOWED, A_BOOLEAN, .fallback = "false"},
 	{"audit", "nflog_group", SCHEMA_AUDIT_NFLOG_GROUP, SCHEMA_BASE_ONLY, .kinds = INTEGER,
 		.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX, .fallback = "5",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
 #include <stdbool.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "resolver/main.h"
+#include "rules/value.h"
 #include "src/base/log.h"
 #include "src/base/text.h"
 #include "src/kernel/porter.h"
@@ -21,11 +23,17 @@ static int take_control(void *context, const struct option_row *row, const char 
 static int take_verbose(void *context, const struct option_row *row, const char *argument);
 static int take_added(void *context, const struct option_row *row, const char *argument);
 static int take_own_namespace(void *context, const struct option_row *row, const char *argument);
+static int take_cgroup(void *context, const struct option_row *row, const char *argument);
+static int take_observe(void *context, const struct option_row *row, const char *argument);
 static int take_upstream(void *context, const struct option_row *row, const char *argument);
+static int take_events(void *context, const struct option_row *row, const char *argument);
+static int take_session(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
 
-enum { CACHE_MIB_MAX = 8192 };
+enum { CACHE_MIB_MAX = 8192, SESSION_MAX = 63 };
+
+#define SESSION_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.:_-"
 
 static const struct option_row rows[] = {
 	{"override", "FILE", "a policy that narrows POLICY; any number", take_file, OVERRIDE, 0},
@@ -40,7 +48,11 @@ static const struct option_row rows[] = {
 	{"add", "FILE", "a policy whose entries are added to POLICY's", take_added, 0, 0},
 	{"own-namespace", NULL, "all of this network namespace is in scope", take_own_namespace, 0,
 		0},
+	{"scope-cgroup", "PATH", "one control group is in scope", take_cgroup, 0, 0},
+	{"observe", NULL, "refuse nothing that POLICY refuses: record it", take_observe, 0, 0},
 	{"upstream-fd", "FD", "whom to ask for sockets to upstream servers", take_upstream, 0, 0},
+	{"events-fd", "FD", "where to record everything", take_events, 0, 0},
+	{"session", "NAME", "what records name this run", take_session, 0, 0},
 	{"verbose", NULL, "log more", take_verbose, 0, 'v'},
 };
 
@@ -159,6 +171,29 @@ static int take_own_namespace(void *context, const struct option_row *row, const
 	return 0;
 }
 
+static int take_cgroup(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+	const char *problem;
+
+	if (value_cgroup(text_of(argument), &problem) < 0) {
+		options_complain(&command, "--%s: '%s' %s", row->name, argument, problem);
+		return -EINVAL;
+	}
+	options->cgroup = argument;
+	return 0;
+}
+
+static int take_observe(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+
+	(void)row;
+	(void)argument;
+	options->observe = true;
+	return 0;
+}
+
 static int take_upstream(void *context, const struct option_row *row, const char *argument)
 {
 	struct resolver_options *options = &((struct request *)context)->options;
@@ -171,6 +206,44 @@ static int take_upstream(void *context, const struct option_row *row, const char
 		return -EINVAL;
 	}
 	options->porter = (int)number;
+	return 0;
+}
+
+/* Whether something can be written there. */
+static bool is_writable(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+}
+
+static int take_events(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+	uint64_t number;
+
+	if (text_to_number(text_of(argument), INT_MAX, &number) < 0 || number == 0 ||
+		!is_writable((int)number)) {
+		options_complain(
+			&command, "--%s: '%s' is no descriptor to write to", row->name, argument);
+		return -EINVAL;
+	}
+	options->events_fd = (int)number;
+	return 0;
+}
+
+/* It stands in records, and has to be told apart from others by people. */
+static int take_session(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+	size_t length = strlen(argument);
+
+	if (length == 0 || length > SESSION_MAX || strspn(argument, SESSION_CHARS) != length) {
+		options_complain(&command, "--%s: expected 1 to %d letters, digits or '.:_-'",
+			row->name, SESSION_MAX);
+		return -EINVAL;
+	}
+	options->session = argument;
 	return 0;
 }
 

@@ -7,11 +7,14 @@
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_compat.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "src/kernel/netns.h"
 
 /*
  * Theory of operation
@@ -25,10 +28,16 @@
  * Where a flow goes is read from its reply direction: that is the address after any translation,
  * and so what the filter hooks, which come behind it, have judged.
  *
+ * Who is told of ends reads messages that the kernel sends by itself to those who joined their
+ * group, which takes a capability, and reading them none. They have no numbers: when the socket's
+ * buffer was full that is all that is known. The kernel tells only of flows that began while
+ * somebody listened (net.netfilter.nf_conntrack_events is 2, "auto", unless it was changed).
+ *
  * A walk that its visitor ends is read to its end all the same: a socket has one dump at a time.
  */
 
 #define REPLY_MAX ((size_t)1 << 15) /* the kernel fills dumps up to 32 KiB */
+#define ENDS_BYTES (4 << 20)        /* of messages that may wait */
 
 struct conntrack {
 	struct mnl_socket *socket;
@@ -50,7 +59,7 @@ struct found {
 	bool has_address;
 };
 
-int conntrack_open(struct conntrack **ret_conntrack)
+static int open_socket(uint32_t groups, struct conntrack **ret_conntrack)
 {
 	struct conntrack *conntrack = calloc(1, sizeof(*conntrack));
 	int error;
@@ -58,13 +67,47 @@ int conntrack_open(struct conntrack **ret_conntrack)
 	if (!conntrack)
 		return -ENOMEM;
 	conntrack->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (conntrack->socket && mnl_socket_bind(conntrack->socket, 0, MNL_SOCKET_AUTOPID) == 0) {
+	if (conntrack->socket &&
+		mnl_socket_bind(conntrack->socket, groups, MNL_SOCKET_AUTOPID) == 0) {
 		*ret_conntrack = conntrack;
 		return 0;
 	}
 	error = -errno;
 	conntrack_close(conntrack);
 	return error;
+}
+
+int conntrack_open(struct conntrack **ret_conntrack)
+{
+	return open_socket(0, ret_conntrack);
+}
+
+int conntrack_open_ends(struct conntrack **ret_conntrack)
+{
+	const int bytes = ENDS_BYTES;
+	int error = open_socket(NF_NETLINK_CONNTRACK_DESTROY, ret_conntrack);
+
+	if (error)
+		return error;
+	/* In a user namespace as much as others may have. */
+	if (setsockopt(conntrack_fd(*ret_conntrack), SOL_SOCKET, SO_RCVBUFFORCE, &bytes,
+		    sizeof(bytes)) < 0)
+		setsockopt(
+			conntrack_fd(*ret_conntrack), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	return 0;
+}
+
+int conntrack_count_bytes(void)
+{
+	int error = netns_set("net/netfilter/nf_conntrack_acct", "1");
+	int stamped = netns_set("net/netfilter/nf_conntrack_timestamp", "1");
+
+	return error ? error : stamped;
+}
+
+int conntrack_fd(const struct conntrack *conntrack)
+{
+	return mnl_socket_get_fd(conntrack->socket);
 }
 
 void conntrack_close(struct conntrack *conntrack)
@@ -169,6 +212,71 @@ static int read_flow(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
+static uint64_t read_large(const struct nlattr *attribute)
+{
+	if (mnl_attr_get_payload_len(attribute) != sizeof(uint64_t))
+		return 0;
+	return be64toh(mnl_attr_get_u64(attribute));
+}
+
+struct counted {
+	uint64_t bytes;
+	uint64_t packets;
+};
+
+static int read_counter(const struct nlattr *attribute, void *context)
+{
+	struct counted *counted = context;
+
+	if (mnl_attr_get_type(attribute) == CTA_COUNTERS_BYTES)
+		counted->bytes = read_large(attribute);
+	else if (mnl_attr_get_type(attribute) == CTA_COUNTERS_PACKETS)
+		counted->packets = read_large(attribute);
+	return MNL_CB_OK;
+}
+
+static void read_counters(const struct nlattr *attribute, struct conntrack_flow *flow)
+{
+	struct counted counted = {0, 0};
+
+	mnl_attr_parse_nested(attribute, read_counter, &counted);
+	flow->has_bytes = true;
+	if (mnl_attr_get_type(attribute) == CTA_COUNTERS_ORIG) {
+		flow->bytes_out = counted.bytes;
+		flow->packets_out = counted.packets;
+	} else {
+		flow->bytes_in = counted.bytes;
+		flow->packets_in = counted.packets;
+	}
+}
+
+static int read_time(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+
+	if (mnl_attr_get_type(attribute) == CTA_TIMESTAMP_START)
+		found->flow.started = read_large(attribute);
+	else if (mnl_attr_get_type(attribute) == CTA_TIMESTAMP_STOP)
+		found->flow.stopped = read_large(attribute);
+	return MNL_CB_OK;
+}
+
+static int read_account(const struct nlattr *attribute, void *context)
+{
+	struct found *found = context;
+
+	switch (mnl_attr_get_type(attribute)) {
+	case CTA_COUNTERS_ORIG:
+	case CTA_COUNTERS_REPLY:
+		read_counters(attribute, &found->flow);
+		break;
+	case CTA_TIMESTAMP:
+		mnl_attr_parse_nested(attribute, read_time, found);
+		break;
+	}
+	return MNL_CB_OK;
+}
+
 static void take_flow(struct walk *walk, const struct nlmsghdr *message)
 {
 	struct found found = {.has_address = false};
@@ -176,6 +284,7 @@ static void take_flow(struct walk *walk, const struct nlmsghdr *message)
 	if (walk->stop || message->nlmsg_type >> 8 != NFNL_SUBSYS_CTNETLINK)
 		return;
 	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_flow, &found);
+	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_account, &found);
 	if (found.has_address && (found.flow.mark & walk->mask) == (walk->mark & walk->mask))
 		walk->stop = walk->visit(walk->context, &found.flow);
 }
@@ -277,6 +386,35 @@ int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 		more = size < 0 ? (int)size : take_part(conntrack, &walk, (int)size);
 	} while (more > 0);
 	return walk.stop ? walk.stop : more;
+}
+
+/* --- Ends --- */
+
+void conntrack_take_ends(const void *bytes, size_t size, conntrack_visit *visit, void *context)
+{
+	struct walk walk = {.visit = visit, .context = context};
+	const struct nlmsghdr *message = bytes;
+	int left = (int)size;
+
+	/* mnl_nlmsg_ok() takes lengths from 2^31 on for negative ones. */
+	for (; mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
+		message = mnl_nlmsg_next(message, &left))
+		if (message->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE) &&
+			mnl_nlmsg_get_payload_len(message) >= sizeof(struct nfgenmsg))
+			take_flow(&walk, message);
+}
+
+int conntrack_read_ends(struct conntrack *conntrack, conntrack_visit *visit, void *context)
+{
+	ssize_t size = receive(conntrack);
+
+	/* That is what an empty socket is to a walk. */
+	if (size == -EIO)
+		return 0;
+	if (size < 0)
+		return (int)size;
+	conntrack_take_ends(conntrack->reply, (size_t)size, visit, context);
+	return 1;
 }
 
 /* --- Changes --- */

@@ -33,9 +33,18 @@
 /* The longest change: one element in a message of its own. */
 #define CHANGE_SIZE (NETLINK_LIST + ELEMENT_SIZE)
 
+/* A lease, as put_element() puts it: one with a key of that size, a value and a time-out. Others
+ * differ in these bytes only. */
+struct mould {
+	size_t key_size; /* 0: there is none yet */
+	size_t size;
+	uint8_t bytes[ELEMENT_SIZE];
+};
+
 struct setlink {
 	struct netlink *netlink;
 	char table[NFT_NAME_MAXLEN]; /* of the transaction */
+	struct mould mould;
 };
 
 /* A walk of a set's elements. */
@@ -123,6 +132,41 @@ static void put_element(
 	mnl_attr_nest_end(message, item);
 }
 
+/* Where in it the key is, behind the headers of three attributes, and what follows. */
+enum {
+	KEY_AT = 3 * MNL_ATTR_HDRLEN,
+	MARK_AT = KEY_AT + 2 * MNL_ATTR_HDRLEN, /* and the key */
+	TIMEOUT_AT = MARK_AT + sizeof(uint32_t) + MNL_ATTR_HDRLEN,
+	EXPIRATION_AT = TIMEOUT_AT + sizeof(uint64_t) + MNL_ATTR_HDRLEN,
+};
+
+static bool is_lease(const struct setlink_element *element)
+{
+	return element->has_mark && element->timeout.ms > 0 && element->key_size % MNL_ALIGNTO == 0;
+}
+
+/* The same as put_element() with the value, but for all the calls. */
+static void put_lease(
+	struct nlmsghdr *message, struct mould *mould, const struct setlink_element *element)
+{
+	uint8_t *at = mnl_nlmsg_get_payload_tail(message);
+	uint64_t timeout = htobe64((uint64_t)element->timeout.ms);
+
+	if (mould->key_size != element->key_size) {
+		put_element(message, element, true);
+		mould->key_size = element->key_size;
+		mould->size = (size_t)((uint8_t *)mnl_nlmsg_get_payload_tail(message) - at);
+		memcpy(mould->bytes, at, mould->size);
+		return;
+	}
+	memcpy(at, mould->bytes, mould->size);
+	memcpy(at + KEY_AT, element->key, element->key_size);
+	memcpy(at + MARK_AT + element->key_size, &element->mark, sizeof(element->mark));
+	memcpy(at + TIMEOUT_AT + element->key_size, &timeout, sizeof(timeout));
+	memcpy(at + EXPIRATION_AT + element->key_size, &timeout, sizeof(timeout));
+	message->nlmsg_len += (uint32_t)mould->size;
+}
+
 static void collect(struct setlink *link, uint16_t type, uint16_t flags, const char *set,
 	const struct setlink_element *element)
 {
@@ -137,7 +181,10 @@ static void collect(struct setlink *link, uint16_t type, uint16_t flags, const c
 		message = netlink_list(link->netlink, type, flags, link->table, set, ELEMENT_SIZE);
 		if (!message)
 			return;
-		put_element(message, element, type == NFT_MSG_NEWSETELEM);
+		if (type == NFT_MSG_NEWSETELEM && is_lease(element))
+			put_lease(message, &link->mould, element);
+		else
+			put_element(message, element, type == NFT_MSG_NEWSETELEM);
 		netlink_listed(link->netlink);
 	}
 }

@@ -27,9 +27,18 @@
  * keeper with this program as its worker, which asks for BATCH leases, of a name and an address
  * that are new each, and waits for all of them; or "bare", for a program that does nothing but put
  * BATCH elements at a time into the same map.
+ *
+ * bench-leases WHO idle: how long one lease takes, a hundred a second, the median and what one in a
+ * hundred exceeds. "bare" is here a process at the other end of the same kind of channel, which
+ * adds the element and does nothing else.
  */
 
-enum { LEASES = 200000 };
+enum {
+	LEASES = 200000,
+	NUMBER_DIGITS = 8,
+	IDLE_LEASES = 300,
+	IDLE_MS = 10,
+};
 
 static const char policy_text[] = "version = 1\n"
 				  "name = \"bench\"\n"
@@ -152,20 +161,24 @@ static pid_t start_keeper(const struct compiled *compiled, int keeper_end, int w
 	return pid;
 }
 
+/* What differs from request to request is put into one that was made once: the keeper is what is
+ * measured. */
 static void ask(struct channel *channel, size_t number)
 {
-	struct channel_request request;
-	char text[64];
+	static struct channel_request request = {.op = CHANNEL_LEASE};
 	uint32_t address = address_of(number);
 
-	memset(&request, 0, sizeof(request));
-	request.op = CHANNEL_LEASE;
+	if (request.lease.count == 0) {
+		request.lease.ttl = 300;
+		request.lease.count = 1;
+		must(name_from_text(text_of("n00000000.b.example.com"), &request.lease.name) == 0,
+			"name");
+	}
 	request.ticket = (uint32_t)number;
-	request.lease.ttl = 300;
-	request.lease.count = 1;
 	request.lease.addresses[0] = inaddr_from_ip4((const uint8_t *)&address);
-	snprintf(text, sizeof(text), "n%zu.b.example.com", number);
-	must(name_from_text(text_of(text), &request.lease.name) == 0, "name");
+	/* Behind the length and the letter */
+	for (size_t i = 0, left = number; i < NUMBER_DIGITS; i++, left /= 10)
+		request.lease.name.wire[1 + NUMBER_DIGITS - i] = (uint8_t)('0' + left % 10);
 	must(channel_send_request(channel, &request) == 0, "request");
 }
 
@@ -212,22 +225,103 @@ static void run_keeper(const struct compiled *compiled, size_t batch)
 	print(start, end, after - before);
 }
 
+/* --- Idle --- */
+
+/* The other end of a channel: opens what it is asked for. */
+static void serve_bare(const struct plan *plan, int end)
+{
+	static struct channel_request requests[CHANNEL_OUT_MAX];
+	struct setlink_element lease = {.key_size = 4,
+		.has_mark = true,
+		.mark = plan->rules[0].mark,
+		.timeout = duration_seconds(330)};
+	struct channel_reply reply = {.op = CHANNEL_LEASED};
+	struct pollfd poller = {.fd = end, .events = POLLIN};
+	struct setlink *link;
+
+	must(setlink_open(&link) == 0, "netlink");
+	while (poll(&poller, 1, -1) > 0 && channel_receive_requests(end, requests) > 0) {
+		memcpy(lease.key, &requests[0].lease.addresses[0].bytes[12], lease.key_size);
+		setlink_begin(link, plan->table);
+		setlink_add(link, MAP, &lease);
+		must(setlink_commit(link) == 0, "transaction");
+		must(channel_send_replies(end, &reply, 1) == 0, "reply");
+	}
+	setlink_close(link);
+}
+
+static pid_t start_bare(const struct compiled *compiled, int keeper_end, int worker_end)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(worker_end);
+		serve_bare(compiled->plan, keeper_end);
+		_exit(0);
+	}
+	close(keeper_end);
+	return pid;
+}
+
+/* How long a lease takes, in seconds. */
+static double time_lease(struct channel *channel, size_t number)
+{
+	double start = cpu_time(CLOCK_MONOTONIC);
+
+	ask(channel, number);
+	must(channel_flush(channel) == 0, "request");
+	receive(channel, 1);
+	return cpu_time(CLOCK_MONOTONIC) - start;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return left < right ? -1 : left > right;
+}
+
+static void run_idle(const struct compiled *compiled,
+	pid_t (*start)(const struct compiled *compiled, int keeper_end, int worker_end))
+{
+	static double times[IDLE_LEASES];
+	struct channel channel = {.n_out = 0};
+	int keeper_end, status;
+	pid_t pid;
+
+	must(channel_make(&keeper_end, &channel.fd) == 0, "channel");
+	pid = start(compiled, keeper_end, channel.fd);
+	for (size_t i = 0; i < IDLE_LEASES; i++) {
+		poll(NULL, 0, IDLE_MS);
+		times[i] = time_lease(&channel, i);
+	}
+	close(channel.fd);
+	must(waitpid(pid, &status, 0) == pid && status == 0, "the other end");
+	qsort(times, IDLE_LEASES, sizeof(times[0]), compare);
+	bench_print("lease", times[IDLE_LEASES / 2] * 1e6, "us");
+	bench_print("lease-p99", times[IDLE_LEASES * 99 / 100] * 1e6, "us");
+}
+
 static const struct opener {
 	const char *name;
 	void (*run)(const struct compiled *compiled, size_t batch);
+	pid_t (*start)(const struct compiled *compiled, int keeper_end, int worker_end);
 } openers[] = {
-	{"keeper", run_keeper},
-	{"bare", run_bare},
+	{"keeper", run_keeper, start_keeper},
+	{"bare", run_bare, start_bare},
 };
 
 int main(int argc, char **argv)
 {
-	size_t batch = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
+	bool idle = argc == 3 && strcmp(argv[2], "idle") == 0;
+	size_t batch = argc == 3 && !idle ? strtoul(argv[2], NULL, 10) : 0;
+	const struct opener *opener = NULL;
 	struct compiled compiled;
 	int error;
 
-	if (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0)
-		bench_fail("usage: bench-leases keeper|bare BATCH");
+	if (!idle && (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0))
+		bench_fail("usage: bench-leases keeper|bare BATCH|idle");
 	bench_begin();
 	error = space_enter();
 	if (error)
@@ -235,6 +329,10 @@ int main(int argc, char **argv)
 	load(&compiled);
 	for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++)
 		if (strcmp(openers[i].name, argv[1]) == 0)
-			openers[i].run(&compiled, batch);
+			opener = &openers[i];
+	if (opener && idle)
+		run_idle(&compiled, opener->start);
+	else if (opener)
+		opener->run(&compiled, batch);
 	return 0;
 }

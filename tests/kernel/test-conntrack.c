@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -278,6 +280,85 @@ static void what_is_no_flow_has_no_mark(void **state)
 	assert_int_equal(conntrack_unmark(conntrack, &nowhere), -EINVAL);
 }
 
+/* What a flow has carried, and that it has ended, whatever ends it. */
+static void ends_are_told_with_what_was_carried(void **state)
+{
+	int server = listen_at(SOCK_DGRAM, 1002), fd;
+	struct pollfd poller = {.events = POLLIN};
+	struct conntrack *ends;
+	struct seen seen;
+	unsigned n_counted = 0;
+
+	(void)state;
+	assert_int_equal(conntrack_count_bytes(), 0);
+	assert_int_equal(conntrack_open_ends(&ends), 0);
+	poller.fd = conntrack_fd(ends);
+	fd = connect_to(SOCK_DGRAM, 1002);
+	assert_int_equal(send(fd, "xyz", 3, 0), 3);
+	answer(server);
+	/* Others began before anybody counted. */
+	seen = walk(0x102, UINT32_MAX);
+	assert_in_range(seen.count, 1, FLOWS_MAX);
+	for (unsigned i = 0; i < seen.count && n_counted == 0; i++)
+		if (seen.flows[i].has_bytes && seen.flows[i].started > 0) {
+			assert_int_equal(seen.flows[i].stopped, 0);
+			assert_int_equal(seen.flows[i].bytes_out, 20 + 8 + 3);
+			n_counted++;
+		}
+	assert_int_equal(n_counted, 1);
+	assert_int_equal(conntrack_read_ends(ends, see, &seen), 0);
+	assert_true(space_run("conntrack -D --mark 0x102 >/dev/null 2>&1"));
+	do {
+		seen = (struct seen){.count = 0};
+		assert_int_equal(poll(&poller, 1, 10000), 1);
+		assert_int_equal(conntrack_read_ends(ends, see, &seen), 1);
+	} while (!seen.flows[0].has_bytes);
+	assert_int_equal(seen.flows[0].mark, 0x102);
+	assert_goes_to(&seen.flows[0], IPPROTO_UDP, 1002);
+	assert_int_equal(seen.flows[0].packets_out, 1);
+	assert_int_equal(seen.flows[0].bytes_out, 20 + 8 + 3);
+	assert_int_equal(seen.flows[0].packets_in, 1);
+	assert_int_equal(seen.flows[0].bytes_in, 20 + 8 + 1);
+	assert_true(seen.flows[0].stopped >= seen.flows[0].started);
+	conntrack_close(ends);
+	close(fd);
+	close(server);
+}
+
+/* Numbers that look like chance, the same in each run. */
+static uint32_t draw(void)
+{
+	static uint32_t state = 1;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
+/* Whatever a message's bytes are, reading them ends and stays within them. */
+static void hostile_ends(void **state)
+{
+	struct seen seen = {.count = 0};
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++) {
+		size_t length = (size_t)draw() % 200;
+		uint8_t *bytes = malloc(length + 1);
+		uint16_t type = 1 << 8 | 2;
+		uint32_t size = (uint32_t)length;
+
+		for (size_t at = 0; at < length; at++)
+			bytes[at] = draw() % 3 ? (uint8_t)(draw() % 16) : (uint8_t)draw();
+		if (length >= 8) {
+			memcpy(bytes, &size, sizeof(size));
+			memcpy(bytes + 4, &type, sizeof(type));
+		}
+		conntrack_take_ends(bytes, length, see, &seen);
+		free(bytes);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -290,6 +371,8 @@ int main(void)
 		TEST(a_walk_that_is_ended),
 		TEST(a_mark_is_taken_off),
 		TEST(what_is_no_flow_has_no_mark),
+		TEST(ends_are_told_with_what_was_carried),
+		TEST(hostile_ends),
 	};
 	char *message = NULL;
 	int error = space_enter();

@@ -40,7 +40,8 @@ static struct inaddr numbered(uint32_t number)
 static bool open_lease(uint16_t map, uint32_t number, uint32_t mark, struct mono expires)
 {
 	struct inaddr address = numbered(number);
-	struct lease *lease = leases_take(leases, map, &address, start);
+	uint64_t expected = leases_expect(leases, map, &address);
+	struct lease *lease = leases_take_expected(leases, expected, map, &address, start);
 
 	if (!lease)
 		return false;

@@ -49,7 +49,8 @@ static struct name numbered(unsigned number)
 static uint32_t put(unsigned number)
 {
 	struct name name = numbered(number);
-	uint32_t given = namering_put(ring, &name);
+	uint64_t expected = namering_expect(ring, &name);
+	uint32_t given = namering_put_expected(ring, &name, expected);
 
 	assert_int_not_equal(given, 0);
 	return given;
@@ -69,8 +70,10 @@ static bool is_there(uint32_t given, unsigned number)
 static void a_name_is_found_by_its_number(void **state)
 {
 	uint32_t first = put(1), second = put(2);
+	struct name name = numbered(1);
 
 	(void)state;
+	assert_int_equal(namering_put(ring, &name), first);
 	assert_int_not_equal(first, second);
 	assert_true(is_there(first, 1));
 	assert_true(is_there(second, 2));
@@ -308,6 +311,27 @@ static void writers_may_be_killed(void **state)
 	}
 }
 
+/* Who only reads reads on, and can't write. */
+static void who_reads_cannot_write(void **state)
+{
+	uint32_t given = put(1);
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		if (namering_protect(ring) != 0 || !is_there(given, 1))
+			_exit(1);
+		put(2);
+		_exit(2);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_true(is_there(given, 1));
+	put(2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -325,6 +349,7 @@ int main(void)
 		TEST(the_oldest_leases_give_way),
 		TEST(others_see_it),
 		TEST(writers_may_be_killed),
+		TEST(who_reads_cannot_write),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_RESOLVER_WITNESS_H
+#define EGRESS_RESOLVER_WITNESS_H
+
+#include <stdbool.h>
+
+#include "rules/compile.h"
+#include "src/event/event-json.h"
+#include "src/event/event.h"
+#include "src/kernel/conntrack.h"
+#include "src/kernel/nflog.h"
+
+/* What the policy and the names of leases say of what the kernel tells. */
+struct witness;
+
+struct namering;
+
+/* A rule that is no more, and may have flows that are still to be told. */
+struct witness_past {
+	uint32_t mark; /* of the flows; 0: none */
+	enum event_verdict verdict;
+	char rule[EVENT_RULE];
+};
+
+/* More give way to later ones. */
+#define WITNESS_PAST 512
+
+/* Notes the rules of a policy that is about to be replaced; *at is where the next one goes. */
+void witness_note_past(
+	const struct plan *plan, struct witness_past past[WITNESS_PAST], unsigned *at);
+
+/* What is given must stay; `past` has WITNESS_PAST elements, and rules in force beat it. 0 or
+ * -ENOMEM. */
+int witness_new(const struct compiled *compiled, const struct namering *names,
+	const struct witness_past *past, struct witness **ret_witness);
+void witness_free(struct witness *witness);
+
+/* Adds the category and the reason of the record's rule to the context, if it has them. */
+void witness_explain(
+	struct witness *witness, const struct event *event, struct event_context *context);
+
+/* The record of a packet that the ruleset has logged. False: another one has. */
+bool witness_connection(
+	const struct witness *witness, const struct nflog_record *record, struct event *ret_event);
+
+/* The record of a flow; `live` says that it goes on. False: the policy doesn't permit it, something
+ * else does. */
+bool witness_flow(const struct witness *witness, const struct conntrack_flow *flow, bool live,
+	struct event *ret_event);
+
+#endif

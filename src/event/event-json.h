@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef EGRESS_EVENT_EVENT_JSON_H
+#define EGRESS_EVENT_EVENT_JSON_H
+
+#include <stddef.h>
+
+#include "src/event/event.h"
+
+/* What a record's line has besides it: who writes it knows the policy. */
+struct event_context {
+	const char *policy;
+	const char *session;
+	const char *category; /* of the rule; NULL: none */
+	const char *reason;   /* the same */
+};
+
+/* No line is longer, its newline included: so a pipe takes it as a whole (PIPE_BUF). */
+#define EVENT_LINE 4096
+
+/*
+ * Writes the record as a line of JSON (egress-events(5)), with its newline and no NUL; returns its
+ * length, never 0. Whatever the record's texts and those of the context hold, it is one line of
+ * UTF-8 without a control character; what is too long of the latter is cut.
+ */
+size_t event_to_json(
+	const struct event *event, const struct event_context *context, char out[EVENT_LINE]);
+
+#endif
