@@ -29,6 +29,8 @@
  *
  * Where no table is in force yet, and nobody has to go on meanwhile, nft may load all of it, if it
  * isn't much: the kernel takes some 20 ms for each transaction that adds rules or takes some away.
+ * Most of that is spent in closing the next netlink socket, which waits until what a transaction
+ * has replaced is out of use. Who has other work meanwhile keeps the sockets open for that long.
  *
  * The new maps are checked before the rules use them, and again behind it, as somebody who may
  * change rulesets could have emptied them in between.
@@ -53,6 +55,7 @@ struct applying {
 	size_t n_spans; /* of all maps, once they are counted */
 	FILE *text;     /* what nft is to load, while it is written */
 	char **ret_message;
+	struct ruleset_held **ret_held; /* where nft's socket is kept open; NULL: it is not */
 };
 
 /* One of the plan's interval maps. */
@@ -286,7 +289,8 @@ static int load_rules(struct applying *applying)
 
 	if (error < 0)
 		return error;
-	error = ruleset_load(text, false, applying->ret_message);
+	error = applying->ret_held ? ruleset_hold(text, applying->ret_held, applying->ret_message)
+				   : ruleset_load(text, false, applying->ret_message);
 	if (error == 0)
 		error = readback_compare(
 			applying->netlink, applying->plan->table, text, applying->ret_message);
@@ -335,20 +339,41 @@ static int count_spans(struct applying *applying, const struct span_map *map)
 	return 0;
 }
 
-int apply_first(const struct plan *plan, char **ret_message)
+struct apply_rest {
+	struct netlink *netlink;
+	struct ruleset_held *held;
+};
+
+void apply_settle(struct apply_rest *rest)
 {
+	if (!rest)
+		return;
+	ruleset_let_go(rest->held);
+	netlink_close(rest->netlink);
+	free(rest);
+}
+
+int apply_first(const struct plan *plan, struct apply_rest **ret_rest, char **ret_message)
+{
+	struct apply_rest *rest = calloc(1, sizeof(*rest));
 	struct applying applying = {
 		.plan = plan, .options = {.elements = true}, .ret_message = ret_message};
-	int error = visit_maps(&applying, count_spans);
+	int error = rest ? visit_maps(&applying, count_spans) : -ENOMEM;
 
-	if (applying.n_spans > FIRST_SPANS_MAX)
-		return apply_plan(plan, ret_message);
-	if (error == 0)
+	if (error == 0 && applying.n_spans > FIRST_SPANS_MAX) {
+		error = apply_plan(plan, ret_message);
+	} else if (error == 0) {
+		applying.ret_held = &rest->held;
 		error = said(
 			&applying, netlink_open(FIRST_BATCH, &applying.netlink), "netlink", "");
-	if (error == 0)
-		error = load_rules(&applying);
-	netlink_close(applying.netlink);
+		rest->netlink = applying.netlink;
+		if (error == 0)
+			error = load_rules(&applying);
+	}
+	if (error)
+		apply_settle(rest);
+	else
+		*ret_rest = rest;
 	return error;
 }
 

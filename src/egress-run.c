@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,222 +12,16 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "resolver/resolvconf.h"
-#include "rules/compile.h"
 #include "src/apply.h"
-#include "src/base/arena.h"
-#include "src/base/diag.h"
 #include "src/base/fd.h"
-#include "src/base/log.h"
 #include "src/kernel/netns.h"
-#include "src/options.h"
-#include "src/run/allow.h"
+#include "src/run-options.h"
+#include "src/run-policies.h"
+#include "src/run-session.h"
+#include "src/run/attach.h"
 #include "src/run/command.h"
-#include "src/run/find.h"
 #include "src/run/stage.h"
 #include "src/run/tend.h"
-
-#define ARENA_MAX ((size_t)8 << 30)
-
-enum { POLICY, USER };
-enum { OVERRIDE, PROFILE, PROFILE_DIR, ALLOW, LISTS };
-enum { WAIT, VERBOSE };
-
-static int take_word(void *context, const struct option_row *row, const char *argument);
-static int take_item(void *context, const struct option_row *row, const char *argument);
-static int take_flag(void *context, const struct option_row *row, const char *argument);
-
-static const struct option_row rows[] = {
-	{"policy", "FILE", "the policy; else " FIND_NAME " here or above, or the user's", take_word,
-		POLICY, 'p'},
-	{"override", "FILE", "a policy that narrows it; any number", take_item, OVERRIDE, 0},
-	{"profile", "NAME", "a profile's entries are permitted, too", take_item, PROFILE, 0},
-	{"profile-dir", "DIR", "look for profiles in DIR first", take_item, PROFILE_DIR, 0},
-	{"allow", "DEST", "permit DEST as well: NAME or ADDRESS, with :PORT", take_item, ALLOW,
-		'a'},
-	{"user", "USER", "root: run as this user", take_word, USER, 'u'},
-	{"wait", NULL, "wait for what the command leaves behind, too", take_flag, WAIT, 'w'},
-	{"verbose", NULL, "show what the resolver logs", take_flag, VERBOSE, 'v'},
-};
-
-static const struct command command = {
-	.name = "egress-run",
-	.operands = "[--] COMMAND [ARGUMENT]...",
-	.runs = true,
-	.about = "Run a command that reaches what an egress policy (egress-policy(5)) permits, "
-		 "and nothing\n"
-		 "else. Takes no privileges.\n",
-	.notes = "Exit status: the command's, or 125 when it was not run, 126 when it can't be "
-		 "executed,\n"
-		 "127 when there is none.\n",
-	.rows = rows,
-	.n_rows = sizeof(rows) / sizeof(rows[0]),
-};
-
-#define complain(...) options_complain(&command, __VA_ARGS__)
-
-struct request {
-	const char *words[2];
-	const char **lists[LISTS]; /* each has room for all arguments */
-	size_t n_lists[LISTS];
-	bool flags[2];
-	char *const *arguments; /* the command */
-};
-
-/* The policies, where they come from and what came of them. */
-struct policies {
-	struct arena *arena;
-	char *path; /* the base's file; NULL: there is none, its text follows */
-	const char *text;
-	char *added; /* what the command line adds, as a policy; NULL: nothing */
-	size_t added_size;
-	struct dns_server servers[DNS_SERVERS_MAX];
-	size_t n_servers;
-	struct compiled compiled;
-};
-
-/* A base that permits nothing, for what the command line adds. */
-static const char empty_base[] = "version = 1\nname = \"run\"\n";
-
-static int take_word(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	if (request->words[row->value]) {
-		complain("--%s is given twice", row->name);
-		return -EINVAL;
-	}
-	request->words[row->value] = argument;
-	return 0;
-}
-
-static int take_item(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	request->lists[row->value][request->n_lists[row->value]++] = argument;
-	return 0;
-}
-
-static int take_flag(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	(void)argument;
-	request->flags[row->value] = true;
-	return 0;
-}
-
-/* --- The policy --- */
-
-/* 0, also when there is none; or -errno, which has been said. */
-static int find_base(const struct request *request, struct policies *policies)
-{
-	char *folder = getcwd(NULL, 0);
-	const struct find_places places = {
-		.folder = folder ? folder : "/",
-		.config = getenv("XDG_CONFIG_HOME"),
-		.home = getenv("HOME"),
-		.system = EGRESS_POLICY_DIR "/" FIND_NAME,
-		.uid = geteuid(),
-	};
-	int error = 0;
-
-	if (request->words[POLICY])
-		policies->path = strdup(request->words[POLICY]);
-	else
-		error = find_policy(&places, &policies->path);
-	free(folder);
-	if (error == -EACCES && policies->path)
-		complain("%s belongs to another user: name it with --policy if it is to be used",
-			policies->path);
-	else if (error != 0 && error != -ENOENT)
-		complain("%s: %s", policies->path ? policies->path : "policy", strerror(-error));
-	return error == -ENOENT ? 0 : error;
-}
-
-static int write_added(const struct request *request, struct policies *policies)
-{
-	const struct allow allow = {
-		.destinations = request->lists[ALLOW],
-		.n_destinations = request->n_lists[ALLOW],
-		.profiles = request->lists[PROFILE],
-		.n_profiles = request->n_lists[PROFILE],
-	};
-	const char *bad = NULL;
-	int error;
-
-	if (allow.n_destinations + allow.n_profiles == 0)
-		return 0;
-	error = allow_write(&allow, &policies->added, &policies->added_size, &bad);
-	if (error == -EINVAL)
-		complain("'%s' is no destination: expected NAME or ADDRESS, with :PORT, and tcp/, "
-			 "udp/ or icmp/ before it",
-			bad);
-	else if (error)
-		complain("%s", strerror(-error));
-	return error;
-}
-
-static int compile(const struct request *request, struct policies *policies)
-{
-	const struct compile_options options = {
-		.policy = policies->path ? policies->path : "(no policy)",
-		.text = policies->text,
-		.size = policies->text ? strlen(policies->text) : 0,
-		.added = policies->added ? "(options)" : NULL,
-		.added_text = policies->added,
-		.added_size = policies->added_size,
-		.overrides = request->lists[OVERRIDE],
-		.n_overrides = request->n_lists[OVERRIDE],
-		.profile_dirs = request->lists[PROFILE_DIR],
-		.n_profile_dirs = request->n_lists[PROFILE_DIR],
-		.system_servers = policies->servers,
-		.n_system_servers = policies->n_servers,
-		.own_namespace = true,
-		.plan_only = true,
-	};
-	struct diag *diag = diag_new(policies->arena);
-	int error = diag ? compile_policy(policies->arena, &options, diag, &policies->compiled)
-			 : -ENOMEM;
-
-	if (diag)
-		diag_print(diag, stderr);
-	if (error && error != -EINVAL)
-		complain("%s: %s", options.policy, strerror(-error));
-	return error;
-}
-
-/* 0, or -errno, which has been said. */
-static int read_policies(const struct request *request, struct policies *policies)
-{
-	int error = find_base(request, policies);
-
-	if (!error)
-		error = write_added(request, policies);
-	if (!error && !policies->path && !policies->added) {
-		complain("there is no policy: no " FIND_NAME " in this folder or above, no "
-			 "egress/" FIND_NAME " in $XDG_CONFIG_HOME, no " EGRESS_POLICY_DIR
-			 "/" FIND_NAME "; name one with --policy, or destinations with --allow");
-		error = -ENOENT;
-	}
-	if (error)
-		return error;
-	if (!policies->path)
-		policies->text = empty_base;
-	/* Without it the policy may name servers, or have no need of any. */
-	(void)resolvconf_read(
-		RESOLVCONF_PATH, RESOLVCONF_BEHIND_PATH, policies->servers, &policies->n_servers);
-	error = arena_new(ARENA_MAX, &policies->arena);
-	return error ? error : compile(request, policies);
-}
-
-static void free_policies(struct policies *policies)
-{
-	arena_free(policies->arena);
-	free(policies->path);
-	free(policies->added);
-}
 
 /* --- The user --- */
 
@@ -257,7 +50,7 @@ static int become_user(const char *name)
 	if (!name)
 		return 0;
 	if (!user) {
-		complain("--user: there is no user \"%s\"", name);
+		run_complain("--user: there is no user \"%s\"", name);
 		return -ENOENT;
 	}
 	error = change_environment(user);
@@ -269,7 +62,7 @@ static int become_user(const char *name)
 	if (!error && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
 		error = -errno;
 	if (error)
-		complain("--user %s: %s", name, strerror(-error));
+		run_complain("--user %s: %s", name, strerror(-error));
 	return error;
 }
 
@@ -312,27 +105,104 @@ static const char *resolvers_user(void)
 	return getpwnam("egress") ? "egress" : "nobody";
 }
 
+/* Reads the words of one of the options that forward ports. 0, or -errno, which has been said. */
+static int read_forwards(const struct run_request *request, enum run_list which,
+	int (*add)(struct forward_list *list, const char *word), struct forward_list *list)
+{
+	const char *name = which == RUN_PUBLISH ? "publish" : "loopback";
+
+	for (size_t i = 0; i < request->n_lists[which]; i++) {
+		const char *word = request->lists[which][i];
+		int error = add(list, word);
+
+		if (error == -EPERM)
+			run_complain("--%s %s: names are looked up by the resolver, which has "
+				     "port 53",
+				name, word);
+		else if (error == -ENOSPC)
+			run_complain("--%s: there are more than %d", name, FORWARDS_MAX);
+		else if (error)
+			run_complain("--%s: expected %s, not '%s'", name,
+				which == RUN_PUBLISH ? "[ADDRESS:]PORT[:INNER]" : "PORT", word);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* 0, or -EINVAL, which has been said. */
+static int read_link(const struct run_request *request, enum stage_link *ret_link)
+{
+	static const struct {
+		const char *name;
+		enum stage_link link;
+	} rows[] = {
+		{"any", STAGE_LINK_ANY}, {"veth", STAGE_LINK_VETH}, {"pasta", STAGE_LINK_PASTA}};
+	const char *word = request->words[RUN_LINK];
+
+	*ret_link = STAGE_LINK_ANY;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && word; i++) {
+		if (strcmp(word, rows[i].name) != 0)
+			continue;
+		*ret_link = rows[i].link;
+		return 0;
+	}
+	if (word)
+		run_complain("--link: expected any, veth or pasta, not '%s'", word);
+	return word ? -EINVAL : 0;
+}
+
+/* Where others may have rulesets, too. */
+static int load_beside(const struct plan *plan, struct apply_rest **ret_rest, char **ret_message)
+{
+	*ret_rest = NULL;
+	return apply_plan(plan, ret_message);
+}
+
+static void unload(const struct plan *plan)
+{
+	char *message = NULL;
+
+	(void)apply_remove(plan, &message);
+	free(message);
+}
+
 /* 0, or -errno, which has been said. */
-static int start_stage(
-	const struct request *request, const struct policies *policies, struct stage *ret_stage)
+static int start_stage(const struct run_request *request, const struct run_policies *policies,
+	const struct run_session *session, const struct attach *attach, struct stage *ret_stage)
 {
 	char resolver[PATH_MAX], policy_path[32], added_path[32];
+	struct forward_list published = {.count = 0}, loopback = {.count = 0};
 	CLEANUP_FD int policy_fd = -1;
 	CLEANUP_FD int added_fd = -1;
 	struct stage_failure why = {""};
 	struct stage_config config = {
 		.plan = policies->compiled.plan,
 		.policy = policies->path,
-		.overrides = request->lists[OVERRIDE],
-		.n_overrides = request->n_lists[OVERRIDE],
-		.profile_dirs = request->lists[PROFILE_DIR],
-		.n_profile_dirs = request->n_lists[PROFILE_DIR],
+		.overrides = request->lists[RUN_OVERRIDE],
+		.n_overrides = request->n_lists[RUN_OVERRIDE],
+		.profile_dirs = request->lists[RUN_PROFILE_DIR],
+		.n_profile_dirs = request->n_lists[RUN_PROFILE_DIR],
 		.resolver = find_resolver(resolver),
 		.user = resolvers_user(),
-		.verbose = request->flags[VERBOSE],
-		.load = apply_first,
+		.verbose = request->flags[RUN_VERBOSE],
+		.observe = request->flags[RUN_OBSERVE],
+		.published = &published,
+		.loopback = &loopback,
+		.events_fd = run_session_writer(session),
+		.attach = attach,
+		.load = attach ? load_beside : apply_first,
+		.settle = apply_settle,
+		.unload = unload,
 	};
-	int error = 0;
+	int error = read_forwards(request, RUN_PUBLISH, forward_add_published, &published);
+
+	if (!error)
+		error = read_forwards(request, RUN_LOOPBACK, forward_add_loopback, &loopback);
+	if (!error)
+		error = read_link(request, &config.link);
+	if (error)
+		return error;
 
 	if (!policies->path) {
 		error = make_file(policies->text, strlen(policies->text), &policy_fd, policy_path);
@@ -349,29 +219,34 @@ static int start_stage(
 	else
 		error = stage_start(&config, ret_stage, &why);
 	if (error)
-		complain("%s", why.reason);
+		run_complain("%s", why.reason);
+	else if (config.verbose && ret_stage->no_veth.text[0] != '\0')
+		run_complain("the link is pasta's: %s", ret_stage->no_veth.text);
 	return error;
 }
 
 static void complain_of(const char *what, int error)
 {
-	complain("%s: %s", what, strerror(-error));
+	run_complain("%s: %s", what, strerror(-error));
 }
 
 static void note(const char *what)
 {
-	complain("%s", what);
+	run_complain("%s", what);
 }
 
 /* Runs the command in the stage; its status as waitpid(2) has it, or -errno, which has been said.
  */
-static int run_command(const struct request *request, const struct policies *policies,
-	struct stage *stage, struct tend *tend)
+static int run_command(const struct run_request *request, const struct run_policies *policies,
+	struct run_session *session, struct stage *stage, struct tend *tend)
 {
-	bool wait = request->flags[WAIT];
+	const struct tend_source source = run_session_source(session);
+	bool wait = request->flags[RUN_WAIT];
 	int error = tend_prepare(wait, tend);
-	pid_t pid = error ? -1 : fork();
+	pid_t pid;
 
+	run_session_begin(session);
+	pid = error ? -1 : fork();
 	if (pid == 0) {
 		tend_restore(tend);
 		command_become(request->arguments, stage->warden,
@@ -382,30 +257,108 @@ static int run_command(const struct request *request, const struct policies *pol
 		complain_of("cannot start the command", error);
 		return error;
 	}
-	return tend_run(tend, stage, pid, wait, note);
+	return tend_run(tend, stage, pid, wait, &source, note);
+}
+
+static void note_observing(const struct run_request *request)
+{
+	if (request->flags[RUN_OBSERVE] && !request->flags[RUN_QUIET])
+		note("nothing that the policy refuses is refused: it is only observed");
+}
+
+/* Runs the command where it is set up for; its status, or what run_command() has. *ret_refused: it
+ * is to be a failure that something was refused. */
+static int run_on_stage(const struct run_request *request, const struct run_policies *policies,
+	struct run_session *session, struct tend *tend, bool *ret_refused)
+{
+	struct stage stage;
+	int status = start_stage(request, policies, session, NULL, &stage);
+
+	if (status != 0)
+		return status;
+	note_observing(request);
+	status = run_command(request, policies, session, &stage, tend);
+	if (status >= 0)
+		*ret_refused = run_session_finish(session, &stage, status);
+	stage_end(&stage);
+	return status;
+}
+
+/* Observes the process, until it has ended or somebody ends that. The same. */
+static int observe(const struct run_request *request, const struct run_policies *policies,
+	const struct attach *attach, struct run_session *session, bool *ret_refused)
+{
+	const struct tend_source source = run_session_source(session);
+	struct stage stage;
+	struct tend tend;
+	int error = start_stage(request, policies, session, attach, &stage);
+
+	if (error)
+		return error;
+	error = tend_prepare(false, &tend);
+	if (error) {
+		complain_of("cannot take signals", error);
+	} else {
+		note_observing(request);
+		run_session_begin(session);
+		tend_watch(&tend, &stage, attach->process, &source, note);
+		*ret_refused = run_session_finish(session, &stage, RUN_UNKNOWN);
+	}
+	stage_end(&stage);
+	return error;
+}
+
+/* The exit status of egress-run --pid. */
+static int run_beside(const struct run_request *wanted)
+{
+	struct run_session *session = NULL;
+	struct run_policies policies = {.path = NULL};
+	struct run_request request = *wanted;
+	struct attach attach;
+	char reason[ATTACH_REASON];
+	bool refused = false;
+	int error = attach_find(request.process, &attach, reason);
+
+	if (error) {
+		run_complain("--pid %d: %s", (int)request.process, reason);
+		return COMMAND_FAILED;
+	}
+	request.arguments = attach.arguments;
+	request.cgroup = attach.cgroup[0] != '\0' ? attach.cgroup : NULL;
+	error = run_read_policies(&request, &policies);
+	if (error == 0)
+		error = run_session_new(&request, &policies, &session);
+	if (error == 0)
+		error = observe(&request, &policies, &attach, session, &refused);
+	run_session_free(session);
+	run_free_policies(&policies);
+	attach_close(&attach);
+	if (refused)
+		return RUN_REFUSED;
+	return error ? COMMAND_FAILED : EXIT_SUCCESS;
 }
 
 /* The exit status of a run that has not come to the command. */
-static int run(const struct request *request)
+static int run(const struct run_request *request)
 {
-	struct policies policies = {.path = NULL};
-	struct stage stage;
+	struct run_session *session = NULL;
+	struct run_policies policies;
 	struct tend tend;
-	int status = read_policies(request, &policies);
+	bool refused = false;
+	int status = run_read_policies(request, &policies);
 
 	if (status == 0)
-		status = become_user(request->words[USER]);
+		status = become_user(request->words[RUN_USER]);
 	if (status == 0)
-		status = start_stage(request, &policies, &stage);
-	if (status == 0) {
-		status = run_command(request, &policies, &stage, &tend);
-		stage_end(&stage);
-		free_policies(&policies);
-		if (status >= 0)
-			tend_exit(&tend, status);
-		return COMMAND_FAILED;
-	}
-	free_policies(&policies);
+		status = run_session_new(request, &policies, &session);
+	if (status == 0)
+		status = run_on_stage(request, &policies, session, &tend, &refused);
+	run_session_free(session);
+	run_free_policies(&policies);
+	if (refused)
+		return RUN_REFUSED;
+	if (status >= 0)
+		tend_exit(&tend, status);
 	return COMMAND_FAILED;
 }
 
@@ -425,26 +378,15 @@ static bool hold_standard(void)
 
 int main(int argc, char **argv)
 {
-	struct request request = {.arguments = NULL};
-	int first = 0, count = 0, result = hold_standard() ? 0 : -EBADF;
+	struct run_request request = {.arguments = NULL};
+	int result = hold_standard() ? 0 : -EBADF;
 
-	for (size_t i = 0; i < LISTS; i++) {
-		request.lists[i] = calloc((size_t)argc + 1, sizeof(char *));
-		result = request.lists[i] ? result : -ENOMEM;
-	}
 	if (result == 0)
-		result = options_read_operands(&command, argc, argv, &request, &first, &count);
-	if (result == 0 && count == 0) {
-		complain("no command given");
-		result = -EINVAL;
-	}
-	if (result == 0) {
-		request.arguments = argv + first;
-		result = run(&request);
-	} else {
+		result = run_read_options(argc, argv, &request);
+	if (result == 0)
+		result = request.process ? run_beside(&request) : run(&request);
+	else
 		result = result < 0 ? COMMAND_FAILED : EXIT_SUCCESS;
-	}
-	for (size_t i = 0; i < LISTS; i++)
-		free(request.lists[i]);
+	run_free_options(&request);
 	return result;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -43,7 +44,21 @@ static mode_t output_mode(const char *path)
 	return 0666 & ~mask;
 }
 
-static int replace_file(const struct job *job, const char *path)
+/* Gives the file its name. 0 or -errno: -EEXIST where `fresh` says that there must be none. */
+static int name_file(const char *beside, const char *path, bool fresh)
+{
+	int result = renameat2(AT_FDCWD, beside, AT_FDCWD, path, fresh ? RENAME_NOREPLACE : 0);
+
+	/* A file system that can't tell. */
+	if (result < 0 && fresh && errno == EINVAL) {
+		result = link(beside, path);
+		if (result == 0)
+			unlink(beside);
+	}
+	return result < 0 ? -errno : 0;
+}
+
+static int replace_file(const struct job *job, const char *path, bool fresh)
 {
 	CLEANUP_FD int fd = -1;
 	char *beside;
@@ -66,8 +81,8 @@ static int replace_file(const struct job *job, const char *path)
 	} else if (error == 0) {
 		error = -errno;
 	}
-	if (error == 0 && rename(beside, path) < 0)
-		error = -errno;
+	if (error == 0)
+		error = name_file(beside, path, fresh);
 	if (error < 0)
 		unlink(beside);
 	free(beside);
@@ -87,7 +102,22 @@ int output_file(const char *path, int (*write)(const void *context, FILE *out), 
 		return out ? write_closing(&job, out) : -errno;
 	}
 	real = realpath(path, NULL);
-	error = replace_file(&job, real ? real : path);
+	error = replace_file(&job, real ? real : path, false);
 	free(real);
 	return error;
+}
+
+int output_replace(
+	const char *path, int (*write)(const void *context, FILE *out), const void *context)
+{
+	const struct job job = {write, context};
+
+	return replace_file(&job, path, false);
+}
+
+int output_new(const char *path, int (*write)(const void *context, FILE *out), const void *context)
+{
+	const struct job job = {write, context};
+
+	return replace_file(&job, path, true);
 }

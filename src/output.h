@@ -12,4 +12,11 @@
 int output_file(
 	const char *path, int (*write)(const void *context, FILE *out), const void *context);
 
+/* The same, but whatever has that name by now is never opened nor followed, only replaced. */
+int output_replace(
+	const char *path, int (*write)(const void *context, FILE *out), const void *context);
+
+/* The same of a file that must not be there yet; -EEXIST if it is. */
+int output_new(const char *path, int (*write)(const void *context, FILE *out), const void *context);
+
 #endif

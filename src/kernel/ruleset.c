@@ -45,15 +45,21 @@ static int next_fd(void)
  * that is closed to user namespaces (SO_SNDBUFFORCE), and doesn't tell its socket: it is the one
  * descriptor that it opens and keeps. Whatever else it were would stay as it is.
  */
-static void widen_socket(int fd)
+static bool is_netfilter(int fd)
 {
-	int domain = 0, protocol = 0, room = SEND_MAX;
+	int domain = 0, protocol = 0;
 	socklen_t size = sizeof(int);
 
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-		getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
-		return;
-	if (domain == AF_NETLINK && protocol == NETLINK_NETFILTER)
+	return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	       domain == AF_NETLINK && protocol == NETLINK_NETFILTER;
+}
+
+static void widen_socket(int fd)
+{
+	const int room = SEND_MAX;
+
+	if (is_netfilter(fd))
 		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
 }
 
@@ -86,23 +92,17 @@ static void name_source(char *message, const char *path)
 }
 
 /* Runs the commands in the file. */
-static int run_file(int fd, bool dry_run, char **ret_message)
+static int run_file(struct nft_ctx *nft, int fd, char **ret_message)
 {
-	struct nft_ctx *nft = context_new(dry_run);
 	char path[sizeof("/proc/self/fd/") + 12];
-	int error = 0;
 
-	if (!nft)
-		return -ENOMEM;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (nft_run_cmd_from_filename(nft, path)) {
-		error = -EIO;
-		*ret_message = strdup(nft_ctx_get_error_buffer(nft));
-		if (*ret_message)
-			name_source(*ret_message, path);
-	}
-	nft_ctx_free(nft);
-	return error;
+	if (nft_run_cmd_from_filename(nft, path) == 0)
+		return 0;
+	*ret_message = strdup(nft_ctx_get_error_buffer(nft));
+	if (*ret_message)
+		name_source(*ret_message, path);
+	return -EIO;
 }
 
 /* What a listing command prints; -EIO when there is nothing to list. */
@@ -143,15 +143,67 @@ static bool is_table_name(const char *table)
 	       strspn(table, LETTERS OTHERS) == length;
 }
 
-int ruleset_load(const char *text, bool dry_run, char **ret_message)
+/* A file that has the text, or -errno. */
+static int make_file(const char *text)
 {
 	CLEANUP_FD int fd = memfd_create(SOURCE, MFD_CLOEXEC);
+	int error = fd < 0 ? -errno : fd_write_all(fd, text, strlen(text));
+
+	return error ? error : fd_steal(&fd);
+}
+
+int ruleset_load(const char *text, bool dry_run, char **ret_message)
+{
+	CLEANUP_FD int fd = make_file(text);
+	struct nft_ctx *nft = fd < 0 ? NULL : context_new(dry_run);
 	int error;
 
-	if (fd < 0)
-		return -errno;
-	error = fd_write_all(fd, text, strlen(text));
-	return error ? error : run_file(fd, dry_run, ret_message);
+	if (!nft)
+		return fd < 0 ? fd : -ENOMEM;
+	error = run_file(nft, fd, ret_message);
+	nft_ctx_free(nft);
+	return error;
+}
+
+struct ruleset_held {
+	struct nft_ctx *nft;
+};
+
+/* The socket must not be inherited by programs that are executed. */
+static int hold(struct ruleset_held *held, const char *text, char **ret_message)
+{
+	CLEANUP_FD int file = make_file(text);
+	int socket = next_fd();
+
+	if (file < 0)
+		return file;
+	held->nft = context_new(false);
+	if (!held->nft)
+		return -ENOMEM;
+	if (!is_netfilter(socket) || fcntl(socket, F_SETFD, FD_CLOEXEC) < 0)
+		return -EBADF;
+	return run_file(held->nft, file, ret_message);
+}
+
+int ruleset_hold(const char *text, struct ruleset_held **ret_held, char **ret_message)
+{
+	struct ruleset_held *held = calloc(1, sizeof(*held));
+	int error = held ? hold(held, text, ret_message) : -ENOMEM;
+
+	if (error)
+		ruleset_let_go(held);
+	else
+		*ret_held = held;
+	return error;
+}
+
+void ruleset_let_go(struct ruleset_held *held)
+{
+	if (!held)
+		return;
+	if (held->nft)
+		nft_ctx_free(held->nft);
+	free(held);
 }
 
 int ruleset_remove(const char *table, char **ret_message)
@@ -194,4 +246,9 @@ int ruleset_read(const char *table, char **ret_text)
 		return error;
 	snprintf(command, sizeof(command), "list table inet %s\n", table);
 	return list(command, ret_text);
+}
+
+int ruleset_read_tables(char **ret_text)
+{
+	return list("list tables inet", ret_text);
 }

@@ -212,13 +212,11 @@ static bool is_answer(const uint8_t *bytes, size_t size, uint16_t id)
 	return !reader.failed && got == id && flags & 0x8000;
 }
 
-int barrier_ask(int patience_ms)
+int barrier_ask(const struct endpoint *server, int patience_ms)
 {
-	CLEANUP_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	const uint8_t loopback[] = {127, 0, 0, 1};
-	const struct endpoint server = {inaddr_from_ip4(loopback), DNS_PORT};
 	struct sockaddr_storage name;
-	socklen_t size = endpoint_to_sockaddr(&server, &name);
+	socklen_t size = endpoint_to_sockaddr(server, &name);
+	CLEANUP_FD int fd = socket(name.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct pollfd poller = {.fd = fd, .events = POLLIN};
 	uint8_t bytes[512];
 	uint16_t id;

@@ -23,7 +23,7 @@ bool barrier_pick(const struct plan *plan, enum plan_family family, uint16_t por
  */
 int barrier_try_refused(const struct plan *plan, struct inaddr *ret_address);
 
-/* Asks the DNS, once, and waits `patience_ms` for the answer. 0; -ETIMEDOUT; or -errno. */
-int barrier_ask(int patience_ms);
+/* Asks a DNS server, once, and waits `patience_ms` for the answer. 0; -ETIMEDOUT; or -errno. */
+int barrier_ask(const struct endpoint *server, int patience_ms);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,14 +22,21 @@
  * listed may be one whose addresses are the machine's: AF_VSOCK leads from a virtual machine to its
  * host past all of its network namespaces. io_uring opens sockets, too, and no filter sees it.
  * ioctl(2) TIOCSTI puts what it likes into the terminal's input, which the caller's shell reads
- * when the command has ended.
+ * when the command has ended. request_key(2) has the kernel start a program outside that makes the
+ * key; one of them makes keys of addresses and looks the names up (key.dns_resolver(8)).
+ *
+ * A socket may take an address that isn't the machine's (IP_FREEBIND); in IPv6 it sends from there,
+ * too. To the ruleset that would look like somebody else's connection, which may be answered. With
+ * IPV6_MTU it sends fragments, behind the ruleset, and what keeps the link may not know them
+ * (rules/nft-hooks.c).
  *
  * Arguments are compared in all their 64 bits, of which the kernel takes 32: what is refused by its
  * value is masked, and families beyond the last one are refused altogether.
  *
  * Calls of other architectures that the machine takes as well (i386 on x86-64, which a 64-bit
  * program can make, too) are filtered like its own. The one that packs all socket calls into one
- * (socketcall(2)) has its arguments where no filter sees them; it makes no sockets.
+ * (socketcall(2)) has its arguments where no filter sees them; it makes no sockets and sets no
+ * options.
  */
 
 /* The families that a network namespace contains, or that lead nowhere. */
@@ -65,10 +73,35 @@ static int refuse_families(scmp_filter_ctx filter)
 	return error;
 }
 
+/* Either level has IP_FREEBIND for sockets of both families. Of socketcall(2) libseccomp takes the
+ * first argument for the call's number, so that what is said of a descriptor is said of all of
+ * them. */
+static int refuse_options(scmp_filter_ctx filter)
+{
+	static const struct {
+		uint32_t level;
+		uint32_t name;
+	} rows[] = {
+		{IPPROTO_IP, IP_FREEBIND},
+		{IPPROTO_IPV6, IPV6_FREEBIND},
+		{IPPROTO_IPV6, IPV6_MTU},
+	};
+	int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 1,
+		SCMP_A0_32(SCMP_CMP_EQ, UINT32_MAX));
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !error; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setsockopt), 2,
+			SCMP_A1_32(SCMP_CMP_EQ, rows[i].level),
+			SCMP_A2_32(SCMP_CMP_EQ, rows[i].name));
+	return error;
+}
+
 static int refuse_calls(scmp_filter_ctx filter)
 {
 	int error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
 
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(request_key), 0);
 	if (!error)
 		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
 			SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, TIOCSTI));
@@ -108,6 +141,8 @@ static int filter_calls(void)
 		error = refuse_families(filter);
 	if (!error)
 		error = refuse_calls(filter);
+	if (!error)
+		error = refuse_options(filter);
 	if (!error)
 		error = seccomp_load(filter);
 	seccomp_release(filter);

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,66 +24,23 @@
  * routes of the interface that the default route of its own namespace has, and goes back. Nothing
  * of the host's is forwarded in, and the gateway's address does not lead to the host's loopback.
  *
- * When it is ready it writes its process id into a file; that is a fifo in a folder of ours, whose
- * reading end tells when. It hangs up only for who had it open, so the process is watched, too. Old
- * versions want a terminal's log or syslog for what they say: standard error it is.
+ * When it is ready it writes its process id into a file; that is its own standard output, which
+ * takes no file system that can be written. It prints nothing else there. The pipe hangs up only
+ * when all that have it open are gone, so the process is watched, too. Old versions want a
+ * terminal's log or syslog for what they say: standard error it is.
  */
 
 enum { SAID_MAX = 2000 };
 
-/* The name of the fifo that it writes to. */
-struct fifo {
-	char path[48];
-};
-
-static struct fifo fifo_in(const char *folder)
-{
-	struct fifo fifo;
-
-	snprintf(fifo.path, sizeof(fifo.path), "%s/pid", folder);
-	return fifo;
-}
-
-void link_clear(const char *folder)
-{
-	if (folder[0] == '\0')
-		return;
-	unlink(fifo_in(folder).path);
-	rmdir(folder);
-}
-
-static int make_fifo(struct link *link)
-{
-	char folder[] = "/tmp/egress-run-XXXXXX";
-	struct fifo fifo;
-
-	if (!mkdtemp(folder))
-		return -errno;
-	memcpy(link->folder, folder, sizeof(folder));
-	fifo = fifo_in(link->folder);
-	if (mkfifo(fifo.path, 0600) < 0)
-		return -errno;
-	link->ready = open(fifo.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	return link->ready < 0 ? -errno : 0;
-}
-
-static void remove_fifo(struct link *link)
-{
-	fd_closep(&link->ready);
-	link_clear(link->folder);
-	link->folder[0] = '\0';
-}
-
 /* In the child. */
-static void __attribute__((noreturn))
-become_pasta(pid_t pid, bool is_root, const char *fifo, int log)
+static void __attribute__((noreturn)) become_pasta(pid_t pid, bool is_root, int ready, int log)
 {
 	char number[16];
 	/* As root it would become nobody, who can't join what is root's. */
 	const char *const as_root[] = {"--runas", "0:0"};
 	const char *arguments[32] = {"pasta", "--foreground", "--quiet", "--config-net",
 		"--no-map-gw", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--pid",
-		fifo};
+		"/proc/self/fd/1"};
 	size_t count = 0;
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 
@@ -96,7 +52,7 @@ become_pasta(pid_t pid, bool is_root, const char *fifo, int log)
 	arguments[count] = number;
 	setsid();
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0); /* until it changes its credentials */
-	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(nothing, STDOUT_FILENO) >= 0 &&
+	if (nothing >= 0 && dup2(nothing, STDIN_FILENO) >= 0 && dup2(ready, STDOUT_FILENO) >= 0 &&
 		dup2(log, STDERR_FILENO) >= 0 &&
 		syscall(SYS_close_range, STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
 		execvp(arguments[0], (char **)(uintptr_t)arguments);
@@ -165,19 +121,30 @@ static int find_reason(struct link *link, char **ret_message)
 	return -ECANCELED;
 }
 
-static int start(pid_t pid, bool is_root, struct link *link)
+static int make_pipe(int *ret_reader, int *ret_writer)
 {
-	int error = make_fifo(link), ends[2];
+	int ends[2];
 
-	if (error)
-		return error;
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
-	link->log = ends[0];
+	*ret_reader = ends[0];
+	*ret_writer = ends[1];
+	return 0;
+}
+
+static int start(pid_t pid, bool is_root, struct link *link)
+{
+	CLEANUP_FD int log = -1;
+	CLEANUP_FD int ready = -1;
+	int error = make_pipe(&link->log, &log);
+
+	if (!error)
+		error = make_pipe(&link->ready, &ready);
+	if (error)
+		return error;
 	link->process = fork();
 	if (link->process == 0)
-		become_pasta(pid, is_root, fifo_in(link->folder).path, ends[1]);
-	close(ends[1]);
+		become_pasta(pid, is_root, ready, log);
 	if (link->process < 0)
 		return -errno;
 	link->handle = (int)syscall(SYS_pidfd_open, link->process, 0);
@@ -201,20 +168,25 @@ int link_await(struct link *link, int patience_ms, char **ret_message)
 	int error = await_ready(link, patience_ms);
 
 	*ret_message = NULL;
-	remove_fifo(link);
+	fd_closep(&link->ready);
 	if (error == -ECANCELED)
 		error = find_reason(link, ret_message);
 	return error;
 }
 
+void link_stop(const struct link *link)
+{
+	if (link->process > 0)
+		kill(link->process, SIGKILL);
+}
+
 void link_end(struct link *link)
 {
-	if (link->process > 0) {
-		kill(link->process, SIGKILL);
+	link_stop(link);
+	if (link->process > 0)
 		waitpid(link->process, NULL, 0);
-	}
 	link->process = 0;
-	remove_fifo(link);
+	fd_closep(&link->ready);
 	fd_closep(&link->handle);
 	fd_closep(&link->log);
 }

@@ -8,11 +8,10 @@
 /* The way out of a network namespace for who has no privileges: pasta(1), a process outside that
  * turns what leaves it into connections of its own. */
 struct link {
-	pid_t process;   /* 0: there is none */
-	int handle;      /* pidfd of it */
-	int log;         /* what it says comes out here; it never blocks */
-	int ready;       /* where it tells that it is ready */
-	char folder[32]; /* in which that has a name meanwhile; "": it has none any more */
+	pid_t process; /* 0: there is none */
+	int handle;    /* pidfd of it */
+	int log;       /* what it says comes out here; it never blocks */
+	int ready;     /* where it tells that it is ready */
 };
 
 /* None. */
@@ -35,11 +34,11 @@ int link_start(pid_t pid, bool is_root, struct link *ret_link);
  */
 int link_await(struct link *link, int patience_ms, char **ret_message);
 
+/* Makes it end, which takes some 40 ms; nothing is carried any more. */
+void link_stop(const struct link *link);
+
 /* Ends it and waits for that; it may have ended before. */
 void link_end(struct link *link);
-
-/* Removes `folder` of struct link, for somebody else than the link's owner. */
-void link_clear(const char *folder);
 
 /* What it said since it was asked last, without control characters, to be freed; NULL: nothing. */
 char *link_said(const struct link *link);

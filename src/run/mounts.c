@@ -22,7 +22,9 @@
  * A network namespace doesn't contain sockets that are files. Behind some of them a program outside
  * looks up names (nscd, systemd-resolved, avahi), connects, or starts what it is told to, and with
  * that the command would be out. They are hidden: a folder by an empty file system, so that a
- * socket made anew later doesn't show, a file by /dev/null. Everything else is as it was.
+ * socket made anew later doesn't show, a file by /dev/null, which lasts until who made the socket
+ * makes another in its place. Everything else is as it was, and what the host mounts later is seen,
+ * but for /run.
  *
  * Our own files lie in a file system in memory, which is mounted over a folder that is there in any
  * case for as long as it takes to copy its files' mounts elsewhere: a mount can be copied only from
@@ -36,7 +38,7 @@ enum { PLACE_MAX = 512, FILE_MAX = 1 << 20 };
 #define RESOLV_CONF "/etc/resolv.conf"
 #define NSSWITCH "/etc/nsswitch.conf"
 
-/* What is hidden, and why. "%u" is the user's id. */
+/* What is hidden, and why. "%u" is the user's id, "%h" the home folder. */
 static const struct {
 	const char *path;
 	const char *reason;
@@ -69,9 +71,23 @@ static const struct {
 	{"/run/lxd.socket", "starts programs in containers"},
 	{"/var/lib/lxd/unix.socket", "starts programs in containers"},
 	{"/var/lib/incus/unix.socket", "starts programs in containers"},
+	{"%h/.docker/run", "starts programs in containers"},
+	{"%h/.docker/desktop", "starts programs in containers"},
+	{"/nix/var/nix/daemon-socket", "starts builders, which may fetch anything"},
+	{"/var/guix/daemon-socket", "starts builders, which may fetch anything"},
 	{"/run/pcscd", "leads out of the machine"},
+	{"/run/user/%u/gnupg/S.dirmngr", "fetches what it is told to"},
+	{"%h/.gnupg/S.dirmngr", "fetches what it is told to"},
+	{"/run/mpd", "fetches what it is told to"},
+	{"/run/user/%u/gvfsd", "connects to other machines"},
+	{"/run/tailscale", "connects to other machines"},
+	{"/run/cups", "prints wherever it is told to"},
+	{"/run/user/%u/pulse", "sends sound wherever it is told to"},
 	{"/tmp/tmux-%u", "starts programs in a terminal outside"},
 	{"/run/screen", "starts programs in a terminal outside"},
+	{"/run/user/%u/zellij", "starts programs in a terminal outside"},
+	{"/tmp/zellij-%u", "starts programs in a terminal outside"},
+	{"/run/user/%u/wezterm", "starts programs in a terminal outside"},
 	{"/run/user/%u/emacs", "starts programs"},
 	{"/tmp/emacs%u", "starts programs"},
 };
@@ -83,6 +99,14 @@ static const char *const variables[] = {
 	"TMUX",
 	"DOCKER_HOST",
 	"CONTAINER_HOST",
+	"PULSE_SERVER",
+	"VSCODE_IPC_HOOK_CLI",
+	"NVIM",
+	"KITTY_LISTEN_ON",
+	"WEZTERM_UNIX_SOCKET",
+	"ALACRITTY_SOCKET",
+	"I3SOCK",
+	"SWAYSOCK",
 };
 
 struct mounts {
@@ -93,17 +117,35 @@ struct mounts {
 
 char *mounts_named_socket(const char *value)
 {
-	const char *start = strstr(value, "unix:path=");
+	static const char *const heads[] = {"unix:path=", "unix://", "unix:", ""};
+	const char *start = NULL;
 	size_t length;
 
-	if (start)
-		start += strlen("unix:path=");
-	else if (strncmp(value, "unix://", strlen("unix://")) == 0)
-		start = value + strlen("unix://");
-	else
-		start = value;
+	for (size_t i = 0; !start; i++) {
+		start = strstr(value, heads[i]);
+		if (start)
+			start += strlen(heads[i]);
+	}
 	length = strcspn(start, ",;");
 	return *start == '/' ? strndup(start, length) : NULL;
+}
+
+/* The place's path. false: it has none here, or is too long. */
+static bool write_place(const char *place, uid_t uid, char path[PLACE_MAX])
+{
+	const char *mark = strchr(place, '%'), *home = getenv("HOME");
+	int length;
+
+	if (!mark)
+		length = snprintf(path, PLACE_MAX, "%s", place);
+	else if (mark[1] == 'u')
+		length = snprintf(
+			path, PLACE_MAX, "%.*s%u%s", (int)(mark - place), place, uid, mark + 2);
+	else if (home && home[0] == '/')
+		length = snprintf(path, PLACE_MAX, "%s%s", home, mark + 2);
+	else
+		return false;
+	return length < PLACE_MAX;
 }
 
 void mounts_visit(uid_t uid, void (*visit)(void *context, const char *path, const char *reason),
@@ -111,16 +153,9 @@ void mounts_visit(uid_t uid, void (*visit)(void *context, const char *path, cons
 {
 	char path[PLACE_MAX];
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		const char *number = strstr(places[i].path, "%u");
-
-		if (number)
-			snprintf(path, sizeof(path), "%.*s%u%s", (int)(number - places[i].path),
-				places[i].path, uid, number + 2);
-		else
-			snprintf(path, sizeof(path), "%s", places[i].path);
-		visit(context, path, places[i].reason);
-	}
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (write_place(places[i].path, uid, path))
+			visit(context, path, places[i].reason);
 	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
 		const char *value = getenv(variables[i]);
 		char *named = value ? mounts_named_socket(value) : NULL;
@@ -311,6 +346,37 @@ static int hide_place(struct mounts *mounts, const char *path)
 	return error;
 }
 
+/* --- What is mounted later --- */
+
+/* Has the folder be a mount of its own. */
+static int split_off(const char *path)
+{
+	CLEANUP_FD int copy =
+		open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+	if (copy < 0)
+		return -errno;
+	return move_mount(copy, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+}
+
+static int make_private(const char *path)
+{
+	return mount(NULL, path, NULL, MS_REC | MS_PRIVATE, NULL) < 0 ? -errno : 0;
+}
+
+/* A user's folder in /run/user is mounted when the user logs in, and has sockets then. Nothing new
+ * comes into /run. */
+static int keep_run(struct mounts *mounts)
+{
+	int error = make_private("/run");
+
+	if (error == -EINVAL)
+		error = split_off("/run");
+	if (!error)
+		error = make_private("/run");
+	return error == -ENOENT ? 0 : fail(mounts, error, "/run");
+}
+
 /* --- What root may only read --- */
 
 /* Who writes is judged by the user id alone, which is root's outside as well; and what is written
@@ -365,7 +431,9 @@ int mounts_enter(const struct dns_policy *dns, uid_t uid, char **ret_what)
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
 		return fail(&mounts, -errno, "a mount namespace of its own");
 	mounts.resolv_conf = realpath(RESOLV_CONF, NULL);
-	error = cover_files(&mounts);
+	error = keep_run(&mounts);
+	if (!error)
+		error = cover_files(&mounts);
 	if (!error)
 		mounts_visit(uid, visit_place, &hiding);
 	free(mounts.resolv_conf);

@@ -9,11 +9,12 @@
 enum step_kind {
 	STEP_ENTERED = 1, /* warden: the namespaces are there, without ids */
 	STEP_MAPPED = 2,  /* tender: they have their ids */
-	STEP_LINKING =
-		3, /* tender: `process` is about to make a link, by way of the folder `text` */
-	STEP_LINKED = 4, /* tender: it has */
-	STEP_READY = 5,  /* warden: the ruleset and the resolver are proven to work */
-	STEP_FAILED = 6, /* warden, in place of any of its own, or later: why */
+	STEP_LINKING = 3, /* tender: `process` is about to make a link; 0: it is there */
+	STEP_LINKED = 4,  /* tender: it has */
+	STEP_READY = 5,   /* warden: the ruleset and the resolver are proven to work */
+	STEP_FAILED = 6,  /* warden, in place of any of its own, or later: why */
+	STEP_FINISH = 7,  /* tender, after STEP_READY: the resolver is to end and finish its
+			     records */
 };
 
 #define STEP_TEXT 4000

@@ -39,9 +39,11 @@ enum { CHILDREN_MAX = 1 << 20 }; /* bytes of the list */
 struct tending {
 	const struct tend *tend;
 	struct stage *stage;
-	pid_t command;
+	pid_t command; /* 0: there is none, but */
+	int process;   /* somebody else's, a pidfd; -1 */
 	bool ended;
 	int status;
+	const struct tend_source *source;
 	void (*note)(const char *what);
 };
 
@@ -83,9 +85,42 @@ static void stop(int signal)
 		sigaction(signal, &before, NULL);
 }
 
-static void reap(struct tending *tending)
+/* One of the stage's processes has ended. */
+static void lose(struct tending *tending, pid_t pid)
 {
 	struct stage *stage = tending->stage;
+	const struct {
+		pid_t *process;
+		const char *what;
+	} rows[] = {
+		{&stage->link.process, "the link is gone: pasta(1) has ended"},
+		{&stage->warden, "the process that keeps the namespaces has ended: names are not "
+				 "answered any more"},
+		{&stage->porter,
+			"the process that opens sockets to DNS servers has ended: names that are "
+			"not known yet are not answered any more"},
+		{&stage->relay, "the process that forwards published ports has ended"},
+		{&stage->loopback_porter,
+			"the process that connects to the host's loopback has ended"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (*rows[i].process != pid)
+			continue;
+		*rows[i].process = 0;
+		tending->note(rows[i].what);
+		if (rows[i].process == &stage->link.process) {
+			char *said = link_said(&stage->link);
+
+			if (said)
+				tending->note(said);
+			free(said);
+		}
+	}
+}
+
+static void reap(struct tending *tending)
+{
 	pid_t pid;
 	int status;
 
@@ -95,22 +130,8 @@ static void reap(struct tending *tending)
 		} else if (pid == tending->command) {
 			tending->ended = true;
 			tending->status = status;
-		} else if (pid == stage->link.process && !WIFSTOPPED(status)) {
-			char *said = link_said(&stage->link);
-
-			stage->link.process = 0;
-			tending->note("the link is gone: pasta(1) has ended");
-			if (said)
-				tending->note(said);
-			free(said);
-		} else if (pid == stage->warden && !WIFSTOPPED(status)) {
-			stage->warden = 0;
-			tending->note("the process that keeps the namespaces has ended: names are "
-				      "not answered any more");
-		} else if (pid == stage->porter && !WIFSTOPPED(status)) {
-			stage->porter = 0;
-			tending->note("the process that opens sockets to DNS servers has ended: "
-				      "names that are not known yet are not answered any more");
+		} else if (!WIFSTOPPED(status)) {
+			lose(tending, pid);
 		}
 	}
 }
@@ -124,6 +145,11 @@ static bool is_passed_on(const struct tending *tending, const struct signalfd_si
 	return info->ssi_code <= 0 && getpgid(sender) != getpgrp();
 }
 
+static bool ends_watch(int signal)
+{
+	return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+}
+
 static void take_signals(struct tending *tending)
 {
 	struct signalfd_siginfo info;
@@ -131,6 +157,8 @@ static void take_signals(struct tending *tending)
 	while (read(tending->tend->signals, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			reap(tending);
+		else if (tending->process >= 0)
+			tending->ended |= ends_watch((int)info.ssi_signo);
 		else if (!tending->ended && is_passed_on(tending, &info))
 			kill(tending->command, (int)info.ssi_signo);
 	}
@@ -155,14 +183,20 @@ static void wait_for_events(struct tending *tending)
 	struct pollfd polled[] = {
 		{tending->tend->signals, POLLIN, 0},
 		{stage->warden_end, POLLIN, 0},
+		{tending->source->fd ? *tending->source->fd : -1, POLLIN, 0},
+		{tending->process, POLLIN, 0},
 	};
 
-	if (poll(polled, 2, -1) < 0)
+	if (poll(polled, 4, -1) < 0)
 		return;
 	if (polled[0].revents)
 		take_signals(tending);
 	if (polled[1].revents)
 		take_step(tending);
+	if (polled[2].revents)
+		tending->source->take(tending->source->context);
+	if (polled[3].revents)
+		tending->ended = true;
 }
 
 /* Whether this process has children that are not the stage's (proc(5), children). */
@@ -188,13 +222,35 @@ static bool has_others(const struct stage *stage)
 }
 
 int tend_run(const struct tend *tend, struct stage *stage, pid_t command, bool wait,
-	void (*note)(const char *what))
+	const struct tend_source *source, void (*note)(const char *what))
 {
-	struct tending tending = {.tend = tend, .stage = stage, .command = command, .note = note};
+	struct tending tending = {
+		.tend = tend,
+		.stage = stage,
+		.command = command,
+		.process = -1,
+		.source = source,
+		.note = note,
+	};
 
 	while (!tending.ended || (wait && has_others(stage)))
 		wait_for_events(&tending);
 	return tending.status;
+}
+
+void tend_watch(const struct tend *tend, struct stage *stage, int process,
+	const struct tend_source *source, void (*note)(const char *what))
+{
+	struct tending tending = {
+		.tend = tend,
+		.stage = stage,
+		.process = process,
+		.source = source,
+		.note = note,
+	};
+
+	while (!tending.ended)
+		wait_for_events(&tending);
 }
 
 void tend_exit(const struct tend *tend, int status)

@@ -223,6 +223,28 @@ static void prints_nothing(void **state)
 	close(fd);
 }
 
+/* A table with an owner is there for as long as it is held, and for no program that is executed. */
+static void holds(void **state)
+{
+	struct ruleset_held *held = NULL;
+	char *message = NULL;
+
+	(void)state;
+	assert_int_equal(ruleset_hold("nonsense", &held, &message), -EIO);
+	assert_null(held);
+	assert_non_null(message);
+	free(message);
+	message = NULL;
+	assert_int_equal(
+		ruleset_hold("table inet held { flags owner; chain c { }\n}", &held, &message), 0);
+	assert_null(message);
+	assert_true(table_has("held", "chain c"));
+	assert_int_equal(ruleset_load("delete table inet held", false, &message), -EIO);
+	free(message);
+	ruleset_let_go(held);
+	must_be_missing("held");
+}
+
 #define TEST(function) cmocka_unit_test_setup(function, set_up)
 
 int main(void)
@@ -237,6 +259,7 @@ int main(void)
 		TEST(names_are_names_only),
 		TEST(more_than_a_socket_sends_by_default),
 		TEST(prints_nothing),
+		TEST(holds),
 	};
 	int error = space_enter();
 

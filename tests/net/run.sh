@@ -5,7 +5,7 @@
 # A test sources this file in place of lab.sh.
 
 # shellcheck source=lab.sh
-. "$(dirname "$0")/lab.sh"
+. "$(dirname "$0")/lab.sh" || exit 99 # what follows is for a mount namespace of its own
 
 # shellcheck disable=SC2034
 run=$(program src/egress-run)
@@ -52,14 +52,14 @@ user() {
 	"${as_user[@]}" "$@"
 }
 
-# shut COMMAND...: the same, by egress-run.
+# shut COMMAND...: the same, by egress-run, without its summary.
 shut() {
-	user "$run" -- "$@"
+	user "$run" -q -- "$@"
 }
 
 # inside SCRIPT: a line of shell as the confined command; $probe speaks the network's protocols.
 inside() {
-	probe=$prober user "$run" ${run_options:+"${run_options[@]}"} -- sh -c "$1" 2>&1
+	probe=$prober user "$run" -q ${run_options:+"${run_options[@]}"} -- sh -c "$1" 2>&1
 }
 
 # perl_error PERL: the errno and the text of what an expression has failed with; "" if it has not.

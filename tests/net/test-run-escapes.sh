@@ -55,6 +55,11 @@ like "nor an address added" \
 	"$(inside 'ip address add 10.0.0.1/8 dev lo; echo "status $?"')" 'status [12]'
 like "nor a sysctl set" \
 	"$(inside 'echo 1 >/proc/sys/net/ipv4/conf/all/forwarding; echo "status $?"')" 'status [12]'
+is "nor anything else of it" "$(inside 'for what in "ip route add default dev lo" "ip rule add from all table 7" \
+	"ip link add d0 type veth" "ip xfrm policy flush" "tc qdisc add dev lo root pfifo" \
+	"conntrack -F" "sysctl -w net.ipv6.ip_nonlocal_bind=1" "nft add table inet mine" \
+	"ip netns add mine" "ip link set dev to-world netns 1"; do
+	$what >/dev/null 2>&1 && echo "done: $what"; done')" ""
 like "nor in a user namespace below" "$(inside "unshare -Ur nft flush ruleset; echo \"status \$?\"
 	unshare -Ur ip link set lo down; echo \"status \$?\"
 	unshare -Ur perl -e 'socket(S, 2, 3, 1) or print \$!+0'
@@ -69,6 +74,14 @@ like "nor its user namespace" \
 like "by no process" "$(inside 'for p in /proc/[0-9]*; do
 	n=$(readlink $p/ns/net 2>/dev/null) && [ "$n" != "$(readlink /proc/self/ns/net)" ] &&
 		echo "open: $p"; done; echo done')" '^done$'
+
+# --- Descriptors ---
+# They are the caller's to give; a socket stays in the namespace in which it was made.
+is "a socket of the host's that it is given works" "$(user perl -MIO::Socket::INET -e '
+	my $s = IO::Socket::INET->new(PeerAddr => "198.18.1.3:443") or die $!;
+	open(STDIN, "<&", $s) or die $!; exec @ARGV' "$run" -q -- \
+	sh -c 'echo hi >&0; head -c 14 <&0')" "198.18.1.3 443"
+is "others than the caller's there are none" "$(inside 'ls -l /proc/self/fd | grep -c socket:')" 0
 
 # --- The host's loopback and sockets ---
 serve client 9999 || exit 99
@@ -87,11 +100,13 @@ cat >home/open.toml <<-END
 END
 run_options=(-p "$RUN_HOME/open.toml")
 like "where everything is permitted" "$(inside '$probe tcp 198.18.1.3 443')" hello
-for address in 127.0.0.1 127.0.0.53 ::1 192.168.77.2 fd77::2 0.0.0.0 ::; do
-	unlike "it isn't reached at $address" "$(inside "\$probe --wait 3 tcp $address 9999")" hello
-done
-unlike "nor by the gateway's address" "$(inside '$probe --wait 3 tcp 192.168.77.1 9999')" hello
-unlike "nor that in IPv6" "$(inside '$probe --wait 3 tcp fd77::1 9999')" hello
+# The last ones are the gateway's.
+inside 'for address in 127.0.0.1 127.0.0.53 ::1 192.168.77.2 fd77::2 0.0.0.0 :: \
+	192.168.77.1 fd77::1; do
+	echo "$address $($probe --wait 1 tcp $address 9999) $($probe --wait 1 udp $address 9999)"
+done' >hosts
+unlike "it isn't reached at any of these" "$(cat hosts)" hello
+is "which were all tried" "$(grep -c ' [A-Z]* [A-Z]*$' hosts)" 9
 is "a denied name has none" "$(inside "\$probe dns $SECOND4 www.lab.example A")" \
 	"NOERROR 198.18.1.1"
 run_options=()
@@ -113,8 +128,10 @@ is "an abstract socket of the host" "$(user sh -c "$connects '\"\\0egress-lab\"'
 is "is out of reach" "$(inside "$connects '\"\\0egress-lab\"'")" refused
 mkdir -p /run/user/$RUN_UID/systemd home/bus
 chown -R $RUN_UID /run/user/$RUN_UID home/bus
+mkdir -p /run/user/$RUN_UID/gnupg home/.gnupg
+chown -R $RUN_UID /run/user/$RUN_UID/gnupg home/.gnupg
 for socket in "/run/user/$RUN_UID/bus" "/run/user/$RUN_UID/systemd/private" \
-	"$RUN_HOME/bus/session"; do
+	"/run/user/$RUN_UID/gnupg/S.dirmngr" "$RUN_HOME/.gnupg/S.dirmngr" "$RUN_HOME/bus/session"; do
 	listener "'$socket'"
 	is "one of the host's programs at ${socket##*/"$RUN_UID"}" \
 		"$(user sh -c "$connects \"'$socket'\"")" outside
@@ -126,6 +143,23 @@ like "nothing can be mounted away" "$(inside 'umount /etc/resolv.conf; echo "sta
 like "nor in a user namespace below" "$(inside 'unshare -Urm umount /etc/resolv.conf
 	echo "status $?"; unshare -Urm umount -l /run/user/*/systemd; echo "status $?"')" \
 	'status 32.*status 32'
+is "nor seen past what hides it" "$(inside 'mkdir m u w; unshare -Urm sh -c "
+	mount --bind /run/user/'$RUN_UID' m && ls m/bus
+	mount -t overlay -o lowerdir=/run/user/'$RUN_UID',upperdir=u,workdir=w none m &&
+		ls -l m | grep ^s
+	mount -o remount,bind,rw /etc/resolv.conf; mount --move /run/user/'$RUN_UID'/systemd m
+	pivot_root . m && ls m/run" 2>/dev/null; rmdir m u w/* w 2>/dev/null')" ""
+# What a user's folder is when the user logs in: a new file system, with the sockets in it.
+mount --make-shared /run/user || exit 99
+mkdir /run/user/later
+rm -f home/started
+inside "touch started; until test -e go; do sleep 0.1; done; ls -A /run/user/later" >later &
+waiting=$!
+until_true 20 test -e home/started
+mount -t tmpfs lab /run/user/later && touch /run/user/later/bus home/go
+wait $waiting
+is "one that is mounted later isn't seen" "$(cat later)" ""
+umount /run/user/later
 like "its resolv.conf can't be written" \
 	"$(inside 'echo nameserver 192.0.2.1 >/etc/resolv.conf; echo "status $?"')" 'status [12]'
 
@@ -170,7 +204,7 @@ like "nor the resolver" "$(inside "for p in \$(pgrep -u $RUN_UID egress-resolver
 	perl -e 'syscall($ptrace, 16, \$ARGV[0]+0, 0, 0) >= 0 or print \$!+0' \$p; done")" '^11*$'
 is "nor what links it" "$(inside "for p in \$(pgrep -u $RUN_UID 'pasta|passt'); do
 	perl -e 'syscall($ptrace, 16, \$ARGV[0]+0, 0, 0) >= 0 or print \$!+0' \$p; done")" 1
-is "it can't type into its terminal" "$(SHELL=$BASH script -qec "$(printf '%q ' "${as_user[@]}" "$run" perl -e \
+is "it can't type into its terminal" "$(SHELL=$BASH script -qec "$(printf '%q ' "${as_user[@]}" "$run" -q perl -e \
 	'my $c = "x"; ioctl(STDIN, 0x5412, $c) or print $!+0')" /dev/null | tr -d '\r')" 1
 like "a set-user-id program is none" \
 	"$(inside 'grep NoNewPrivs /proc/self/status')" '1$'
@@ -180,16 +214,19 @@ like "without the resolver there are no names, and nothing opens" \
 	"$(inside "pkill -KILL -u $RUN_UID egress-resolver; sleep 0.5
 		getent hosts www.lab.example; echo \"status \$?\"
 		\$probe tcp 198.18.1.1 443; \$probe dns $SECOND4 www.lab.example A
-		\$probe --wait 3 dns $UPSTREAM4 other.lab.example A tcp")" \
+		\$probe --wait 1 dns $UPSTREAM4 other.lab.example A tcp")" \
 	'status 2.E(CONNREFUSED|HOSTUNREACH)'
 unlike "not even by the upstream server" "$(inside "pkill -KILL -u $RUN_UID egress-resolver
-	sleep 0.5; \$probe --wait 3 dns $UPSTREAM4 other.lab.example A
-	\$probe --wait 3 dns $UPSTREAM4 other.lab.example A tcp")" NOERROR
+	sleep 0.5; \$probe --wait 1 dns $UPSTREAM4 other.lab.example A
+	\$probe --wait 1 dns $UPSTREAM4 other.lab.example A tcp")" NOERROR
+like "without the link nothing is reached" "$(inside "pkill -KILL -u $RUN_UID 'passt|pasta'
+	sleep 0.5; getent hosts www.lab.example >/dev/null; \$probe --wait 1 tcp 198.18.1.1 443")" \
+	'(TIMEOUT|E[A-Z]+)'
 like "which is said" "$(inside "pkill -KILL -u $RUN_UID egress-resolver; sleep 2")" \
 	'egress-run: the resolver has ended'
 unlike "without those who started it, neither" \
 	"$(inside "pkill -KILL -u $RUN_UID egress-run; sleep 0.5; pkill -KILL -u $RUN_UID 'passt|pasta'
-		\$probe --wait 3 tcp 198.18.1.3 443; \$probe --wait 3 tcp $UPSTREAM4 53" 2>&1)" hello
+		\$probe --wait 1 tcp 198.18.1.3 443; \$probe --wait 1 tcp $UPSTREAM4 53" 2>&1)" hello
 like "a resolver that is told to read the policy again doesn't" "$(inside '
 	cp egress.toml saved
 	sed "s/www.lab.example/*.lab.example/" saved >egress.toml

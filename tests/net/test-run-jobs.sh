@@ -17,7 +17,7 @@ attentive=(perl -e '$SIG{INT} = $SIG{QUIT} = "DEFAULT"; exec @ARGV')
 job() {
 	rm -f home/started
 	set -m
-	"${as_user[@]}" "${attentive[@]}" "$run" -- "$@" >job.out 2>&1 &
+	"${as_user[@]}" "${attentive[@]}" "$run" -q -- "$@" >job.out 2>&1 &
 	job=$!
 	set +m
 	until_true 20 test -e home/started
@@ -45,18 +45,18 @@ for signal in TERM HUP USR1 USR2 INT QUIT ALRM; do
 	wait "$job"
 	is "SIG$signal comes to the command" "$? $(cat job.out)" "7 got $signal"
 done
-user timeout --signal=TERM 6 "$run" -- perl -e '$SIG{TERM} = sub { syswrite STDOUT, "got\n"; };
+user timeout --signal=TERM 6 "$run" -q -- perl -e '$SIG{TERM} = sub { syswrite STDOUT, "got\n"; };
 	sleep 1 for 1 .. 12' >job.out 2>&1
 is "one that somebody in the group sends to all of it comes once" "$(cat job.out)" got
-user "$run" -- sh -c 'kill -TERM $$'
+user "$run" -q -- sh -c 'kill -TERM $$'
 is "a command that was ended by a signal" $? $((128 + 15))
-ended=$(user bash -c "$run -- sh -c 'kill -KILL \$\$'; echo \$?" 2>&1)
+ended=$(user bash -c "$run -q -- sh -c 'kill -KILL \$\$'; echo \$?" 2>&1)
 like "looks to the shell like one" "$ended" '137$'
-is "and to its parent" "$(user perl -e 'system(@ARGV); print $? & 127' "$run" -- \
+is "and to its parent" "$(user perl -e 'system(@ARGV); print $? & 127' "$run" -q -- \
 	sh -c 'kill -SEGV $$')" 11
 is "no core is dumped but the command's" "$(ASAN_OPTIONS=disable_coredump=0 user \
 	sh -c 'ulimit -c unlimited; ulimit -c
-	exec '"$run"' -- sh -c "ulimit -c"')" $'unlimited\nunlimited'
+	exec '"$run"' -q -- sh -c "ulimit -c"')" $'unlimited\nunlimited'
 
 # --- Stopping ---
 count='touch started; while :; do echo x; sleep 0.1; done'
@@ -89,7 +89,7 @@ terminal() {
 	SHELL=$BASH script -qec "$(printf '%q ' "${as_user[@]}" "$@")" /dev/null </dev/null | tr -d '\r'
 }
 for what in 'stty -g' 'stty size' 'tty' 'ps -o tpgid= -p $$ | grep -c "^ *[1-9]"'; do
-	is "a terminal: ${what%% -p*}" "$(terminal "$run" -- sh -c "$what")" \
+	is "a terminal: ${what%% -p*}" "$(terminal "$run" -q -- sh -c "$what")" \
 		"$(terminal sh -c "$what")"
 done
 like "^C in it ends the command by SIGINT" "$(terminal perl -e '
@@ -97,13 +97,13 @@ like "^C in it ends the command by SIGINT" "$(terminal perl -e '
 	if (!$p) { $SIG{INT} = "DEFAULT"; exec @ARGV }
 	for (1 .. 200) { last if -e "typed"; select undef, undef, undef, 0.1 }
 	unlink "typed"; kill INT => -getpgrp(); waitpid $p, 0; print "signal ", $? & 127, "\n"' \
-	"$run" -- sh -c 'touch typed; while :; do sleep 0.1; done')" 'signal 2$'
+	"$run" -q -- sh -c 'touch typed; while :; do sleep 0.1; done')" 'signal 2$'
 
 # --- What it leaves behind ---
-user "$run" -- sh -c '(sleep 3; touch later) >/dev/null 2>&1 & :'
+user "$run" -q -- sh -c '(sleep 3; touch later) >/dev/null 2>&1 & :'
 is "it does not wait for what the command leaves behind" "$(ls home/later 2>/dev/null)" ""
 check "which goes on" until_true 20 test -e home/later
-user "$run" -- sh -c 'setsid sh -c "sleep 3
+user "$run" -q -- sh -c 'setsid sh -c "sleep 3
 	getent hosts www.lab.example >/dev/null; echo \$? >reached
 	'"$prober"' --wait 3 tcp 198.18.1.3 443 >refused
 	'"$prober"' --wait 3 tcp 198.18.1.1 443 >>refused" >/dev/null 2>&1 &'
@@ -111,7 +111,7 @@ check "in what is shut" until_true 30 grep -q . home/refused
 until_true 30 nothing_left
 is "without names" "$(cat home/reached)" 2
 unlike "and without addresses" "$(cat home/refused)" hello
-user "$run" --wait -- sh -c '(sleep 2; getent hosts www.lab.example >waited) >/dev/null 2>&1 & exit 5'
+user "$run" -q --wait -- sh -c '(sleep 2; getent hosts www.lab.example >waited) >/dev/null 2>&1 & exit 5'
 is "with --wait it waits" "$? $(sed 's/.* //' home/waited)" "5 www.lab.example"
 
 # --- Who is killed ---
@@ -124,7 +124,7 @@ is "and its fifo is gone" "$(find /tmp -maxdepth 1 -user $RUN_UID)" ""
 mkdir bin
 printf '#!/bin/sh\nexec sleep 70\n' >bin/pasta
 chmod +x bin/pasta
-"${as_user[@]}" "${attentive[@]}" env PATH="$LAB/bin:$PATH" "$run" -- true &
+"${as_user[@]}" "${attentive[@]}" env PATH="$LAB/bin:$PATH" "$run" -q -- true &
 job=$!
 until_true 20 pgrep -u $RUN_UID -x sleep
 kill -INT $job

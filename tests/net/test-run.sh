@@ -58,50 +58,50 @@ at() {
 resolves='getent hosts www.lab.example >/dev/null && printf www
 	getent hosts api.lab.example >/dev/null && printf api
 	getent hosts six.lab.example >/dev/null && printf six'
-is "the policy is the folder's" "$(at "$RUN_HOME" "$run" sh -c "$resolves")" www
-is "or the nearest one's above" "$(at "$RUN_HOME/a/b/c" "$run" sh -c "$resolves")" api
+is "the policy is the folder's" "$(at "$RUN_HOME" "$run" -q sh -c "$resolves")" www
+is "or the nearest one's above" "$(at "$RUN_HOME/a/b/c" "$run" -q sh -c "$resolves")" api
 mkdir -p home/.config/egress config/egress
 mv home/egress.toml home/.config/egress/
 sed 's/www/six/' home/.config/egress/egress.toml >config/egress/egress.toml
 chmod -R a+rX home/.config config
-is "or the user's" "$(at / HOME="$RUN_HOME" "$run" sh -c "$resolves")" www
+is "or the user's" "$(at / HOME="$RUN_HOME" "$run" -q sh -c "$resolves")" www
 is "where XDG_CONFIG_HOME says" \
-	"$(at / XDG_CONFIG_HOME="$LAB/config" "$run" sh -c "$resolves")" six
+	"$(at / XDG_CONFIG_HOME="$LAB/config" "$run" -q sh -c "$resolves")" six
 is "one that is named goes first" \
-	"$(at "$RUN_HOME/a" "$run" -p "$LAB/config/egress/egress.toml" sh -c "$resolves")" six
+	"$(at "$RUN_HOME/a" "$run" -q -p "$LAB/config/egress/egress.toml" sh -c "$resolves")" six
 mv home/.config/egress/egress.toml home/
-like "without any nothing runs" "$(at / HOME=/ "$run" echo ran)" '^egress-run: there is no policy'
-at / HOME=/ "$run" true >/dev/null
+like "without any nothing runs" "$(at / HOME=/ "$run" -q echo ran)" '^egress-run: there is no policy'
+at / HOME=/ "$run" -q true >/dev/null
 is "which is status 125" $? 125
 chown 54321 home/a/egress.toml
-like "neither under another user's" "$(at "$RUN_HOME/a/b" "$run" echo ran)" \
+like "neither under another user's" "$(at "$RUN_HOME/a/b" "$run" -q echo ran)" \
 	'^egress-run: .*/a/egress.toml belongs to another user'
-like "unless it is named" "$(at "$RUN_HOME/a/b" "$run" -p ../egress.toml echo ran)" '^ran$'
+like "unless it is named" "$(at "$RUN_HOME/a/b" "$run" -q -p ../egress.toml echo ran)" '^ran$'
 like "a policy that is wrong is shown" \
-	"$(echo 'version = 2' >home/bad.toml; at "$RUN_HOME" "$run" -p bad.toml echo ran)" \
+	"$(echo 'version = 2' >home/bad.toml; at "$RUN_HOME" "$run" -q -p bad.toml echo ran)" \
 	'^bad.toml:1:11: error: version 2 is unknown'
 
 # --- --allow, --profile, --override ---
 is "--allow adds to the policy" \
-	"$(at "$RUN_HOME" "$run" --allow api.lab.example sh -c "$resolves")" wwwapi
-is "or is all of it" "$(at / HOME=/ "$run" --allow api.lab.example echo ran)" ran
-like "with a port" "$(at "$RUN_HOME" "$run" --allow 198.18.1.3:8000 "$prober" tcp 198.18.1.3 8000)" \
+	"$(at "$RUN_HOME" "$run" -q --allow api.lab.example sh -c "$resolves")" wwwapi
+is "or is all of it" "$(at / HOME=/ "$run" -q --allow api.lab.example echo ran)" ran
+like "with a port" "$(at "$RUN_HOME" "$run" -q --allow 198.18.1.3:8000 "$prober" tcp 198.18.1.3 8000)" \
 	'^198.18.1.3 8000 from .*: hello$'
 like "and no other" \
-	"$(at "$RUN_HOME" "$run" --allow 198.18.1.3:8000 "$prober" tcp 198.18.1.3 8001)" "$REJECTED"
+	"$(at "$RUN_HOME" "$run" -q --allow 198.18.1.3:8000 "$prober" tcp 198.18.1.3 8001)" "$REJECTED"
 like "IPv6 in brackets" \
-	"$(at "$RUN_HOME" "$run" -a '[2001:db8:1::3]:8000' "$prober" tcp 2001:db8:1::3 8000)" hello
+	"$(at "$RUN_HOME" "$run" -q -a '[2001:db8:1::3]:8000' "$prober" tcp 2001:db8:1::3 8000)" hello
 # What has no connection may get lost on its way.
-like "UDP by name" "$(at "$RUN_HOME" "$run" -a udp/198.18.1.3:123 sh -c \
+like "UDP by name" "$(at "$RUN_HOME" "$run" -q -a udp/198.18.1.3:123 sh -c \
 	"for i in 1 2 3 4; do $prober --wait 3 udp 198.18.1.3 123 && break; done")" hello
-like "ping" "$(at "$RUN_HOME" "$run" -a icmp/198.18.1.3 sh -c \
+like "ping" "$(at "$RUN_HOME" "$run" -q -a icmp/198.18.1.3 sh -c \
 	"for i in 1 2 3 4; do $prober --wait 3 echo 198.18.1.3 && break; done")" echo
 like "but for that no address" \
-	"$(at "$RUN_HOME" "$run" -a icmp/198.18.1.3 "$prober" echo 198.18.1.2)" "$REJECTED"
-like "what is none is said" "$(at "$RUN_HOME" "$run" --allow "x' ]" echo ran)" \
+	"$(at "$RUN_HOME" "$run" -q -a icmp/198.18.1.3 "$prober" echo 198.18.1.2)" "$REJECTED"
+like "what is none is said" "$(at "$RUN_HOME" "$run" -q --allow "x' ]" echo ran)" \
 	"^egress-run: 'x' ]' is no destination"
 like "also when the policy's reader finds it" \
-	"$(at "$RUN_HOME" "$run" --allow 'a..b' echo ran)" 'error'
+	"$(at "$RUN_HOME" "$run" -q --allow 'a..b' echo ran)" 'error'
 cat >home/op.toml <<-'END'
 	version = 1
 	[[deny]]
@@ -109,23 +109,23 @@ cat >home/op.toml <<-'END'
 END
 printf 'version = 1\nallow = []\n' >home/nothing.toml
 is "an override narrows all of it" \
-	"$(at "$RUN_HOME" "$run" -a api.lab.example --override op.toml sh -c "$resolves")" api
-is "and what --allow adds" "$(at "$RUN_HOME" "$run" -a api.lab.example \
+	"$(at "$RUN_HOME" "$run" -q -a api.lab.example --override op.toml sh -c "$resolves")" api
+is "and what --allow adds" "$(at "$RUN_HOME" "$run" -q -a api.lab.example \
 	--override nothing.toml sh -c "$resolves")" ""
 mkdir -p profiles
 printf 'version = 1\n[[allow]]\nhost = "api.lab.example"\n' >profiles/lab.toml
-is "a profile adds its entries" "$(at "$RUN_HOME" "$run" --profile-dir "$LAB/profiles" \
+is "a profile adds its entries" "$(at "$RUN_HOME" "$run" -q --profile-dir "$LAB/profiles" \
 	--profile lab sh -c "$resolves")" wwwapi
 sed '/^\[network\]/i [scope]\nusers = [4321]' home/egress.toml >home/scoped.toml
 like "everything is in scope, whatever the policy's" \
-	"$(at "$RUN_HOME" "$run" -p scoped.toml "$prober" tcp 198.18.1.3 443)" "$REJECTED"
+	"$(at "$RUN_HOME" "$run" -q -p scoped.toml "$prober" tcp 198.18.1.3 443)" "$REJECTED"
 sed '/^\[dns\]/a listen = ["192.0.2.1:53"]' home/egress.toml >home/listening.toml
 is "the resolver listens where nobody else does" \
-	"$(at "$RUN_HOME" "$run" -p listening.toml sh -c "$resolves")" www
+	"$(at "$RUN_HOME" "$run" -q -p listening.toml sh -c "$resolves")" www
 
 # --- How it ends ---
 status_of() {
-	user "$run" "$@" >out 2>&1
+	user "$run" -q "$@" >out 2>&1
 	echo $?
 }
 is "its exit status" "$(status_of -- sh -c 'exit 42')" 42
@@ -136,11 +136,11 @@ is "what can't be executed" "$(status_of -- /etc/passwd)" 126
 is "no command" "$(status_of)" 125
 is "an unknown option" "$(status_of --nonsense true)" 125
 is "options behind the command are its own" "$(shut echo --help -v)" "--help -v"
-is "without --, too" "$(user "$run" echo --help -v)" "--help -v"
+is "without --, too" "$(user "$run" -q echo --help -v)" "--help -v"
 
-like "--verbose shows what the resolver logs" "$(user "$run" --verbose true 2>&1)" \
+like "--verbose shows what the resolver logs" "$(user "$run" -q --verbose true 2>&1)" \
 	'egress-resolver: serving policy "lab"'
-is "else nothing is said" "$(user "$run" true 2>&1)" ""
+is "else nothing is said" "$(user "$run" -q true 2>&1)" ""
 
 # --- What is as it was ---
 is "standard input" "$(echo hello | shut cat)" hello
@@ -150,13 +150,13 @@ is "the folder" "$(shut pwd)" "$RUN_HOME"
 is "the user" "$(shut id -u):$(shut id -g)" "$RUN_UID:$RUN_UID"
 is "the environment" "$(shut env | grep -v '^_=' | sort)" "$(user env | grep -v '^_=' | sort)"
 is "descriptors" "$(shut sh -c 'ls /proc/self/fd')" "$(user sh -c 'ls /proc/self/fd')"
-is "with --allow as well" "$(user "$run" --allow six.lab.example sh -c 'ls /proc/self/fd')" \
+is "with --allow as well" "$(user "$run" -q --allow six.lab.example sh -c 'ls /proc/self/fd')" \
 	"$(user sh -c 'ls /proc/self/fd')"
 is "those that were closed" "$(shut sh -c 'ls /proc/self/fd >&2' 2>&1 <&- >&-)" \
 	"$(user sh -c 'ls /proc/self/fd >&2' 2>&1 <&- >&-)"
 like "and what is set up is none of them" "$(shut "$prober" tcp 198.18.1.3 443 2>&1 <&-)" "$REJECTED"
 is "one that it was given" "$(echo hello >in; shut sh -c 'cat <&7' 7<in)" hello
-is "signals that are ignored" "$(user sh -c "trap '' HUP; exec $run grep SigIgn /proc/self/status")" \
+is "signals that are ignored" "$(user sh -c "trap '' HUP; exec $run -q grep SigIgn /proc/self/status")" \
 	"$(user sh -c "trap '' HUP; exec grep SigIgn /proc/self/status")"
 is "and blocked" "$(shut grep SigBlk /proc/self/status)" "$(user grep SigBlk /proc/self/status)"
 is "its files are its own" "$(shut sh -c 'touch mine; stat -c %u mine; rm mine')" $RUN_UID
@@ -178,7 +178,7 @@ is "no file is left" "$(find /tmp -maxdepth 1 -user $RUN_UID)" ""
 mkdir bin
 ln -s "$(command -v sh)" "$(command -v touch)" bin/
 like "without pasta the package is named" \
-	"$(user env PATH="$LAB/bin" "$run" -- touch ran 2>&1; echo "status $?")" \
+	"$(user env PATH="$LAB/bin" "$run" -q -- touch ran 2>&1; echo "status $?")" \
 	'install the package passt.*status 125'
 is "and nothing has run" "$(ls home/ran 2>/dev/null)" ""
 like "where user namespaces are forbidden it says by what" "$(user unshare -Ur sh -c \
@@ -186,7 +186,7 @@ like "where user namespaces are forbidden it says by what" "$(user unshare -Ur s
 	'cannot make a user namespace.*user.max_user_namespaces.*--user.*status 125'
 printf '#!/bin/sh\necho "no link today" >&2\nexit 1\n' >bin/pasta
 chmod +x bin/pasta
-like "what pasta says is shown" "$(user env PATH="$LAB/bin" "$run" -- touch ran 2>&1)" \
+like "what pasta says is shown" "$(user env PATH="$LAB/bin" "$run" -q -- touch ran 2>&1)" \
 	'no link today'
 is "nothing has run, still" "$(ls home/ran 2>/dev/null)" ""
 is "and nothing is left" "$(left)" ""
@@ -199,7 +199,7 @@ cp "$run" staged/
 stage() {
 	printf '#!/bin/sh\n%s\nexec %q "$@"\n' "$1" "$resolver" >staged/egress-resolver
 	chmod +x staged/egress-resolver
-	user "$LAB/staged/egress-run" -- touch ran 2>&1
+	user "$LAB/staged/egress-run" -q -- touch ran 2>&1
 	echo "status $?"
 }
 is "with the resolver as it is" "$(stage :; ls home/ran; rm home/ran)" $'status 0\nhome/ran'

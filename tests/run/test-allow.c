@@ -171,6 +171,25 @@ static void test_added_to_nothing(void **state)
 	assert_string_equal(policy->entries[0].id, "added:allow-1");
 }
 
+/* The base alone. */
+static void test_observed(void **state)
+{
+	const char *base = "version = 1\n" ENTRY("a.example");
+	const struct compile_options options = {
+		.policy = "base.toml",
+		.text = base,
+		.size = strlen(base),
+		.observe = true,
+		.now = 1,
+	};
+	const struct layers *layers;
+
+	assert_int_equal(compile_layers(*state, &options, diag_new(*state), &layers), 0);
+	assert_true(layers->layers[0].policy->observe);
+	assert_int_equal(layers->layers[0].unknown, VERDICT_OBSERVE);
+	assert_false(compile(*state, base, NULL, false)->observe);
+}
+
 static void test_own_namespace(void **state)
 {
 	const char *base =
@@ -211,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_profiles),
 		cmocka_unit_test_setup_teardown(test_added, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_added_to_nothing, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_observed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_own_namespace, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_default_listen, set_up, tear_down),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,6 +83,29 @@ static int try_uring(long entries)
 	return errno_of(syscall(SYS_io_uring_setup, entries, parameters));
 }
 
+static int try_request_key(long nothing)
+{
+	(void)nothing;
+	return errno_of(syscall(SYS_request_key, "user", "egress", "", 0));
+}
+
+/* `option` is the level, shifted, and the name. */
+static int try_option(long option)
+{
+	int on = 1, fd = socket(AF_INET6, SOCK_DGRAM, 0);
+
+	return errno_of(syscall(SYS_setsockopt, fd, option >> 8, option & 0xff, &on, sizeof(on)));
+}
+
+static void test_options(void **state)
+{
+	(void)state;
+	assert_int_equal(fenced(try_option, IPPROTO_IPV6 << 8 | IPV6_FREEBIND), EPERM);
+	assert_int_equal(fenced(try_option, IPPROTO_IP << 8 | IP_FREEBIND), EPERM);
+	assert_int_equal(fenced(try_option, IPPROTO_IPV6 << 8 | IPV6_MTU), EPERM);
+	assert_int_equal(fenced(try_option, IPPROTO_IPV6 << 8 | IPV6_V6ONLY), 0);
+}
+
 static void test_calls(void **state)
 {
 	(void)state;
@@ -90,6 +114,7 @@ static void test_calls(void **state)
 	assert_int_equal(fenced(try_ioctl, TIOCSTI | 1L << 32), EPERM);
 	assert_int_equal(fenced(try_ioctl, TIOCLINUX), EPERM);
 	assert_int_equal(fenced(try_uring, 8), ENOSYS);
+	assert_int_equal(fenced(try_request_key, 0), ENOSYS);
 }
 
 static int try_capabilities(long nothing)
@@ -140,6 +165,27 @@ static int try_i386_socket(long family)
 	return (int)result < 0 ? -(int)result : 0;
 }
 
+static int try_i386_option(long name)
+{
+	uint32_t *arguments = mmap(
+		NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	int fd = socket(AF_INET6, SOCK_DGRAM, 0);
+	long result = 102; /* socketcall, of which 14 is setsockopt */
+
+	if (arguments == MAP_FAILED || fd < 0)
+		return UNFENCED;
+	memcpy(arguments,
+		(const uint32_t[]){(uint32_t)fd, IPPROTO_IPV6, (uint32_t)name,
+			(uint32_t)(uintptr_t)(arguments + 8), sizeof(int)},
+		5 * sizeof(uint32_t));
+	arguments[8] = 1;
+	__asm__ volatile("int $0x80"
+			 : "+a"(result)
+			 : "b"(14L), "c"(arguments)
+			 : "memory", "r8", "r9", "r10", "r11");
+	return (int)result < 0 ? -(int)result : 0;
+}
+
 static void test_i386(void **state)
 {
 	(void)state;
@@ -147,6 +193,7 @@ static void test_i386(void **state)
 	assert_int_equal(fenced(try_socketcall, AF_INET), EAFNOSUPPORT);
 	assert_int_equal(fenced(try_i386_socket, AF_VSOCK), EAFNOSUPPORT);
 	assert_int_equal(fenced(try_i386_socket, AF_UNIX), 0);
+	assert_int_equal(fenced(try_i386_option, IPV6_FREEBIND), EPERM);
 }
 #endif
 
@@ -155,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_families),
 		cmocka_unit_test(test_calls),
+		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_capabilities),
 #ifdef __x86_64__
 		cmocka_unit_test(test_i386),

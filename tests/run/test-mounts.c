@@ -29,6 +29,9 @@ static void test_named_sockets(void **state)
 	expect_socket("unix:path=/tmp/bus,guid=0123", "/tmp/bus");
 	expect_socket("tcp:host=a;unix:path=/tmp/bus;x", "/tmp/bus");
 	expect_socket("unix:abstract=/tmp/bus", NULL);
+	expect_socket("unix:/tmp/kitty", "/tmp/kitty");
+	expect_socket("unix:@kitty", NULL);
+	expect_socket("{4f2a}unix:/tmp/pulse/native", "/tmp/pulse/native");
 	expect_socket("unix:///run/docker.sock", "/run/docker.sock");
 	expect_socket("tcp://192.0.2.1:2375", NULL);
 	expect_socket("/tmp/tmux-1000/default,1234,0", "/tmp/tmux-1000/default");
@@ -73,11 +76,31 @@ static void test_places(void **state)
 	expect_place(1000, "/home/x/docker.sock", 0);
 }
 
+static void test_home(void **state)
+{
+	char long_home[1024];
+
+	(void)state;
+	assert_int_equal(setenv("HOME", "/home/x", 1), 0);
+	expect_place(1000, "/home/x/.gnupg/S.dirmngr", 1);
+	expect_place(1000, "/run/user/1000/gnupg/S.dirmngr", 1);
+	assert_int_equal(setenv("HOME", "x", 1), 0);
+	expect_place(1000, "x/.gnupg/S.dirmngr", 0);
+	long_home[0] = '/';
+	memset(long_home + 1, 'x', sizeof(long_home) - 2);
+	long_home[sizeof(long_home) - 1] = '\0';
+	assert_int_equal(setenv("HOME", long_home, 1), 0);
+	expect_place(1000, "/run/nscd", 1);
+	unsetenv("HOME");
+	expect_place(1000, "/.gnupg/S.dirmngr", 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_named_sockets),
 		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_home),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/audit/advice.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "rules/adapt.h"
+#include "rules/describe.h"
+#include "src/base/arena.h"
+
+/*
+ * Theory of operation
+ *
+ * A rule id says which layer decided, by its prefix, and by what: an entry, a class of addresses,
+ * a limit, or that nothing matched. The base is the user's to change; an override is somebody
+ * else's, and no option wins against it.
+ *
+ * What is suggested is meant to be copied to a shell or a file, while names are chosen by whoever
+ * ran: it is made of host names and addresses only.
+ */
+
+/* A rule id in its parts. */
+struct parts {
+	const struct layer *layer;
+	size_t number; /* of the layer */
+	const char *id;
+	size_t length;    /* of the id without what comes behind it */
+	const char *tail; /* " wildcard_names", ":addresses", ":bytes", or "" */
+};
+
+static bool is_id(const struct parts *parts, const char *id)
+{
+	return strlen(id) == parts->length && strncmp(parts->id, id, parts->length) == 0;
+}
+
+/* Of any layer; NULL: it is no entry's id. */
+static const struct layer_entry *find_entry(const struct parts *parts)
+{
+	for (size_t i = 0; i < parts->layer->n_entries; i++)
+		if (is_id(parts, parts->layer->entries[i].id))
+			return &parts->layer->entries[i];
+	return NULL;
+}
+
+/* The layer, the id, and where what comes behind it begins. */
+static struct parts take_apart(
+	const struct layers *layers, const char *rule, const struct layer_entry **ret_entry)
+{
+	struct parts parts = {.layer = &layers->layers[0], .id = rule};
+	const char *colon = strrchr(rule, ':');
+
+	for (size_t i = 1; i < layers->n_layers; i++) {
+		const char *prefix = layers->layers[i].prefix;
+
+		if (strncmp(rule, prefix, strlen(prefix)) == 0) {
+			parts.layer = &layers->layers[i];
+			parts.number = i;
+		}
+	}
+	parts.length = strcspn(rule, " ");
+	*ret_entry = find_entry(&parts);
+	if (!*ret_entry && colon && rule[parts.length] == '\0') {
+		size_t whole = parts.length;
+
+		parts.length = (size_t)(colon - rule);
+		*ret_entry = find_entry(&parts);
+		parts.length = *ret_entry ? parts.length : whole;
+	}
+	parts.tail = rule + parts.length;
+	return parts;
+}
+
+static char *copy_clean(struct arena *arena, const char *text)
+{
+	char *copy = arena_strndup(arena, text, strlen(text));
+
+	return copy ? describe_clean(copy) : NULL;
+}
+
+/* --- What could be written --- */
+
+bool advice_is_host(const struct digest_row *row)
+{
+	struct name name;
+
+	return *row->name != '\0' && name_from_text(text_of(row->name), &name) == 0;
+}
+
+static bool is_icmp(const struct digest_row *row)
+{
+	return strcmp(row->protocol, "icmp") == 0 || strcmp(row->protocol, "icmpv6") == 0;
+}
+
+static bool has_ports(const struct digest_row *row)
+{
+	return strcmp(row->protocol, "tcp") == 0 || strcmp(row->protocol, "udp") == 0;
+}
+
+const char *advice_ports(struct arena *arena, const struct digest_row *row)
+{
+	if (row->asked)
+		return "tcp/443";
+	if (is_icmp(row))
+		return "icmp/echo";
+	if (!has_ports(row) || row->port <= 0)
+		return NULL;
+	return arena_printf(arena, "%s/%d", row->protocol, row->port);
+}
+
+const char *advice_destination(struct arena *arena, const struct digest_row *row)
+{
+	const char *protocol = "";
+	char text[INADDR_TEXT], port[16] = "";
+	bool brackets;
+
+	if (*row->name == '\0' ? !row->has_address : !advice_is_host(row))
+		return NULL;
+	if (!row->asked && is_icmp(row))
+		protocol = "icmp/";
+	else if (!row->asked && (!has_ports(row) || row->port <= 0))
+		return NULL;
+	else if (strcmp(row->protocol, "udp") == 0)
+		protocol = "udp/";
+	if (has_ports(row) && (*protocol || row->port != 443))
+		snprintf(port, sizeof(port), ":%d", row->port);
+	if (*row->name != '\0')
+		return arena_printf(arena, "%s%s%s", protocol, row->name, port);
+	brackets = *port && !inaddr_is_ip4(&row->address);
+	return arena_printf(arena, "%s%s%s%s%s", protocol, brackets ? "[" : "",
+		inaddr_to_text(&row->address, text), brackets ? "]" : "", port);
+}
+
+static int suggest_entry(
+	struct arena *arena, const struct digest_row *row, const char *more, struct advice *advice)
+{
+	const char *ports = advice_ports(arena, row);
+	char text[INADDR_TEXT];
+
+	if (!ports || (*row->name != '\0' ? !advice_is_host(row) : !row->has_address))
+		return 0;
+	advice->entry = arena_printf(arena, "[[allow]]\n%s = \"%s\"\nports = [\"%s\"]\n%s",
+		*row->name != '\0' ? "host" : "ip",
+		*row->name != '\0' ? row->name : inaddr_to_text(&row->address, text), ports, more);
+	return advice->entry ? 0 : -ENOMEM;
+}
+
+static int suggest(struct arena *arena, const struct digest_row *row, struct advice *advice)
+{
+	const char *destination = advice_destination(arena, row);
+
+	if (destination) {
+		advice->option = arena_printf(arena, "--allow %s", destination);
+		if (!advice->option)
+			return -ENOMEM;
+	}
+	return suggest_entry(arena, row, "", advice);
+}
+
+/* --- Whose decision it was --- */
+
+struct ruling {
+	struct arena *arena;
+	const struct digest_row *row;
+	struct parts parts;
+	const struct layer_entry *entry; /* NULL: none */
+};
+
+/* The policy file of the layer, as somebody would call it. */
+static char *file_of(const struct ruling *ruling)
+{
+	return copy_clean(ruling->arena, ruling->parts.layer->policy->file);
+}
+
+static int say(struct advice *advice, const char *text)
+{
+	advice->says = text;
+	return text ? 0 : -ENOMEM;
+}
+
+static int say_override(const struct ruling *ruling, struct advice *advice)
+{
+	return say(advice,
+		arena_printf(ruling->arena, "%s decides, which narrows the policy (--override)",
+			file_of(ruling)));
+}
+
+static int say_denied(const struct ruling *ruling, struct advice *advice)
+{
+	const char *reason = ruling->entry->entry->reason;
+
+	if (!reason)
+		return say(advice, arena_printf(ruling->arena, "denied at %s", advice->place));
+	return say(advice, arena_printf(ruling->arena, "denied at %s: %s", advice->place,
+				   copy_clean(ruling->arena, reason)));
+}
+
+static int say_of_entry(const struct ruling *ruling, struct advice *advice)
+{
+	const char *tail = ruling->parts.tail;
+
+	if (strcmp(tail, ":addresses") == 0) {
+		suggest_entry(ruling->arena, ruling->row, "addresses = \"any\"\n", advice);
+		return say(advice, arena_printf(ruling->arena,
+					   "the entry at %s does not take the address for one of "
+					   "that name's (addresses)",
+					   advice->place));
+	}
+	if (*tail != '\0')
+		return say(advice, arena_printf(ruling->arena, "too much for the entry at %s: %s",
+					   advice->place, tail + 1));
+	if (ruling->entry->entry->action == ACTION_DENY)
+		return say_denied(ruling, advice);
+	return say(advice,
+		arena_printf(ruling->arena, "by the score of the entry at %s", advice->place));
+}
+
+static int say_unknown(const struct ruling *ruling, struct advice *advice)
+{
+	return suggest(ruling->arena, ruling->row, advice);
+}
+
+static int say_class(const struct ruling *ruling, struct advice *advice)
+{
+	const char *class = ruling->parts.id + strlen("block-");
+	int error = 0;
+
+	if (*ruling->row->name != '\0')
+		error = suggest_entry(ruling->arena, ruling->row, "addresses = \"any\"\n", advice);
+	else
+		error = suggest(ruling->arena, ruling->row, advice);
+	return error ? error
+		     : say(advice, arena_printf(ruling->arena,
+					   "%s addresses are blocked ([network] block of %s)",
+					   class, file_of(ruling)));
+}
+
+static int say_limit(const struct ruling *ruling, struct advice *advice)
+{
+	return say(advice, arena_printf(ruling->arena, "a limit of %s: %s", file_of(ruling),
+				   ruling->parts.id));
+}
+
+static int say_dns(const struct ruling *ruling, struct advice *advice)
+{
+	(void)ruling;
+	return say(advice, "DNS goes to the resolver and nowhere else");
+}
+
+static const struct {
+	const char *prefix; /* of the rule id */
+	int (*say)(const struct ruling *ruling, struct advice *advice);
+	bool decided;
+} reasons[] = {
+	{"default-deny", say_unknown, false},
+	{"block-", say_class, true},
+	{"limit-", say_limit, false},
+	{"budget-", say_limit, false},
+	{"dns", say_dns, true},
+};
+
+static int say_why(const struct ruling *ruling, struct advice *advice)
+{
+	advice->decided = true;
+	if (ruling->parts.number > 0)
+		return say_override(ruling, advice);
+	if (ruling->entry)
+		return say_of_entry(ruling, advice);
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		const size_t length = strlen(reasons[i].prefix);
+
+		if (strncmp(ruling->parts.id, reasons[i].prefix, length) != 0)
+			continue;
+		advice->decided = reasons[i].decided;
+		return reasons[i].say(ruling, advice);
+	}
+	advice->decided = false;
+	return 0;
+}
+
+/* An entry from the command line says by its reason which option it was. */
+static int place_entry(struct arena *arena, const struct entry *entry, struct advice *advice)
+{
+	bool is_added = strncmp(entry->id, ADAPT_PREFIX, strlen(ADAPT_PREFIX)) == 0;
+
+	if (is_added && entry->reason)
+		advice->place = copy_clean(arena, entry->reason);
+	else
+		advice->place = arena_printf(
+			arena, "%s:%u", copy_clean(arena, entry->place.file), entry->place.line);
+	return advice->place ? 0 : -ENOMEM;
+}
+
+int advice_make(struct arena *arena, const struct layers *layers, const struct digest_row *row,
+	struct advice *ret_advice)
+{
+	struct ruling ruling = {.arena = arena, .row = row};
+	struct advice advice = {.place = NULL};
+	int error = 0;
+
+	ruling.parts = take_apart(layers, row->rule, &ruling.entry);
+	if (ruling.entry)
+		error = place_entry(arena, ruling.entry->entry, &advice);
+	if (!error && (row->outcome == DIGEST_REFUSED || row->outcome == DIGEST_OBSERVED))
+		error = say_why(&ruling, &advice);
+	if (!error)
+		*ret_advice = advice;
+	return error;
+}

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/audit/rendering.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "rules/json-parts.h"
+
+/*
+ * A digest as JSON, one object; egress-run(1) describes it to users, under REPORTS:
+ *
+ *	version      1
+ *	program, command, ending    text, or null
+ *	policy       {"name", "file", "overrides": [file...], "observe": whether it only observes}
+ *	started, ended    "2026-11-21T13:05:02.123456Z"
+ *	destinations      distinct names and bare addresses reached
+ *	bytes_out, bytes_in
+ *	reached, observed, refused, named    {"rows": [ROW...], "more": records beyond the rows}
+ *	ceilings     [{"name", "used", "most", "refuses"}...]
+ *	categories   [{"name" or null, "destinations", "connections", "bytes_out", "bytes_in"}...]
+ *	timeline     {"start", "width": seconds, "slots": [SLOT...]}, or null
+ *	lost         {"queries", "connections", "flows", "others", "malformed"}
+ *	complete     false: records are missing, nobody knows how many
+ *
+ * ROW is:
+ *
+ *	name, address, protocol, port    null where there is none; of a name that was only asked
+ *	             for, all but the name are
+ *	rule, category    or null
+ *	times        connections, or how often the name was asked for
+ *	bytes_out, packets_out, bytes_in, packets_in
+ *	first, last
+ *	live, flagged
+ *	place        "egress.toml:12" of the rule, or null
+ *	says, option, entry    of what was refused: why; the option that would permit it; the same
+ *	             as lines of a policy; or null
+ *
+ * SLOT is {"reached", "observed", "refused", "bytes_out", "bytes_in"}.
+ */
+
+/* Takes the parts over. */
+static json_t *join(json_t *object, json_t *more)
+{
+	if (!object || !more || json_object_update(object, more) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(more);
+	return object;
+}
+
+static json_t *number(uint64_t value)
+{
+	return json_integer((json_int_t)(value > INT64_MAX ? INT64_MAX : value));
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return json_parts_clean(text && *text ? text : NULL);
+}
+
+static json_t *time_of(int64_t at)
+{
+	char text[RENDERING_TIME + 8], whole[RENDERING_TIME];
+
+	if (at < 0 || at == INT64_MAX)
+		return json_null();
+	rendering_time(at, whole);
+	if (strlen(whole) < 19)
+		return json_null();
+	/* "2026-11-21 13:05:02 UTC" */
+	snprintf(text, sizeof(text), "%.10sT%.8s.%06dZ", whole, whole + 11, (int)(at % 1000000));
+	return json_string(text);
+}
+
+static json_t *bytes_object(uint64_t bytes_out, uint64_t bytes_in)
+{
+	return json_pack(
+		"{s:o, s:o}", "bytes_out", number(bytes_out), "bytes_in", number(bytes_in));
+}
+
+static json_t *advice_object(const struct advice *advice)
+{
+	/* The entry has line feeds, and nothing else that isn't plain. */
+	return json_pack("{s:o, s:o, s:o, s:s?}", "place", text_or_null(advice->place), "says",
+		text_or_null(advice->says), "option", text_or_null(advice->option), "entry",
+		advice->entry);
+}
+
+static json_t *row_object(const struct digest_row *row, const struct advice *advice)
+{
+	char address[INADDR_TEXT];
+	json_t *where = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "name", text_or_null(row->name),
+		"address",
+		text_or_null(row->has_address ? inaddr_to_text(&row->address, address) : NULL),
+		"protocol", text_or_null(row->protocol), "port",
+		json_parts_number(row->port >= 0, row->port), "rule", text_or_null(row->rule),
+		"category", text_or_null(row->category));
+	json_t *counts = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "times",
+		number(row->times), "packets_out", number(row->packets_out), "packets_in",
+		number(row->packets_in), "first", time_of(row->first), "last", time_of(row->last),
+		"live", row->live, "flagged", row->flagged);
+	json_t *object = join(where, counts);
+
+	object = join(object, bytes_object(row->bytes_out, row->bytes_in));
+	return join(object, advice_object(advice));
+}
+
+static json_t *rows_object(const struct rendering_rows *rows)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < rows->count; i++)
+		array = json_parts_add(array, row_object(rows->rows[i], &rows->advice[i]));
+	return json_pack("{s:o, s:o}", "rows", array, "more", number(rows->sum.records));
+}
+
+static json_t *policy_object(const struct layers *layers)
+{
+	const struct policy *base = layers->layers[0].policy;
+	json_t *overrides = json_array();
+
+	for (size_t i = 1; i < layers->n_layers; i++)
+		overrides =
+			json_parts_add(overrides, json_parts_clean(layers->layers[i].policy->file));
+	return json_pack("{s:o, s:o, s:o, s:b}", "name", text_or_null(base->name), "file",
+		text_or_null(base->file), "overrides", overrides, "observe", base->observe);
+}
+
+static json_t *ceilings_array(const struct rendering *it)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < it->n_ceilings; i++) {
+		const struct rendering_ceiling *ceiling = &it->ceilings[i];
+
+		array = json_parts_add(
+			array, json_pack("{s:s, s:o, s:o, s:b}", "name", ceiling->name, "used",
+				       number(ceiling->used), "most", number(ceiling->most),
+				       "refuses", ceiling->refuses));
+	}
+	return array;
+}
+
+static json_t *categories_array(const struct rendering *it)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < it->n_categories; i++) {
+		const struct rendering_category *category = &it->categories[i];
+		json_t *object = json_pack("{s:o, s:o, s:o}", "name", text_or_null(category->name),
+			"destinations", number(category->rows), "connections",
+			number(category->times));
+
+		array = json_parts_add(
+			array, join(object, bytes_object(category->bytes_out, category->bytes_in)));
+	}
+	return array;
+}
+
+static json_t *timeline_object(const struct digest_timeline *timeline)
+{
+	json_t *slots = json_array();
+
+	if (timeline->n_slots == 0) {
+		json_decref(slots);
+		return json_null();
+	}
+	for (size_t i = 0; i < timeline->n_slots; i++) {
+		const struct digest_slot *slot = &timeline->slots[i];
+		json_t *object =
+			json_pack("{s:o, s:o, s:o}", "reached", number(slot->times[DIGEST_REACHED]),
+				"observed", number(slot->times[DIGEST_OBSERVED]), "refused",
+				number(slot->times[DIGEST_REFUSED]));
+
+		slots = json_parts_add(
+			slots, join(object, bytes_object(slot->bytes_out, slot->bytes_in)));
+	}
+	return json_pack("{s:o, s:o, s:o}", "start", time_of(timeline->start), "width",
+		number((uint64_t)timeline->width / 1000000), "slots", slots);
+}
+
+static json_t *lost_object(const struct digest_lost *lost)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "queries", number(lost->queries),
+		"connections", number(lost->connections), "flows", number(lost->flows), "others",
+		number(lost->others), "malformed", number(lost->malformed));
+}
+
+static json_t *root_object(const struct rendering *it)
+{
+	const struct rendering_about *about = it->about;
+	const struct rendering_rows *rows = it->outcomes;
+	json_t *head = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1,
+		"program", about->program, "command", text_or_null(about->command), "ending",
+		text_or_null(about->ending), "policy", policy_object(about->layers), "started",
+		time_of(about->started), "ended", time_of(about->ended), "destinations",
+		number(it->destinations));
+	json_t *lists = json_pack("{s:o, s:o, s:o, s:o}", "reached",
+		rows_object(&rows[DIGEST_REACHED]), "observed", rows_object(&rows[DIGEST_OBSERVED]),
+		"refused", rows_object(&rows[DIGEST_REFUSED]), "named",
+		rows_object(&rows[DIGEST_NAMED]));
+	json_t *rest = json_pack("{s:o, s:o, s:o, s:o, s:b}", "ceilings", ceilings_array(it),
+		"categories", categories_array(it), "timeline",
+		timeline_object(digest_timeline(it->digest)), "lost",
+		lost_object(digest_lost(it->digest)), "complete", !about->incomplete);
+	json_t *bytes = bytes_object(
+		rows[DIGEST_REACHED].sum.bytes_out + rows[DIGEST_OBSERVED].sum.bytes_out,
+		rows[DIGEST_REACHED].sum.bytes_in + rows[DIGEST_OBSERVED].sum.bytes_in);
+
+	return join(join(join(head, bytes), lists), rest);
+}
+
+int digest_as_json(const struct rendering *it, FILE *out)
+{
+	json_t *root = root_object(it);
+	int error = -ENOMEM;
+
+	if (root && json_dumpf(root, out, JSON_INDENT(2)) == 0)
+		error = 0;
+	if (error == 0)
+		fputc('\n', out);
+	json_decref(root);
+	return error;
+}
