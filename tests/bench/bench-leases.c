@@ -25,12 +25,12 @@
 /*
  * bench-leases WHO BATCH: the CPU time that a lease takes who opens it. WHO is "keeper", for the
  * keeper with this program as its worker, which asks for BATCH leases, of a name and an address
- * that are new each, and waits for all of them; or "bare", for a program that does nothing but put
- * BATCH elements at a time into the same map.
+ * that are new each, and waits for all of them; "apart", for a process that is asked for them the
+ * same way, and adds the elements without a look at what it is asked for; or "bare", for a program
+ * that nobody asks, and that does nothing but put BATCH elements at a time into the same map.
  *
- * bench-leases WHO idle: how long one lease takes, a hundred a second, the median and what one in a
- * hundred exceeds. "bare" is here a process at the other end of the same kind of channel, which
- * adds the element and does nothing else.
+ * bench-leases keeper|apart idle: how long one lease takes, a hundred a second, the median and what
+ * one in a hundred exceeds.
  */
 
 enum {
@@ -48,6 +48,9 @@ static const char policy_text[] = "version = 1\n"
 				  "upstream = [\"127.0.0.53:5353\"]\n";
 
 #define MAP "tcp-443-leases4"
+
+/* Starts who is asked for leases, at the other end of a channel. */
+typedef pid_t start_other(const struct compiled *compiled, int other_end, int worker_end);
 
 static void must(bool well, const char *what)
 {
@@ -161,6 +164,74 @@ static pid_t start_keeper(const struct compiled *compiled, int keeper_end, int w
 	return pid;
 }
 
+/* --- A process apart --- */
+
+/* All requests that wait: how many; 0: nobody asks any more. */
+static size_t await_requests(int end, struct channel_request requests[2 * CHANNEL_OUT_MAX])
+{
+	struct pollfd poller = {.fd = end, .events = POLLIN};
+	size_t count = 0;
+	int got = 1;
+
+	must(poll(&poller, 1, -1) > 0, "poll");
+	while (got > 0 && count <= CHANNEL_OUT_MAX) {
+		got = channel_receive_requests(end, requests + count);
+		count += got > 0 ? (size_t)got : 0;
+	}
+	return count;
+}
+
+/* Opens what it is asked for. */
+static void serve_apart(const struct plan *plan, int end)
+{
+	static struct channel_request requests[2 * CHANNEL_OUT_MAX];
+	static struct channel_reply replies[2 * CHANNEL_OUT_MAX];
+	struct setlink_element lease = {.key_size = 4,
+		.has_mark = true,
+		.mark = plan->rules[0].mark,
+		.timeout = duration_seconds(330)};
+	struct setlink *link;
+	size_t count;
+
+	must(setlink_open(&link) == 0, "netlink");
+	while ((count = await_requests(end, requests)) > 0) {
+		setlink_begin(link, plan->table);
+		for (size_t i = 0; i < count; i++) {
+			memcpy(lease.key, &requests[i].lease.addresses[0].bytes[12],
+				lease.key_size);
+			setlink_add(link, MAP, &lease);
+			replies[i] = (struct channel_reply){
+				.op = CHANNEL_LEASED, .ticket = requests[i].ticket};
+		}
+		must(setlink_commit(link) == 0, "transaction");
+		for (size_t i = 0; i < count; i += CHANNEL_OUT_MAX) {
+			size_t left = count - i;
+
+			must(channel_send_replies(end, replies + i,
+				     left < CHANNEL_OUT_MAX ? (unsigned)left : CHANNEL_OUT_MAX) ==
+					0,
+				"reply");
+		}
+	}
+	setlink_close(link);
+}
+
+static pid_t start_apart(const struct compiled *compiled, int other_end, int worker_end)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		close(worker_end);
+		serve_apart(compiled->plan, other_end);
+		_exit(0);
+	}
+	close(other_end);
+	return pid;
+}
+
+/* --- Who asks --- */
+
 /* What differs from request to request is put into one that was made once: the keeper is what is
  * measured. */
 static void ask(struct channel *channel, size_t number)
@@ -199,16 +270,16 @@ static void receive(struct channel *channel, size_t count)
 	}
 }
 
-static void run_keeper(const struct compiled *compiled, size_t batch)
+static void run_asked(const struct compiled *compiled, start_other *start_it, size_t batch)
 {
 	struct channel channel = {.n_out = 0};
-	int keeper_end, status;
+	int other_end, status;
 	clockid_t clock;
 	double start, end, before, after;
 	pid_t pid;
 
-	must(channel_make(&keeper_end, &channel.fd) == 0, "channel");
-	pid = start_keeper(compiled, keeper_end, channel.fd);
+	must(channel_make(&other_end, &channel.fd) == 0, "channel");
+	pid = start_it(compiled, other_end, channel.fd);
 	must(clock_getcpuclockid(pid, &clock) == 0, "clock");
 	start = cpu_time(CLOCK_MONOTONIC);
 	before = cpu_time(clock);
@@ -221,48 +292,11 @@ static void run_keeper(const struct compiled *compiled, size_t batch)
 	after = cpu_time(clock);
 	end = cpu_time(CLOCK_MONOTONIC);
 	close(channel.fd);
-	must(waitpid(pid, &status, 0) == pid && status == 0, "keeper");
+	must(waitpid(pid, &status, 0) == pid && status == 0, "the other end");
 	print(start, end, after - before);
 }
 
 /* --- Idle --- */
-
-/* The other end of a channel: opens what it is asked for. */
-static void serve_bare(const struct plan *plan, int end)
-{
-	static struct channel_request requests[CHANNEL_OUT_MAX];
-	struct setlink_element lease = {.key_size = 4,
-		.has_mark = true,
-		.mark = plan->rules[0].mark,
-		.timeout = duration_seconds(330)};
-	struct channel_reply reply = {.op = CHANNEL_LEASED};
-	struct pollfd poller = {.fd = end, .events = POLLIN};
-	struct setlink *link;
-
-	must(setlink_open(&link) == 0, "netlink");
-	while (poll(&poller, 1, -1) > 0 && channel_receive_requests(end, requests) > 0) {
-		memcpy(lease.key, &requests[0].lease.addresses[0].bytes[12], lease.key_size);
-		setlink_begin(link, plan->table);
-		setlink_add(link, MAP, &lease);
-		must(setlink_commit(link) == 0, "transaction");
-		must(channel_send_replies(end, &reply, 1) == 0, "reply");
-	}
-	setlink_close(link);
-}
-
-static pid_t start_bare(const struct compiled *compiled, int keeper_end, int worker_end)
-{
-	pid_t pid = fork();
-
-	must(pid >= 0, "fork");
-	if (pid == 0) {
-		close(worker_end);
-		serve_bare(compiled->plan, keeper_end);
-		_exit(0);
-	}
-	close(keeper_end);
-	return pid;
-}
 
 /* How long a lease takes, in seconds. */
 static double time_lease(struct channel *channel, size_t number)
@@ -282,8 +316,7 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
-static void run_idle(const struct compiled *compiled,
-	pid_t (*start)(const struct compiled *compiled, int keeper_end, int worker_end))
+static void run_idle(const struct compiled *compiled, start_other *start)
 {
 	static double times[IDLE_LEASES];
 	struct channel channel = {.n_out = 0};
@@ -303,13 +336,23 @@ static void run_idle(const struct compiled *compiled,
 	bench_print("lease-p99", times[IDLE_LEASES * 99 / 100] * 1e6, "us");
 }
 
+static void run(const struct compiled *compiled, start_other *start, size_t batch)
+{
+	if (batch == 0)
+		run_idle(compiled, start);
+	else if (start)
+		run_asked(compiled, start, batch);
+	else
+		run_bare(compiled, batch);
+}
+
 static const struct opener {
 	const char *name;
-	void (*run)(const struct compiled *compiled, size_t batch);
-	pid_t (*start)(const struct compiled *compiled, int keeper_end, int worker_end);
+	start_other *start;
 } openers[] = {
-	{"keeper", run_keeper, start_keeper},
-	{"bare", run_bare, start_bare},
+	{"keeper", start_keeper},
+	{"apart", start_apart},
+	{"bare", NULL},
 };
 
 int main(int argc, char **argv)
@@ -320,19 +363,17 @@ int main(int argc, char **argv)
 	struct compiled compiled;
 	int error;
 
-	if (!idle && (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0))
-		bench_fail("usage: bench-leases keeper|bare BATCH|idle");
+	for (size_t i = 0; argc == 3 && i < sizeof(openers) / sizeof(openers[0]); i++)
+		if (strcmp(openers[i].name, argv[1]) == 0)
+			opener = &openers[i];
+	if (!opener || (idle && !opener->start) ||
+		(!idle && (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0)))
+		bench_fail("usage: bench-leases keeper|apart|bare BATCH, keeper|apart idle");
 	bench_begin();
 	error = space_enter();
 	if (error)
 		return space_skip("no network namespace", error);
 	load(&compiled);
-	for (size_t i = 0; i < sizeof(openers) / sizeof(openers[0]); i++)
-		if (strcmp(openers[i].name, argv[1]) == 0)
-			opener = &openers[i];
-	if (opener && idle)
-		run_idle(&compiled, opener->start);
-	else if (opener)
-		opener->run(&compiled, batch);
+	run(&compiled, opener->start, batch);
 	return 0;
 }
