@@ -475,12 +475,19 @@ lab_nsd() {
 	printf -v "lab_${folder}_pid" %s $!
 }
 
-# lab_nsd_kill FOLDER
+# lab_nsd_kill FOLDER: returns when none of its processes is left, the children of its children
+# being those that answer.
 lab_nsd_kill() {
-	local pid=lab_$1_pid
+	lab_nsd_pids "$1" | xargs kill -KILL
+	must until_true 10 lab_nsd_gone "$1"
+}
 
-	# shellcheck disable=SC2046
-	kill -KILL "${!pid}" $(pgrep -P "${!pid}")
+lab_nsd_pids() {
+	pgrep -f "^nsd -d -c $LAB/$1.conf"
+}
+
+lab_nsd_gone() {
+	[ -z "$(lab_nsd_pids "$1")" ]
 }
 
 # --- The programs under test -------------------------------------------------------------------
