@@ -58,9 +58,9 @@ static void show_row(const struct option_row *row)
 
 	snprintf(names, sizeof(names), "%s %s", row->name, row->argument ? row->argument : "");
 	if (row->letter)
-		printf("  -%c, --%-16s%s\n", row->letter, names, row->help);
+		printf("  -%c, --%-18s%s\n", row->letter, names, row->help);
 	else
-		printf("      --%-16s%s\n", names, row->help);
+		printf("      --%-18s%s\n", names, row->help);
 }
 
 static int show_help(const struct command *command)

@@ -68,7 +68,7 @@ static const struct option_row rows[] = {
 
 const struct command run_options = {
 	.name = "egress-run",
-	.operands = "[--] COMMAND [ARGUMENT]...",
+	.operands = "[--] COMMAND [ARGUMENT]... | --pid PID",
 	.runs = true,
 	.about = "Run a command that reaches what an egress policy (egress-policy(5)) permits, "
 		 "and nothing\n"

@@ -156,6 +156,20 @@ is "without --observe it has what was reached" "$(grep '^host' home/kept.toml)" 
 	'host = "www.lab.example"'
 is "and what was refused to uncomment" "$(grep '^#host' home/kept.toml)" '#host = "other.lab.example"'
 
+# --- What is used up ---
+run_policy <<-'END'
+	[[allow]]
+	host = ["www.lab.example", "other.lab.example"]
+	[budget]
+	destinations = 5
+	[limits]
+	bytes = "1 MiB"
+END
+script='for name in www other; do curl -4 -sS -m 10 http://$name.lab.example:443/; done'
+summary=$(told)
+like "what is used of the budget" "$summary" '\[budget\] destinations: 2 of 5'
+like "and of the limits" "$summary" '\[limits\] bytes: [1-9][0-9]* B of 1.0 MiB'
+
 # --- The end ---
 is "a resolver that hangs delays nothing" "$(
 	script='pkill -STOP -u '$RUN_UID' -f "[e]gress-resolver"; true'
