@@ -155,11 +155,27 @@ static const char *say_believed(const struct work *work)
 	return "";
 }
 
+/* The ports of no group, on which there are no leases. */
+static const struct part *rest_of(const struct work *work)
+{
+	return &work->parts[work->plan->n_groups];
+}
+
+/* Whether nothing else is asked about. */
+static bool is_rest_only(const struct work *work)
+{
+	for (size_t i = 0; i < work->plan->n_groups; i++)
+		if (work->parts[i].asked)
+			return false;
+	return true;
+}
+
 /* Where a permitted name's addresses come from, without which nothing is open. */
 static void note_source(struct work *work)
 {
 	const struct embedded_host *host = find_embedded(work, &work->it->to.name);
-	bool leased = work->it->decisive->decider->winner.entry != NULL;
+	const struct layer_entry *entry = work->it->decisive->decider->winner.entry;
+	bool leased = entry && !(entry->entry->all_ports && is_rest_only(work));
 	const char *how = leased ? "open while leased" : "resolved";
 
 	if (host)
@@ -174,6 +190,11 @@ static void note_source(struct work *work)
 		explanation_note(work,
 			"but it has no addresses: [dns] upstream is empty, and [dns.hosts] does "
 			"not have it");
+	if (entry && entry->entry->all_ports && rest_of(work)->asked)
+		explanation_note(work,
+			"on ports that no entry names, %s opens none of them: each is judged "
+			"there as an address without a name",
+			entry->id);
 }
 
 /* What a client made of a suffix that [dns] search has, or NULL. */
@@ -263,7 +284,9 @@ static bool may_be_answered(const struct work *work)
 {
 	const struct dns_policy *dns = &work->base->dns;
 
-	for (size_t i = 0; i < work->n_parts && (dns->n_upstream > 0 || !dns->has_upstream); i++) {
+	if (dns->n_upstream == 0 && dns->has_upstream)
+		return false;
+	for (size_t i = 0; i < work->plan->n_groups; i++) {
 		const struct part *part = &work->parts[i];
 		bool may = part->asked;
 

@@ -7,6 +7,7 @@
 #include "rules/list.h"
 #include "rules/pattern.h"
 #include "rules/plan.h"
+#include "rules/ports.h"
 
 /*
  * Theory of operation
@@ -26,6 +27,10 @@
  * A name without an address is what a resolver is asked: addresses have no say yet. Once it has
  * one, a layer that does not know the name judges the address as it would a bare one, and a layer
  * that knows the name still has to believe that the name has this address.
+ *
+ * What a name opens is opened on ports that entries name (rules/plan.h): a [[deny]] for all ports
+ * whose score permits has names permitted on the other ports, too, and opens nothing there. So on a
+ * port that no entry of any layer names the address must be permitted by itself as well.
  *
  * Nothing is indexed and nothing is skipped, so that this can be read as the language's definition
  * and be wrong in other ways than what is fast.
@@ -185,13 +190,7 @@ static void keep_better(struct finding *best, const struct finding *other)
 
 bool judge_has_port(const struct entry *entry, enum protocol protocol, uint16_t port)
 {
-	for (size_t i = 0; i < entry->n_ports; i++) {
-		const struct port_range *range = &entry->ports[i];
-
-		if (range->protocol == protocol && range->first <= port && port <= range->last)
-			return true;
-	}
-	return entry->all_ports;
+	return entry->all_ports || ports_have(entry->ports, entry->n_ports, protocol, port);
 }
 
 static struct finding find_by_entry(enum finding_kind kind, const struct layer_entry *it)
@@ -402,13 +401,46 @@ struct finding judge_layer(const struct layer *layer, const struct question *que
 
 /* --- What all layers say --- */
 
+/* Whether an entry of some layer names the port. */
+static bool is_named(const struct layers *layers, enum protocol protocol, uint16_t port)
+{
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		const struct layer *layer = &layers->layers[i];
+
+		for (size_t j = 0; j < layer->n_entries; j++) {
+			const struct entry *entry = layer->entries[j].entry;
+
+			if (ports_have(entry->ports, entry->n_ports, protocol, port))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Of a name and its address, where names open nothing: the stricter of what the layer says of both
+ * and what it says of the address. */
+static struct finding judge_unopened(const struct layer *layer, const struct question *question)
+{
+	struct question bare = *question;
+	struct finding both = judge_layer(layer, question), address;
+
+	bare.name = NULL;
+	address = judge_layer(layer, &bare);
+	return address.verdict > both.verdict ? address : both;
+}
+
 void judge(const struct layers *layers, const struct question *question,
 	struct judgement *ret_judgement)
 {
 	struct judgement judgement = {.verdict = VERDICT_PERMIT};
+	bool unopened = question->name && question->address &&
+			!is_named(layers, question->protocol, question->port);
 
 	for (size_t i = 0; i < layers->n_layers; i++) {
-		judgement.layers[i] = judge_layer(&layers->layers[i], question);
+		const struct layer *layer = &layers->layers[i];
+
+		judgement.layers[i] =
+			unopened ? judge_unopened(layer, question) : judge_layer(layer, question);
 		if (judgement.layers[i].verdict > judgement.verdict)
 			judgement.verdict = judgement.layers[i].verdict;
 	}

@@ -75,6 +75,9 @@ static const char example[] =
 #define SPENDS(rule)                                                                               \
 	"  spends from " rule " in example.com: wildcard_bytes 2000/minute, "                      \
 	"wildcard_answer_bytes 16000/minute\n"
+#define UNOPENED(rule)                                                                             \
+	"  on ports that no entry names, " rule                                                    \
+	" opens none of them: each is judged there as an address without a name\n"
 #define MAY_BE_ANSWERED "  but open while leased, if the answer for a permitted name has it\n"
 
 static void test_names(void **state)
@@ -374,8 +377,8 @@ static void test_denylist(void **state)
 			"x.example.com tcp/25: permitted, and observed\n"
 			"  tcp/25: deny-1 (base.toml:4): **.example.com all ports\n"
 			"    score 4.0: observed\n"
-			"  open while leased: the addresses that [dns] upstream answers, but for "
-			"blocked classes\n" SPENDS("deny-1")});
+			"  resolved: the addresses that [dns] upstream answers, but for blocked "
+			"classes\n" UNOPENED("deny-1") SPENDS("deny-1")});
 }
 
 static void test_layers(void **state)

@@ -409,6 +409,13 @@ static void test_names_go_before_addresses(void **state)
 		/* On another port than the entry's the name is as unknown as any. */
 		{"a.example:80", "9.1.1.1", REFUSE, "deny-1"},
 		{"a.example:80", "7.7.7.7", PERMIT, "default-permit"});
+	/* Where no entry names the port, names open nothing. */
+	layers = layered_base(*state, "deny = [{host = 'a.example', score = 0.7},\n"
+				      "{ip = '9.0.0.0/8'}]\nallow = [{host = 'b.example'}]\n"
+				      "[score]\nunknown = 0.5\n");
+	EXPECT(layers, {"a.example:443", "9.1.1.1", FLAG, "deny-1"},
+		{"a.example:80", "9.1.1.1", REFUSE, "deny-2"},
+		{"a.example:80", "7.7.7.7", FLAG, "deny-1"});
 }
 
 /* --- Scores --- */
