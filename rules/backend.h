@@ -2,19 +2,35 @@
 #ifndef EGRESS_RULES_BACKEND_H
 #define EGRESS_RULES_BACKEND_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
-#include "rules/plan.h"
+#include "rules/compile.h"
 
-/* A target that plans are written for. */
+struct arena;
+struct kube_options;
+struct losses;
+
+struct backend_request {
+	struct arena *arena;
+	const struct compiled *compiled;
+	const struct kube_options *kube; /* NULL unless the target is of Kubernetes */
+	struct losses *losses;           /* takes what the target cannot hold; the same */
+};
+
+/* A target that policies are written for. */
 struct backend {
 	const char *name;
 	const char *summary;
-	/* Writes the plan to `out`. 0, -EIO, or -EINVAL: it has what the target cannot say. */
-	int (*write)(const struct plan *plan, FILE *out);
+	bool kube; /* written with kube options and losses, and only once those are known */
+	/* 0, -EIO, -ENOMEM, or -EINVAL: it has what the target cannot say. */
+	int (*write)(const struct backend_request *request, FILE *out);
 };
 
 /* The row of that name, or NULL. */
 const struct backend *backend_find(const char *name);
+
+/* The names of all of them, "nft, networkpolicy, ...", into `out`, cut to `size`; returns `out`. */
+const char *backend_names(char *out, size_t size);
 
 #endif

@@ -565,6 +565,25 @@ static bool find_embedded(const struct inaddr *address, struct inaddr *ret_embed
 	return false;
 }
 
+size_t class_embeddings(const struct prefix *ip4, struct prefix ret_prefixes[CLASS_EMBEDDINGS])
+{
+	size_t size, count = 0;
+	const uint8_t *raw = inaddr_raw(&ip4->address, &size);
+
+	for (; count < sizeof(tunnels) / sizeof(tunnels[0]); count++) {
+		struct prefix *prefix = &ret_prefixes[count];
+
+		*prefix = tunnels[count].prefix;
+		if (prefix->length != 8 * tunnels[count].offset)
+			continue;
+		for (size_t i = 0; i < size; i++)
+			prefix->address.bytes[tunnels[count].offset + i] =
+				raw[i] ^ tunnels[count].inverted;
+		prefix->length = (uint8_t)(prefix->length + ip4->length);
+	}
+	return count;
+}
+
 bool class_find(const struct inaddr *address, unsigned mask, enum address_class *ret_class)
 {
 	struct inaddr embedded;

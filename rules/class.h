@@ -46,4 +46,9 @@ const struct class_prefix *class_prefixes(size_t *ret_count);
  * is judged as well. */
 bool class_find(const struct inaddr *address, unsigned mask, enum address_class *ret_class);
 
+/* The IPv6 addresses that have one of an IPv4 prefix embedded, as class_find() knows them. Where
+ * other bits lie before it, which is Teredo, all of the tunnel's addresses. Returns how many. */
+#define CLASS_EMBEDDINGS 8
+size_t class_embeddings(const struct prefix *ip4, struct prefix ret_prefixes[CLASS_EMBEDDINGS]);
+
 #endif

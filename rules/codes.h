@@ -40,10 +40,14 @@ enum code {
 	CODE_USER = 28,       /* no user, group or control group of that name */
 	CODE_ENDPOINT = 29,
 	CODE_UNENFORCEABLE = 30, /* nothing can enforce it as written */
+	CODE_TARGET = 32,        /* the target would permit more */
 	/* Warnings of every run */
 	CODE_EXPIRED = 50,
 	CODE_DNS_PORT = 51,
-	CODE_LIMITER = 52, /* limits of an override's entry that the kernel cannot hold */
+	CODE_LIMITER = 52,        /* limits of an override's entry that the kernel cannot hold */
+	CODE_LOSS_WIDER = 54,     /* the target permits more */
+	CODE_LOSS_NARROWER = 55,  /* or less */
+	CODE_LOSS_UNWATCHED = 56, /* or doesn't watch over it */
 	/* Findings of --lint */
 	CODE_LINT_BROAD = 60,      /* a wildcard wider than it looks */
 	CODE_LINT_SHARED = 61,     /* a wildcard over a suffix whose names belong to strangers */

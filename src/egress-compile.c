@@ -19,6 +19,7 @@
 #include "src/options.h"
 #include "src/output.h"
 #include "src/report.h"
+#include "src/target.h"
 
 enum {
 	EXIT_POLICY = 1, /* also what a machine lacks: memory, room for the output */
@@ -51,6 +52,9 @@ struct request {
 	bool has_as;
 	bool json;
 	bool strict;
+	struct target target;
+	bool has_target; /* or an option for one */
+	char *objects;   /* of a target that is no ruleset, once they are made */
 	const char *profile_dirs[FILES_MAX];
 	size_t n_profile_dirs;
 };
@@ -60,6 +64,7 @@ static int take_file(void *context, const struct option_row *row, const char *ar
 static int take_as(void *context, const struct option_row *row, const char *argument);
 static int take_format(void *context, const struct option_row *row, const char *argument);
 static int take_strict(void *context, const struct option_row *row, const char *argument);
+static int take_target(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
 
@@ -82,6 +87,16 @@ static const struct option_row rows[] = {
 	{"format", "FORMAT", "text, or json for what is said", take_format, 0, 0},
 	{"json", NULL, "the same as --format json", take_format, 0, 0},
 	{"strict", NULL, "warnings fail too", take_strict, 0, 0},
+	{"target", "TARGET", "write that: nft, networkpolicy, cilium, clusternetworkpolicy",
+		take_target, TARGET_BACKEND, 0},
+	{"name", "NAME", "of the Kubernetes objects; the policy's", take_target, TARGET_NAME, 0},
+	{"namespace", "NAME", "of the pods", take_target, TARGET_NAMESPACE, 0},
+	{"selector", "LABELS", "of the pods: KEY=VALUE,...; all of them", take_target,
+		TARGET_SELECTOR, 0},
+	{"labels", "LABELS", "of the objects: KEY=VALUE,...", take_target, TARGET_LABELS, 0},
+	{"lossy", NULL, "write the target even if it permits more", take_target, TARGET_LOSSY, 0},
+	{"losses", "FILE", "write what the target cannot hold to FILE, as JSON", take_target,
+		TARGET_LOSSES, 0},
 };
 
 static const struct command command = {
@@ -207,6 +222,24 @@ static int take_strict(void *context, const struct option_row *row, const char *
 	return 0;
 }
 
+static int take_target(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+	const char *problem =
+		target_take(&request->target, (enum target_option)row->value, argument);
+	char names[160];
+
+	request->has_target = true;
+	if (!problem)
+		return 0;
+	if (row->value == TARGET_BACKEND)
+		complain("--%s: '%s' %s: expected one of %s", row->name, argument, problem,
+			backend_names(names, sizeof(names)));
+	else
+		complain("--%s: '%s' %s", row->name, argument, problem);
+	return -EINVAL;
+}
+
 /* All of standard input, or one byte more than a policy may have. To be freed. */
 static int read_stdin(char **ret_text, size_t *ret_size)
 {
@@ -260,20 +293,31 @@ static int use_stdin(struct arena *arena, struct diag *diag, struct compile_opti
 	return 0;
 }
 
-static int write_plan(const void *context, FILE *out)
+static int write_ruleset(const void *context, FILE *out)
 {
-	return backend_find("nft")->write(context, out);
+	const struct backend_request request = {.compiled = context};
+
+	return backend_find("nft")->write(&request, out);
 }
 
-static int run_write(const struct request *request, const struct compiled *compiled)
+static int write_text(const void *context, FILE *out)
 {
+	fputs(context, out);
+	return 0;
+}
+
+/* What was put together already, or the ruleset. */
+static int run_write(struct request *request, const struct compiled *compiled)
+{
+	int (*write)(const void *, FILE *) = request->objects ? write_text : write_ruleset;
+	const void *what = request->objects ? (const void *)request->objects : compiled;
 	int error;
 
 	if (!request->output) {
-		write_plan(compiled->plan, stdout);
+		write(what, stdout);
 		return finish_stdout(EXIT_SUCCESS);
 	}
-	error = output_file(request->output, write_plan, compiled->plan);
+	error = output_file(request->output, write, what);
 	if (error == 0)
 		return EXIT_SUCCESS;
 	complain("cannot write %s: %s", request->output, strerror(-error));
@@ -281,14 +325,14 @@ static int run_write(const struct request *request, const struct compiled *compi
 }
 
 /* What is to be said has been said. */
-static int run_check(const struct request *request, const struct compiled *compiled)
+static int run_check(struct request *request, const struct compiled *compiled)
 {
 	(void)request;
 	(void)compiled;
 	return EXIT_SUCCESS;
 }
 
-static int run_explain(const struct request *request, const struct compiled *compiled)
+static int run_explain(struct request *request, const struct compiled *compiled)
 {
 	bool permitted;
 	int error = explain(compiled, request->destination, request->has_as ? &request->as : NULL,
@@ -309,7 +353,7 @@ static int run_explain(const struct request *request, const struct compiled *com
 	return finish_stdout(permitted ? EXIT_SUCCESS : EXIT_REFUSED);
 }
 
-static int run_explain_override(const struct request *request, const struct compiled *compiled)
+static int run_explain_override(struct request *request, const struct compiled *compiled)
 {
 	int error = diff_overrides(compiled, request->json, stdout);
 
@@ -334,7 +378,7 @@ static int apply_failed(const struct plan *plan, int error, char *message)
 	return EXIT_KERNEL;
 }
 
-static int run_apply(const struct request *request, const struct compiled *compiled)
+static int run_apply(struct request *request, const struct compiled *compiled)
 {
 	char *message = NULL;
 	int error = apply_plan(compiled->plan, &message);
@@ -345,7 +389,7 @@ static int run_apply(const struct request *request, const struct compiled *compi
 	return error < 0 ? apply_failed(compiled->plan, error, message) : EXIT_SUCCESS;
 }
 
-static int run_remove(const struct request *request, const struct compiled *compiled)
+static int run_remove(struct request *request, const struct compiled *compiled)
 {
 	char *message = NULL;
 	int error = apply_remove(compiled->plan, &message);
@@ -368,14 +412,16 @@ static int show_diag(const struct request *request, const struct diag *diag, boo
 }
 
 /* What a task needs beside the policy itself. 0 or -errno as compile_policy(). */
-static int add_to(const struct request *request, struct arena *arena, struct diag *diag,
-	struct compiled *compiled)
+static int add_to(
+	struct request *request, struct arena *arena, struct diag *diag, struct compiled *compiled)
 {
 	const struct load_options options = {
 		.profile_dirs = request->profile_dirs,
 		.n_profile_dirs = request->n_profile_dirs,
 	};
 
+	if (request->task == WRITE && target_is_kube(&request->target))
+		return target_make(&request->target, arena, compiled, diag, &request->objects);
 	if (request->task == LINT)
 		return lint(arena, compiled, request->profile_dirs, request->n_profile_dirs, diag);
 	if (request->task == EXPLAIN)
@@ -385,7 +431,7 @@ static int add_to(const struct request *request, struct arena *arena, struct dia
 
 /* Compiles one of the policies, with all that is wrong with it in the diag. EXIT_SUCCESS, or the
  * status to end with. */
-static int compile_subject(const struct request *request, const struct subject *subject,
+static int compile_subject(struct request *request, const struct subject *subject,
 	struct arena *arena, struct diag *diag, struct compiled *ret_compiled)
 {
 	struct compile_options options = {
@@ -394,7 +440,8 @@ static int compile_subject(const struct request *request, const struct subject *
 		.n_overrides = subject->n_overrides,
 		.profile_dirs = request->profile_dirs,
 		.n_profile_dirs = request->n_profile_dirs,
-		.plan_only = request->task == WRITE || request->task == APPLY,
+		.plan_only = (request->task == WRITE && !target_is_kube(&request->target)) ||
+			     request->task == APPLY,
 	};
 	int error = 0;
 
@@ -412,7 +459,7 @@ static int compile_subject(const struct request *request, const struct subject *
 	return EXIT_POLICY;
 }
 
-static int run_diff(const struct request *request, const struct compiled *compiled)
+static int run_diff(struct request *request, const struct compiled *compiled)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
 	struct diag *diag = arena_new(ARENA_MAX, &arena) == 0 ? diag_new(arena) : NULL;
@@ -433,7 +480,7 @@ static int run_diff(const struct request *request, const struct compiled *compil
 	return EXIT_POLICY;
 }
 
-static int (*const tasks[])(const struct request *, const struct compiled *) = {
+static int (*const tasks[])(struct request *, const struct compiled *) = {
 	[WRITE] = run_write,
 	[CHECK] = run_check,
 	[EXPLAIN] = run_explain,
@@ -445,7 +492,7 @@ static int (*const tasks[])(const struct request *, const struct compiled *) = {
 };
 
 /* Compiles the policy, shows what is wrong with it, and acts if nothing is. */
-static int run(const struct request *request, struct arena *arena)
+static int run(struct request *request, struct arena *arena)
 {
 	struct diag *diag = diag_new(arena);
 	struct compiled compiled;
@@ -464,6 +511,12 @@ static int check_request(const struct request *request)
 {
 	if (request->has_as && request->task != EXPLAIN)
 		complain("--as goes with --explain");
+	else if (request->has_target && request->task != WRITE)
+		complain("--target and its options go with writing");
+	else if (request->has_target && !target_is_kube(&request->target) &&
+		 !request->target.backend)
+		complain("--name, --namespace, --selector, --labels, --lossy and --losses go with "
+			 "a --target of Kubernetes");
 	else if (request->task == EXPLAIN_OVERRIDE && request->subject.n_overrides == 0)
 		complain("--explain-override goes with --override");
 	else if (request->task == DIFF && strcmp(request->subject.policy, "-") == 0 &&
@@ -486,5 +539,7 @@ int main(int argc, char **argv)
 		return result == -EINVAL ? EXIT_USAGE : result < 0 ? EXIT_POLICY : EXIT_SUCCESS;
 	if (arena_new(ARENA_MAX, &arena) < 0)
 		return out_of_memory();
-	return run(&request, arena);
+	result = run(&request, arena);
+	free(request.objects);
+	return result;
 }

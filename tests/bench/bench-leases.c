@@ -12,7 +12,7 @@
 #include "resolver/channel.h"
 #include "resolver/keeper.h"
 #include "resolver/namering.h"
-#include "rules/backend.h"
+#include "rules/nft.h"
 #include "rules/compile.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
@@ -70,7 +70,7 @@ static void load(struct compiled *ret_compiled)
 	must(out && arena_new((size_t)64 << 20, &arena) == 0, "memory");
 	if (compile_policy(arena, &options, diag_new(arena), ret_compiled) != 0)
 		bench_fail("the policy is wrong");
-	must(backend_find("nft")->write(ret_compiled->plan, out) == 0, "ruleset");
+	must(nft_write(ret_compiled->plan, NULL, out) == 0, "ruleset");
 	fclose(out);
 	if (ruleset_load(text, false, &message) != 0)
 		bench_fail("%s", message ? message : "cannot load the ruleset");

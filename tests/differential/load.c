@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/backend.h"
+#include "rules/nft.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "src/base/fd.h"
@@ -70,7 +70,7 @@ static int load_text(const struct trial *trial, const struct plan *plan)
 	char *text = NULL, *message = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
-	int error = out ? backend_find("nft")->write(plan, out) : -ENOMEM;
+	int error = out ? nft_write(plan, NULL, out) : -ENOMEM;
 
 	if (out)
 		fclose(out);

@@ -58,6 +58,12 @@ run 2 empty "'x'" "an unknown letter" -x good.toml
 run 2 empty "--explain" "an option without its argument" good.toml --explain
 run 2 empty "does not go with" "two things at once" --check --apply good.toml
 run 2 empty "does not go with" "a file and another thing" -o out.nft --check good.toml
+run 2 empty "expected one of nft, networkpolicy, cilium" "an unknown target" --target istio good.toml
+run 2 empty "go with writing" "a target and another thing" --target cilium --check good.toml
+run 2 empty "of Kubernetes" "an option of targets without one" --lossy good.toml
+run 2 empty "is no namespace" "what is no namespace" --target cilium --namespace Shop good.toml
+run 1 empty "'app' is no label" "what is no label" --target cilium --selector app good.toml
+run 0 "table inet egress-cli" empty "the target that is the default" --target nft good.toml
 run 0 "Usage: egress-compile" empty "--help" --help
 run 0 "--explain DEST" empty "--help after other options" --check -h
 run 0 "egress-compile (egress) " empty "--version" --version

@@ -18,7 +18,7 @@
 
 #include "resolver/keeper.h"
 #include "resolver/namering.h"
-#include "rules/backend.h"
+#include "rules/nft.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "src/kernel/ruleset.h"
@@ -393,7 +393,7 @@ int keeping_compile(struct arena *arena, const char *policy, const char *overrid
 		return error;
 	free(keeping.ruleset);
 	out = open_memstream(&keeping.ruleset, &size);
-	error = backend_find("nft")->write(keeping.compiled.plan, out);
+	error = nft_write(keeping.compiled.plan, NULL, out);
 	fclose(out);
 	return error;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "rules/backend.h"
 #include "rules/nft-text.h"
 #include "rules/nft.h"
 #include "src/base/arena.h"
@@ -25,15 +24,6 @@ static int teardown(void **state)
 {
 	arena_free(*state);
 	return 0;
-}
-
-static void test_backends(void **state)
-{
-	(void)state;
-	assert_non_null(backend_find("nft"));
-	assert_string_equal(backend_find("nft")->name, "nft");
-	assert_null(backend_find("nf"));
-	assert_null(backend_find(""));
 }
 
 /* Default deny needs no rule of the policy. */
@@ -332,7 +322,7 @@ static void test_failed_write(void **state)
 	FILE *out = fopen("/dev/full", "w");
 
 	assert_non_null(out);
-	assert_int_equal(backend_find("nft")->write(plan, out), -EIO);
+	assert_int_equal(nft_write(plan, NULL, out), -EIO);
 	fclose(out);
 }
 
@@ -619,7 +609,6 @@ static void test_forwarded_scope_without_resolver(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_backends),
 		cmocka_unit_test_setup_teardown(test_empty_policy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_families, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ports, setup, teardown),
