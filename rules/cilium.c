@@ -207,7 +207,7 @@ static void write_fqdns(struct yaml *yaml, const struct kube_name *names, size_t
 static int write_names(struct arena *arena, struct yaml *yaml, const struct plan *plan,
 	const struct kube_name *names, size_t count)
 {
-	struct kube_rule rule;
+	struct kube_rule rule = {0};
 	int error = kube_groups_ports(arena, plan, names[0].groups, &rule);
 
 	if (error == 0 && rule.n_ports > 0) {
@@ -374,8 +374,8 @@ static int write_object(const struct backend_request *request, const struct kube
 int cilium_write(const struct backend_request *request, FILE *out)
 {
 	const struct compiled *compiled = request->compiled;
-	struct kube_rules rules, denials;
-	struct kube_names names;
+	struct kube_rules rules = {0}, denials = {0};
+	struct kube_names names = {0};
 	struct yaml *yaml;
 	int error, ended;
 

@@ -294,7 +294,7 @@ static void write_names(
 	struct arena *arena = export->request->arena;
 	const struct plan *plan = export->request->compiled->plan;
 	const char **texts = arena_array(arena, count, sizeof(*texts));
-	struct kube_rule rule;
+	struct kube_rule rule = {0};
 
 	if (!texts) {
 		export->error = -ENOMEM;
@@ -337,8 +337,8 @@ int clusternetworkpolicy_write(const struct backend_request *request, FILE *out)
 {
 	const struct compiled *compiled = request->compiled;
 	struct export export = {.request = request};
-	struct kube_rules rules;
-	struct kube_names names;
+	struct kube_rules rules = {0};
+	struct kube_names names = {0};
 	int error, ended;
 
 	kube_lose_settings(compiled->layers, request->losses);

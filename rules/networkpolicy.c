@@ -277,7 +277,7 @@ static int write_rules(struct export *export, const struct kube_rules *rules)
 int networkpolicy_write(const struct backend_request *request, FILE *out)
 {
 	const struct compiled *compiled = request->compiled;
-	struct kube_rules rules, named;
+	struct kube_rules rules = {0}, named = {0};
 	struct export export = {.request = request};
 	int error, ended;
 

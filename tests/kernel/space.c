@@ -137,6 +137,16 @@ int space_skip(const char *what, int error)
 	return 0;
 }
 
+uint32_t space_draw(void)
+{
+	static uint32_t state = 1;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
 bool space_child(void (*body)(void *context), void *context)
 {
 	int status;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Namespaces and processes for tests that change what the kernel does. */
 
@@ -39,6 +40,13 @@ bool space_is_root(void);
 
 /* Says in TAP that the whole program is skipped and why; returns main()'s result. */
 int space_skip(const char *what, int error);
+
+/* space_enter(), and loads a ruleset there: true, or false and *ret_status is what main() returns,
+ * of which all has been said. */
+bool space_enter_with(const char *what, const char *ruleset, int *ret_status);
+
+/* Numbers that look like chance, the same in each run. */
+uint32_t space_draw(void);
 
 /* Runs `body` in a child. True when it returned; false when a CHECK in it failed. */
 bool space_child(void (*body)(void *context), void *context);

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "src/kernel/ruleset.h"
 #include "tests/kernel/space.h"
 
 /* Flows get their marks by port; those to port 1004 go to 1003. */
@@ -280,14 +279,15 @@ static void what_is_no_flow_has_no_mark(void **state)
 	assert_int_equal(conntrack_unmark(conntrack, &nowhere), -EINVAL);
 }
 
-/* What a flow has carried, and that it has ended, whatever ends it. */
-static void ends_are_told_with_what_was_carried(void **state)
+/* That a flow begins, what it has carried, and that it has ended, whatever ends it. */
+static void beginnings_and_ends_are_told(void **state)
 {
 	int server = listen_at(SOCK_DGRAM, 1002), fd;
 	struct pollfd poller = {.events = POLLIN};
 	struct conntrack *ends;
 	struct seen seen;
 	unsigned n_counted = 0;
+	uint32_t id;
 
 	(void)state;
 	assert_int_equal(conntrack_count_bytes(), 0);
@@ -306,6 +306,15 @@ static void ends_are_told_with_what_was_carried(void **state)
 			n_counted++;
 		}
 	assert_int_equal(n_counted, 1);
+	seen = (struct seen){.count = 0};
+	assert_int_equal(conntrack_read_ends(ends, see, &seen), 1);
+	assert_int_equal(seen.count, 1);
+	assert_true(seen.flows[0].begins);
+	assert_int_equal(seen.flows[0].mark, 0x102);
+	assert_goes_to(&seen.flows[0], IPPROTO_UDP, 1002);
+	id = seen.flows[0].id;
+	assert_int_not_equal(id, 0);
+	/* The answer changes it, which is no beginning. */
 	assert_int_equal(conntrack_read_ends(ends, see, &seen), 0);
 	assert_true(space_run("conntrack -D --mark 0x102 >/dev/null 2>&1"));
 	do {
@@ -313,6 +322,8 @@ static void ends_are_told_with_what_was_carried(void **state)
 		assert_int_equal(poll(&poller, 1, 10000), 1);
 		assert_int_equal(conntrack_read_ends(ends, see, &seen), 1);
 	} while (!seen.flows[0].has_bytes);
+	assert_false(seen.flows[0].begins);
+	assert_int_equal(seen.flows[0].id, id);
 	assert_int_equal(seen.flows[0].mark, 0x102);
 	assert_goes_to(&seen.flows[0], IPPROTO_UDP, 1002);
 	assert_int_equal(seen.flows[0].packets_out, 1);
@@ -325,17 +336,6 @@ static void ends_are_told_with_what_was_carried(void **state)
 	close(server);
 }
 
-/* Numbers that look like chance, the same in each run. */
-static uint32_t draw(void)
-{
-	static uint32_t state = 1;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state;
-}
-
 /* Whatever a message's bytes are, reading them ends and stays within them. */
 static void hostile_ends(void **state)
 {
@@ -343,13 +343,14 @@ static void hostile_ends(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 100000; i++) {
-		size_t length = (size_t)draw() % 200;
+		size_t length = (size_t)space_draw() % 200;
 		uint8_t *bytes = malloc(length + 1);
-		uint16_t type = 1 << 8 | 2;
+		uint16_t type = 1 << 8 | (i % 2 ? 2 : 0);
 		uint32_t size = (uint32_t)length;
 
 		for (size_t at = 0; at < length; at++)
-			bytes[at] = draw() % 3 ? (uint8_t)(draw() % 16) : (uint8_t)draw();
+			bytes[at] = space_draw() % 3 ? (uint8_t)(space_draw() % 16)
+						     : (uint8_t)space_draw();
 		if (length >= 8) {
 			memcpy(bytes, &size, sizeof(size));
 			memcpy(bytes + 4, &type, sizeof(type));
@@ -371,17 +372,12 @@ int main(void)
 		TEST(a_walk_that_is_ended),
 		TEST(a_mark_is_taken_off),
 		TEST(what_is_no_flow_has_no_mark),
-		TEST(ends_are_told_with_what_was_carried),
+		TEST(beginnings_and_ends_are_told),
 		TEST(hostile_ends),
 	};
-	char *message = NULL;
-	int error = space_enter();
+	int status;
 
-	if (error)
-		return space_skip("no user and network namespace of its own", error);
-	if (ruleset_load(table_text, false, &message) != 0) {
-		fprintf(stderr, "%s\n", message);
-		return 1;
-	}
+	if (!space_enter_with("conntrack", table_text, &status))
+		return status;
 	return cmocka_run_group_tests_name("conntrack", tests, NULL, NULL);
 }

@@ -19,7 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "src/kernel/ruleset.h"
 #include "tests/kernel/space.h"
 
 static const char table_text[] =
@@ -225,17 +224,6 @@ static void gaps_are_counted(void **state)
 	assert_int_equal(take(0), 0);
 }
 
-/* Numbers that look like chance, the same in each run. */
-static uint32_t draw(void)
-{
-	static uint32_t state = 1;
-
-	state ^= state << 13;
-	state ^= state >> 17;
-	state ^= state << 5;
-	return state;
-}
-
 /* Whatever a message's bytes are, reading them ends and stays within them. */
 static void hostile_messages(void **state)
 {
@@ -244,14 +232,14 @@ static void hostile_messages(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 200000; i++) {
-		size_t length = (size_t)draw() % (size + 1);
+		size_t length = (size_t)space_draw() % (size + 1);
 		uint8_t *bytes = malloc(length + 1);
 		struct seen seen = {.count = 0};
 		uint64_t lost;
 
 		memcpy(bytes, whole, length);
-		for (uint32_t change = draw() % 4 + 1; change > 0 && length > 0; change--)
-			bytes[(size_t)draw() % length] = (uint8_t)draw();
+		for (uint32_t change = space_draw() % 4 + 1; change > 0 && length > 0; change--)
+			bytes[(size_t)space_draw() % length] = (uint8_t)space_draw();
 		nflog_take(nflog, bytes, length, see, &seen, &lost);
 		if (seen.count > 0)
 			assert_non_null(memchr(seen.last.prefix, '\0', NFLOG_PREFIX));
@@ -272,14 +260,9 @@ int main(void)
 		TEST(gaps_are_counted),
 		TEST(hostile_messages),
 	};
-	char *message = NULL;
-	int error = space_enter();
+	int status;
 
-	if (error)
-		return space_skip("no user and network namespace of its own", error);
-	if (ruleset_load(table_text, false, &message) != 0) {
-		fprintf(stderr, "%s\n", message);
-		return 1;
-	}
+	if (!space_enter_with("nflog", table_text, &status))
+		return status;
 	return cmocka_run_group_tests_name("nflog", tests, NULL, NULL);
 }

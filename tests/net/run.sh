@@ -57,6 +57,18 @@ shut() {
 	user "$run" -q -- "$@"
 }
 
+# root OPTION... -- SCRIPT: the same for root, with the options of the array how before others.
+root() {
+	local options=()
+
+	while [ "$1" != -- ]; do
+		options+=("$1")
+		shift
+	done
+	probe=$prober env -C "$RUN_HOME" HOME="$RUN_HOME" nsenter --net=/run/netns/client "$run" -q \
+		${how:+"${how[@]}"} "${options[@]}" -- sh -c "$2" 2>&1
+}
+
 # inside SCRIPT: a line of shell as the confined command; $probe speaks the network's protocols.
 inside() {
 	probe=$prober user "$run" -q ${run_options:+"${run_options[@]}"} -- sh -c "$1" 2>&1

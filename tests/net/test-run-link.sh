@@ -187,18 +187,6 @@ is "a link takes no file that can be written" "$(unshare -m sh -c \
 # --- Root's link ---
 chown root home/egress.toml
 
-# root OPTION... -- SCRIPT: as root, by a pair of interfaces unless an option says otherwise.
-root() {
-	local options=()
-
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	probe=$prober env -C "$RUN_HOME" HOME="$RUN_HOME" nsenter --net=/run/netns/client "$run" -q \
-		"${options[@]}" -- sh -c "$2" 2>&1
-}
-
 like "where the host doesn't forward there is none" "$(root --link veth -- 'echo ran'; echo "status $?")" \
 	'does not forward IPv4 at to-world, see sysctl\(8\), net.ipv4.ip_forward.status 125'
 like "unless it may be another" "$(root --verbose -- 'echo ran')" \

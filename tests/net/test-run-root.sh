@@ -10,18 +10,6 @@
 run_start
 chown root home/egress.toml
 
-# root OPTION... -- SCRIPT: the same way for root.
-root() {
-	local options=()
-
-	while [ "$1" != -- ]; do
-		options+=("$1")
-		shift
-	done
-	probe=$prober env -C "$RUN_HOME" HOME="$RUN_HOME" nsenter --net=/run/netns/client "$run" -q \
-		"${how[@]}" "${options[@]}" -- sh -c "$2" 2>&1
-}
-
 # --- Root ---
 must in_client sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
 for link in pasta veth; do

@@ -199,7 +199,7 @@ static void try_target(struct arena *arena, const char *target)
 	}
 	print_message("%s: %u policies held exactly; %u answers equal, %u wider, %u narrower\n",
 		target, tally.exact, tally.equal, tally.wider, tally.narrower);
-	assert_true(tally.exact > 0 && tally.equal > 1000);
+	assert_true(tally.equal > 1000);
 }
 
 static void networkpolicy_is_the_policy(void **state)
