@@ -130,9 +130,9 @@ await() {
 	done
 }
 
-# refused CHAIN: packets that the rule has refused so far.
+# refused RULE: packets that the rule has refused so far.
 refused() {
-	confined nft list chain inet $table "$1" | sed -n 's/.*counter packets \([0-9]*\) .*/\1/p'
+	confined nft list counter inet $table "$1" | sed -n 's/.*packets \([0-9]*\) .*/\1/p'
 }
 
 # --- The story ---

@@ -18,10 +18,11 @@
  * Who asks for the same names again and again holds them, up to the heat that all names end with:
  * each round of the ring costs a record one degree.
  *
- * The index is a table of buckets of one cache line, 8 slots each, found by the keyed hash of
- * (name, type). A slot holds 20 bits of the hash and the record's position. A full bucket gives up
- * its coolest record. So a look-up touches one line of the index and, where the bits agree, one
- * record; and a stranger who can't know the key can't choose a bucket.
+ * The index is a table of buckets of one cache line, 8 slots each, found by the keyed hash of the
+ * name, and the type. A slot holds 16 bits of the hash and the record's position, of which as many
+ * bits are enough as tell apart those in use. A full bucket gives up its coolest record. So a
+ * look-up touches one line of the index and, where the bits agree, one record; and a stranger who
+ * can't know the key can't choose a bucket.
  *
  * The index begins small and grows with what it holds, so that of few records it lies in few lines
  * and pages. Growing looks at every record once; it is done a few times in all.
@@ -31,7 +32,11 @@
  */
 
 #define CACHE_UNIT 16
+#define LINE 64
 #define BUCKET_SLOTS 8
+#define LANES 4 /* tags in a word */
+#define LANE_BITS 16
+#define LANE_ONES UINT64_C(0x0001000100010001)
 #define BUCKETS_MIN 256
 #define GROWTH 4           /* times as many buckets, when half of the slots are in use */
 #define UNITS_PER_SLOT 4   /* a slot of the index for every 64 bytes of records */
@@ -41,7 +46,7 @@
 #define RESERVE_SHARE 16 /* one part in so many of the ring is kept free */
 #define STEPS_MAX 16     /* records looked at for a new one */
 #define RECORD_MAX (sizeof(struct record) + NAME_WIRE_MAX + MSG_TTLS_MAX * 2 + MSG_MAX + CACHE_UNIT)
-#define LINE 64
+#define TYPE_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* odd, and its bits are well mixed */
 
 struct record {
 	struct mono expires;
@@ -67,15 +72,22 @@ struct record {
 	_Alignas(2) uint8_t bytes[];
 };
 
+struct bucket {
+	_Alignas(LINE) uint64_t tags[BUCKET_SLOTS / LANES]; /* 16 bits of a hash each; 0: free */
+	uint32_t positions[BUCKET_SLOTS];
+};
+
+_Static_assert(sizeof(struct bucket) == LINE, "a bucket is a cache line");
+
+/* One of a bucket. */
 struct slot {
-	uint64_t tag : 20; /* 0: free */
-	uint64_t position : 44;
+	struct bucket *bucket; /* NULL: none */
+	unsigned index;
 };
 
 struct cache {
-	struct hash_key key;
 	uint8_t *ring;
-	struct slot (*buckets)[BUCKET_SLOTS];
+	struct bucket *buckets;
 	uint32_t units;       /* the ring's size, a power of two */
 	uint32_t n_buckets;   /* that there is room for, a power of two */
 	uint32_t bucket_mask; /* of those in use */
@@ -99,13 +111,12 @@ static size_t ring_bytes(const struct cache *cache)
 	return (size_t)cache->units * CACHE_UNIT + sizeof(struct record);
 }
 
-int cache_new(size_t bytes, const struct hash_key *key, struct cache **ret_cache)
+int cache_new(size_t bytes, struct cache **ret_cache)
 {
 	struct cache *cache = calloc(1, sizeof(*cache));
 
 	if (!cache)
 		return -ENOMEM;
-	cache->key = *key;
 	cache->units = 1024;
 	while (cache->units < 1u << 30 && (size_t)cache->units * 2 * CACHE_UNIT <= bytes)
 		cache->units *= 2;
@@ -143,14 +154,33 @@ void cache_clear(struct cache *cache)
 
 /* --- Looking up --- */
 
-static struct slot *bucket_of(const struct cache *cache, uint64_t hash)
+static struct bucket *bucket_of(const struct cache *cache, uint64_t hash)
 {
-	return cache->buckets[hash & cache->bucket_mask];
+	return &cache->buckets[hash & cache->bucket_mask];
 }
 
-static uint64_t tag_of(uint64_t hash)
+static unsigned tag_of(uint64_t hash)
 {
-	return hash >> 44 | 1;
+	return (unsigned)(hash >> (64 - LANE_BITS)) | 1;
+}
+
+static unsigned tag_in(struct slot slot)
+{
+	return (unsigned)(slot.bucket->tags[slot.index / LANES] >> slot.index % LANES * LANE_BITS) &
+	       UINT16_MAX;
+}
+
+static void set_tag(struct slot slot, unsigned tag)
+{
+	uint64_t *word = &slot.bucket->tags[slot.index / LANES];
+	unsigned shift = slot.index % LANES * LANE_BITS;
+
+	*word = (*word & ~((uint64_t)UINT16_MAX << shift)) | (uint64_t)tag << shift;
+}
+
+static uint32_t *position_in(struct slot slot)
+{
+	return &slot.bucket->positions[slot.index];
 }
 
 static struct record *record_at(const struct cache *cache, uint64_t position)
@@ -165,51 +195,81 @@ static const uint8_t *name_in(const struct record *record)
 	return record->bytes + record->n_ttls * sizeof(uint16_t);
 }
 
-struct cache_place cache_place(const struct cache *cache, const struct name *name, uint16_t type)
+/* The lanes of a word that are zero: the highest bit of each. */
+static inline uint64_t zero_lanes(uint64_t word)
 {
-	struct cache_place place = {msg_hash_question(&cache->key, name, type)};
+	const uint64_t low = LANE_ONES * (UINT16_MAX >> 1);
+
+	return ~(((word & low) + low) | word | low);
+}
+
+/* The slots of the bucket that have the tag: a bit each, for take_slot(). */
+static inline uint64_t match_slots(const struct bucket *bucket, unsigned tag)
+{
+	_Static_assert(BUCKET_SLOTS == 2 * LANES, "two words of tags");
+
+	return zero_lanes(bucket->tags[0] ^ tag * LANE_ONES) >> (LANE_BITS - 1) |
+	       zero_lanes(bucket->tags[1] ^ tag * LANE_ONES) >> (LANE_BITS - 2);
+}
+
+/* Takes one out of these. */
+static inline struct slot take_slot(struct bucket *bucket, uint64_t *slots)
+{
+	unsigned bit = (unsigned)__builtin_ctzll(*slots);
+
+	*slots &= *slots - 1;
+	return (struct slot){bucket, bit / LANE_BITS + bit % LANE_BITS * LANES};
+}
+
+struct cache_place cache_place(const struct cache *cache, uint64_t hash, uint16_t type)
+{
+	struct cache_place place = {.hash = hash ^ type * TYPE_FACTOR};
 
 	__builtin_prefetch(bucket_of(cache, place.hash));
 	return place;
 }
 
-void cache_fetch(const struct cache *cache, struct cache_place place)
+void cache_fetch(const struct cache *cache, struct cache_place *place)
 {
-	const struct slot *bucket = bucket_of(cache, place.hash);
+	struct bucket *bucket = bucket_of(cache, place->hash);
+	uint64_t left = place->slots = match_slots(bucket, tag_of(place->hash));
 
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-		if (bucket[i].tag != tag_of(place.hash))
-			continue;
-		const uint8_t *record = (const uint8_t *)record_at(cache, bucket[i].position);
+	while (left != 0) {
+		const uint8_t *record =
+			(const uint8_t *)record_at(cache, *position_in(take_slot(bucket, &left)));
+
 		__builtin_prefetch(record);
 		__builtin_prefetch(record + LINE);
 	}
 }
 
-static struct slot *find(
-	const struct cache *cache, struct cache_place place, const struct name *name, uint16_t type)
+/* Of what was fetched some may have changed since: it is looked at again. */
+static struct slot find(const struct cache *cache, const struct cache_place *place,
+	const struct name *name, uint16_t type)
 {
-	struct slot *bucket = bucket_of(cache, place.hash);
+	struct bucket *bucket = bucket_of(cache, place->hash);
+	uint64_t left = place->slots;
 
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-		if (bucket[i].tag != tag_of(place.hash))
-			continue;
-		const struct record *record = record_at(cache, bucket[i].position);
-		if (record->type == type && record->name_length == name->length &&
+	while (left != 0) {
+		struct slot slot = take_slot(bucket, &left);
+		const struct record *record = record_at(cache, *position_in(slot));
+
+		if (tag_in(slot) == tag_of(place->hash) && record->type == type &&
+			record->name_length == name->length &&
 			memcmp(name_in(record), name->wire, name->length) == 0)
-			return &bucket[i];
+			return slot;
 	}
-	return NULL;
+	return (struct slot){NULL, 0};
 }
 
-bool cache_find(const struct cache *cache, struct cache_place place, const struct name *name,
+bool cache_find(const struct cache *cache, const struct cache_place *place, const struct name *name,
 	uint16_t type, struct cached *ret_cached)
 {
-	const struct slot *slot = find(cache, place, name, type);
+	struct slot slot = find(cache, place, name, type);
 
-	if (!slot)
+	if (!slot.bucket)
 		return false;
-	struct record *record = record_at(cache, slot->position);
+	struct record *record = record_at(cache, *position_in(slot));
 	*ret_cached = (struct cached){
 		.expires = record->expires,
 		.stale_seconds = record->stale_seconds,
@@ -277,40 +337,40 @@ static uint64_t claim(struct cache *cache, uint64_t units)
 	return position;
 }
 
-/* The slot of the record at the tail; NULL for one that another took the place of. */
-static struct slot *tail_slot(const struct cache *cache)
+/* The slot of the record at the tail; none for one that another took the place of. */
+static struct slot tail_slot(const struct cache *cache)
 {
 	const struct record *record = record_at(cache, cache->tail);
-	struct slot *bucket = bucket_of(cache, record->hash);
+	struct slot slot = {bucket_of(cache, record->hash), 0};
 
-	for (unsigned i = 0; i < BUCKET_SLOTS && record->name_length > 0; i++)
-		if (bucket[i].tag != 0 && bucket[i].position == cache->tail)
-			return &bucket[i];
-	return NULL;
+	for (; slot.index < BUCKET_SLOTS && record->name_length > 0; slot.index++)
+		if (tag_in(slot) != 0 && *position_in(slot) == (uint32_t)cache->tail)
+			return slot;
+	return (struct slot){NULL, 0};
 }
 
 /* Frees the record at the tail, or, if it may, writes it anew at the head. */
 static void take_from_tail(struct cache *cache, bool may_move)
 {
 	struct record *record = record_at(cache, cache->tail);
-	struct slot *slot = tail_slot(cache);
+	struct slot slot = tail_slot(cache);
 	uint16_t units = record->units;
 
-	if (slot && record->heat > 0 && may_move) {
+	if (slot.bucket && record->heat > 0 && may_move) {
 		record->heat--;
 		memcpy(cache->moving, record, (size_t)units * CACHE_UNIT);
 		cache->tail += units;
 		if (has_room(cache, units)) {
-			slot->position = claim(cache, units);
-			memcpy(record_at(cache, slot->position), cache->moving,
+			*position_in(slot) = (uint32_t)claim(cache, units);
+			memcpy(record_at(cache, *position_in(slot)), cache->moving,
 				(size_t)units * CACHE_UNIT);
 			return;
 		}
 	} else {
 		cache->tail += units;
 	}
-	if (slot) {
-		slot->tag = 0;
+	if (slot.bucket) {
+		set_tag(slot, 0);
 		cache->n_used--;
 	}
 }
@@ -319,17 +379,21 @@ static void take_from_tail(struct cache *cache, bool may_move)
  * there is room. */
 static void split(struct cache *cache, uint32_t index)
 {
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++) {
-		struct slot *slot = &cache->buckets[index][i];
+	struct slot slot = {&cache->buckets[index], 0};
+
+	for (; slot.index < BUCKET_SLOTS; slot.index++) {
+		struct slot other = slot;
 		uint32_t hash;
 
-		if (slot->tag == 0)
+		if (tag_in(slot) == 0)
 			continue;
-		hash = record_at(cache, slot->position)->hash;
+		hash = record_at(cache, *position_in(slot))->hash;
 		if ((hash & cache->bucket_mask) == index)
 			continue;
-		bucket_of(cache, hash)[i] = *slot;
-		slot->tag = 0;
+		other.bucket = bucket_of(cache, hash);
+		set_tag(other, tag_in(slot));
+		*position_in(other) = *position_in(slot);
+		set_tag(slot, 0);
 	}
 }
 
@@ -361,18 +425,22 @@ static void make_room(struct cache *cache, uint64_t units)
 		take_from_tail(cache, false);
 }
 
-/* The slot for a new record, which is found by `place`: a free one, else the coolest record's. */
-static struct slot *choose(const struct cache *cache, struct cache_place place)
+static unsigned heat_of(const struct cache *cache, struct slot slot)
 {
-	struct slot *bucket = bucket_of(cache, place.hash), *coolest = bucket;
+	return record_at(cache, *position_in(slot))->heat;
+}
 
-	for (unsigned i = 0; i < BUCKET_SLOTS; i++)
-		if (bucket[i].tag == 0)
-			return &bucket[i];
-	for (unsigned i = 1; i < BUCKET_SLOTS; i++)
-		if (record_at(cache, bucket[i].position)->heat <
-			record_at(cache, coolest->position)->heat)
-			coolest = &bucket[i];
+/* The slot for a new record, which is found by `place`: a free one, else the coolest record's. */
+static struct slot choose(const struct cache *cache, const struct cache_place *place)
+{
+	struct slot slot = {bucket_of(cache, place->hash), 0}, coolest = slot;
+	uint64_t left = match_slots(slot.bucket, 0);
+
+	if (left != 0)
+		return take_slot(slot.bucket, &left);
+	for (slot.index = 1; slot.index < BUCKET_SLOTS; slot.index++)
+		if (heat_of(cache, slot) < heat_of(cache, coolest))
+			coolest = slot;
 	return coolest;
 }
 
@@ -410,10 +478,10 @@ static size_t units_of(const struct name *name, const struct msg_body *body)
 	return (size + CACHE_UNIT - 1) / CACHE_UNIT;
 }
 
-void cache_store(
-	struct cache *cache, const struct name *name, uint16_t type, const struct cached *cached)
+void cache_store(struct cache *cache, uint64_t hash, const struct name *name, uint16_t type,
+	const struct cached *cached)
 {
-	struct cache_place place = cache_place(cache, name, type);
+	struct cache_place place = cache_place(cache, hash, type);
 	size_t units = units_of(name, &cached->body);
 	uint8_t heat = 0;
 
@@ -421,12 +489,13 @@ void cache_store(
 		return;
 	make_room(cache, units);
 	grow(cache);
-	struct slot *slot = find(cache, place, name, type);
-	if (slot)
-		heat = record_at(cache, slot->position)->heat;
+	cache_fetch(cache, &place);
+	struct slot slot = find(cache, &place, name, type);
+	if (slot.bucket)
+		heat = (uint8_t)heat_of(cache, slot);
 	else
-		slot = choose(cache, place);
-	if (slot->tag == 0)
+		slot = choose(cache, &place);
+	if (tag_in(slot) == 0)
 		cache->n_used++;
 	uint64_t position = claim(cache, units);
 	struct record *record = record_at(cache, position);
@@ -434,7 +503,7 @@ void cache_store(
 	record->hash = (uint32_t)place.hash;
 	record->units = (uint16_t)units;
 	record->type = type;
-	record->heat = heat;
-	slot->tag = tag_of(place.hash);
-	slot->position = position;
+	record->heat = heat & HEAT_MAX;
+	set_tag(slot, tag_of(place.hash));
+	*position_in(slot) = (uint32_t)position;
 }

@@ -16,7 +16,7 @@
 struct cache;
 
 /* A cache whose bodies take at most `bytes`. 0 or -ENOMEM. */
-int cache_new(size_t bytes, const struct hash_key *key, struct cache **ret_cache);
+int cache_new(size_t bytes, struct cache **ret_cache);
 void cache_free(struct cache *cache);
 
 /* Forgets everything. */
@@ -40,19 +40,22 @@ struct cached {
 /* Where a question is looked for. */
 struct cache_place {
 	uint64_t hash;
+	uint64_t slots; /* that it may be in: a bit each */
 };
 
 /*
  * A look-up in three steps, so that several can wait for their memory together: cache_place() finds
- * out where to look, cache_fetch() has what lies there fetched, cache_find() looks. All that is
- * done between them for one question is done for the others, too.
+ * out where to look, cache_fetch() what there may be the one that is looked for, and has it
+ * fetched; cache_find() looks at these, and does not find what is stored between the two. All that
+ * is done between the steps for one question is done for the others, too. `hash` is one of the name
+ * that a stranger can't foretell.
  */
-struct cache_place cache_place(const struct cache *cache, const struct name *name, uint16_t type);
-void cache_fetch(const struct cache *cache, struct cache_place place);
+struct cache_place cache_place(const struct cache *cache, uint64_t hash, uint16_t type);
+void cache_fetch(const struct cache *cache, struct cache_place *place);
 
 /* What is kept for (name, type), expired or not; false: nothing is. It is valid until the next
  * cache_store(). */
-bool cache_find(const struct cache *cache, struct cache_place place, const struct name *name,
+bool cache_find(const struct cache *cache, const struct cache_place *place, const struct name *name,
 	uint16_t type, struct cached *ret_cached);
 
 /* What was found is given out once more. */
@@ -63,7 +66,7 @@ void cache_asked_ahead(const struct cached *cached);
 
 /* Keeps a copy, in the place of an older one. When the cache is full, what was not asked for in a
  * long time gives way. */
-void cache_store(
-	struct cache *cache, const struct name *name, uint16_t type, const struct cached *cached);
+void cache_store(struct cache *cache, uint64_t hash, const struct name *name, uint16_t type,
+	const struct cached *cached);
 
 #endif

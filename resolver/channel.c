@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "src/base/buf.h"
+#include "src/base/bytes.h"
 #include "src/base/fd.h"
 
 /* CHANNEL_OUT_MAX requests, in a message each, with what the kernel counts for its buffer, some
@@ -70,7 +71,7 @@ static int read_lease(struct reader *reader, struct channel_request *request)
 	addresses = reader_bytes(reader, request->lease.count * sizeof(struct inaddr));
 	if (reader->failed)
 		return -EPROTO;
-	memcpy(request->lease.name.wire, wire, request->lease.name.length);
+	bytes_copy(request->lease.name.wire, wire, request->lease.name.length);
 	memcpy(request->lease.addresses, addresses, request->lease.count * sizeof(struct inaddr));
 	return 0;
 }

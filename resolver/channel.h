@@ -52,8 +52,9 @@ struct channel_request {
 struct channel_reply {
 	uint32_t op;      /* CHANNEL_LEASED, CHANNEL_OPENED or CHANNEL_FORGET */
 	uint32_t ticket;  /* CHANNEL_FORGET: 0 */
-	int32_t status;   /* 0 or -errno; -EDQUOT: [budget] destinations is spent; -ENOSPC, -ENFILE:
-			     there is no room for any of the addresses */
+	int32_t status;   /* 0 or -errno; -EDQUOT: [budget] destinations is spent; -EDOM: so is
+			     unknown_share; -ENOSPC, -ENFILE: there is no room for any of the
+			     addresses */
 	uint32_t seconds; /* CHANNEL_LEASED: how long the addresses stay open from now on */
 	uint64_t opened;  /* CHANNEL_LEASED: those of the request's addresses that are open, bit
 			     1 << index; where there was no room for all of them, some */
@@ -71,7 +72,16 @@ enum control_op {
 	CONTROL_LIST = 101,   /* the leases, a page at a time */
 	CONTROL_REVOKE = 102, /* closes those of an address or a name */
 	CONTROL_FLUSH = 103,  /* closes all */
+	/* What the running session has spent of what the kernel counts; and: it ends, and the next
+	 * one begins; or one of its ceilings is raised. */
+	CONTROL_SESSION = 104,
+	CONTROL_SESSION_NEW = 105,
+	CONTROL_SESSION_EXTEND = 106,
+	CONTROL_FORGET = 107, /* as CONTROL_SESSION, and the workers forget their answers */
 };
+
+/* What a session spends and the kernel counts. */
+enum spent_key { SPENT_DESTINATIONS, SPENT_CONNECTIONS, SPENT_BYTES, SPENT_KEYS };
 
 enum control_by {
 	CONTROL_BY_ADDRESS = 1,
@@ -85,6 +95,8 @@ struct control_request {
 	uint32_t flows;  /* CONTROL_LIST: 1 to look which have live connections, which costs a walk
 			    of conntrack's table; else 0 */
 	uint64_t cursor; /* CONTROL_LIST: 0 for the first page, then the reply's; else 0 */
+	uint64_t amount; /* CONTROL_SESSION_EXTEND: by which; else 0 */
+	uint32_t key;    /* CONTROL_SESSION_EXTEND: enum spent_key; else 0 */
 	struct inaddr address; /* CONTROL_BY_ADDRESS */
 	struct name name;      /* CONTROL_BY_NAME */
 };
@@ -105,6 +117,20 @@ struct control_lease {
 	struct name name; /* length 0: not known, as of leases of a keeper before */
 };
 
+struct control_spent {
+	uint64_t used;
+	uint64_t of;       /* the ceiling, with what it was raised by; 0: none */
+	uint64_t extended; /* that */
+};
+
+struct control_session {
+	int64_t began;    /* seconds since 1970; 0: not known */
+	uint32_t unknown; /* of the destinations, as far as the keeper knows them: without a
+			     category */
+	struct control_spent spent[SPENT_KEYS];
+	struct control_spent limit_bytes; /* [limits] bytes, which is not extended */
+};
+
 /*
  * A page of CONTROL_LIST may hold no lease and not be the last one. The plan is the one of the
  * crew; leases that come and go while pages are read may be missed or listed. -ESTALE: the record
@@ -113,7 +139,10 @@ struct control_lease {
  * closed to new connections, the workers have been told to forget their answers, and `total` is how
  * many leases there were. Connections that are established go on after CONTROL_FLUSH;
  * CONTROL_REVOKE has ended those to the addresses it closed, unless something else permits them.
- * -errno: some may have been closed.
+ * -errno: some may have been closed. CONTROL_SESSION_NEW closes leases as CONTROL_FLUSH does, so
+ * that whatever is open is counted. CONTROL_SESSION_EXTEND: -ENODATA where the policy has no such
+ * ceiling, -ERANGE for more than there can be, -EOPNOTSUPP where the kernel cannot do it; then, as
+ * after any -errno, nothing has changed. All three answer with the session as it is then.
  */
 struct control_reply {
 	uint32_t op; /* the request's */
@@ -124,6 +153,7 @@ struct control_reply {
 	uint64_t total;       /* CONTROL_LIST, first page: leases on record; else those closed */
 	uint64_t flows;       /* CONTROL_REVOKE: connections that were ended */
 	int32_t flows_status; /* CONTROL_REVOKE: 0, or why connections go on: -errno */
+	struct control_session session;
 	struct control_lease leases[CONTROL_LEASES];
 };
 

@@ -5,8 +5,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static int compare_fds(const void *a, const void *b)
@@ -59,6 +61,31 @@ void child_begin(
 		log_error("cannot start: %s", strerror(-error));
 		_exit(1);
 	}
+}
+
+uint64_t child_cpu_ms(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) < 0)
+		return 0;
+	return (uint64_t)used.tv_sec * 1000 + (uint64_t)used.tv_nsec / 1000000;
+}
+
+static uint64_t usage_ms(int who)
+{
+	struct rusage usage;
+
+	if (getrusage(who, &usage) < 0)
+		return 0;
+	return (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+	       (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+}
+
+uint64_t child_ended_cpu_ms(void)
+{
+	return usage_ms(RUSAGE_SELF) + usage_ms(RUSAGE_CHILDREN);
 }
 
 void child_log_end(const char *role, pid_t pid, int status)

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "resolver/crew.h"
+#include "resolver/guard.h"
+#include "resolver/watching.h"
 #include "rules/describe.h"
 #include "rules/dns-server.h"
 #include "rules/explain.h"
@@ -134,6 +137,97 @@ json_t *commands_why(
 		why = read_text(text, size, json);
 	free(text);
 	return why;
+}
+
+/* --- The session --- */
+
+static json_t *spent(const struct control_spent *it)
+{
+	return json_pack("{s:I, s:I, s:I}", "used", (json_int_t)it->used, "of", (json_int_t)it->of,
+		"extended", (json_int_t)it->extended);
+}
+
+/* Sets what has a ceiling. */
+static void set_spent(json_t *budget, const char *key, const struct control_spent *it)
+{
+	if (it->of > 0)
+		json_object_set_new(budget, key, spent(it));
+}
+
+static void set_share(
+	json_t *object, const struct commands_view *view, const struct control_session *session)
+{
+	const struct budget *budget = &view->compiled->layers->budget;
+	double all = (double)session->spent[SPENT_DESTINATIONS].used;
+
+	if (budget->has_unknown_share)
+		json_object_set_new(object, "unknown_share",
+			json_pack("{s:f, s:f, s:I, s:I}", "used",
+				all > 0 ? session->unknown / all : 0, "of", budget->unknown_share,
+				"unknown", (json_int_t)session->unknown, "destinations",
+				(json_int_t)all));
+}
+
+static json_t *budget_of(const struct commands_view *view, const struct control_session *session)
+{
+	json_t *budget = json_object();
+	struct guard_names names;
+
+	if (session) {
+		set_spent(budget, "destinations", &session->spent[SPENT_DESTINATIONS]);
+		set_share(budget, view, session);
+		set_spent(budget, "bytes", &session->spent[SPENT_BYTES]);
+		set_spent(budget, "connections", &session->spent[SPENT_CONNECTIONS]);
+	}
+	if (guard_names(view->guard, &names))
+		json_object_set_new(budget, "wildcard_names",
+			json_pack("{s:I, s:I, s:I, s:s}", "used", (json_int_t)names.used, "of",
+				(json_int_t)names.of, "extended", (json_int_t)names.raised, "rule",
+				names.entry));
+	return budget;
+}
+
+/* What was recorded, if that is known. */
+static void set_figures(json_t *object, const struct commands_view *view)
+{
+	struct session_figures figures;
+
+	if (watching_figures(view->watching, &figures) != 0)
+		return;
+	json_object_set_new(object, "destinations", json_integer((json_int_t)figures.destinations));
+	json_object_set_new(object, "unknown", json_integer((json_int_t)figures.unknown));
+	json_object_set_new(object, "connections", json_integer((json_int_t)figures.connections));
+	json_object_set_new(object, "refused", json_integer((json_int_t)figures.refused));
+	json_object_set_new(object, "bytes_out", json_integer((json_int_t)figures.bytes_out));
+	json_object_set_new(object, "bytes_in", json_integer((json_int_t)figures.bytes_in));
+	json_object_set_new(object, "alerts", json_integer((json_int_t)session_alerts(&figures)));
+}
+
+json_t *commands_session(const struct commands_view *view, const struct control_session *session)
+{
+	const struct layers *layers = view->compiled->layers;
+	const struct budget *budget = &layers->budget;
+	int64_t began = session && session->began > 0 ? session->began
+						      : watching_session_since(view->watching);
+	json_t *root = json_pack("{s:s?, s:s, s:I, s:o, s:s, s:o, s:o}", "session",
+		watching_session(view->watching), "policy", view->compiled->plan->policy->name,
+		"time", (json_int_t)time(NULL), "began", json_parts_number(began > 0, began),
+		"on_exceed", budget->refuse ? "refuse" : "flag", "window",
+		json_parts_number(budget->window.ms > 0, budget->window.ms / 1000), "budget",
+		budget_of(view, session));
+
+	if (root && session && session->limit_bytes.of > 0)
+		json_object_set_new(
+			root, "limits", json_pack("{s:o}", "bytes", spent(&session->limit_bytes)));
+	if (root)
+		set_figures(root, view);
+	return root;
+}
+
+json_t *commands_new_session(const struct control_reply *reply)
+{
+	return json_pack("{s:b, s:I, s:I}", "new", true, "began", (json_int_t)reply->session.began,
+		"leases", (json_int_t)reply->total);
 }
 
 json_t *commands_revoked(const struct control_reply *reply)

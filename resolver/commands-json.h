@@ -31,6 +31,11 @@ json_t *commands_lease(
 json_t *commands_why(
 	const struct compiled *compiled, const char *destination, bool json, bool *ret_permitted);
 
+/* The running session; NULL: what the keeper knows of it is not known. */
+json_t *commands_session(const struct commands_view *view, const struct control_session *session);
+
+json_t *commands_new_session(const struct control_reply *reply);
+
 json_t *commands_revoked(const struct control_reply *reply);
 
 /* `said`: what was logged. */

@@ -2,16 +2,13 @@
 #include "resolver/commands.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "resolver/channel.h"
-#include "resolver/commands-json.h"
+#include "resolver/commands-own.h"
 #include "resolver/crew.h"
-#include "rules/destination.h"
 #include "src/base/log.h"
 
 /*
@@ -30,6 +27,8 @@
  * is out; only a listing that has begun is void. A keeper that says nothing for long is no reason
  * to let anybody wait: the task is answered without it.
  *
+ * The last of the tasks is nobody's: a session whose time is over is ended by it as by a command.
+ *
  * While a crew starts, its keeper reads what is open, and would put back what another one takes
  * away: leases are taken back before that or after it, by one keeper alone.
  */
@@ -37,55 +36,6 @@
 enum {
 	PATIENCE_MS = 15000,
 	SHOWN_MAX = 64, /* leases of what is explained */
-};
-
-enum state { RESTING, QUEUED, ASKED, WANTING, RELOADING };
-
-struct task {
-	enum state state;
-	uint32_t ticket; /* the console's; 0: none yet */
-	const struct row *row;
-	struct mono until;
-	struct console_call call;
-	struct destination about; /* what the argument names */
-	bool about_all;           /* it names nothing */
-	struct control_request request;
-	bool listing;     /* there are more pages */
-	unsigned crew;    /* whose pages they are */
-	json_t *root;     /* the answer so far */
-	json_t *leases;   /* part of it */
-	bool denied;      /* CONSOLE_WHY */
-	bool flows_known; /* the system tells connections */
-};
-
-struct commands {
-	struct console *console; /* NULL: there is none */
-	struct task tasks[CONSOLE_CONNECTIONS];
-	uint32_t tickets;   /* the keeper's */
-	unsigned n_out;     /* that the keeper has not answered */
-	unsigned n_changes; /* of these, those that take leases back */
-	unsigned crew;      /* that was asked */
-	bool reload_wanted;
-
-	/* The reload that is going on, or was last. */
-	FILE *stream;
-	char *text;
-	size_t size;
-	struct reload_record last;
-};
-
-/* How a command is served. */
-struct row {
-	enum console_command command;
-	bool names; /* the argument names something; else it is empty */
-	bool alone; /* that has no port and no protocol */
-	bool all;   /* or it may be empty */
-	/* Makes the keeper's request, or answers at once. */
-	void (*begin)(struct commands *commands, struct task *task,
-		const struct commands_view *view, struct mono now);
-	/* Takes the keeper's reply, or NULL when none will come. */
-	void (*reply)(struct commands *commands, struct task *task,
-		const struct control_reply *reply, const struct commands_view *view);
 };
 
 /* --- Answers --- */
@@ -99,20 +49,23 @@ static void drop(struct task *task)
 }
 
 /* Answers with the object, which is taken over. */
-static void answer(
+void task_answer(
 	struct commands *commands, struct task *task, enum console_status status, json_t *root)
 {
 	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
 
 	json_decref(root);
 	drop(task);
-	console_answer(commands->console, task->ticket, status, text);
+	if (task == &commands->tasks[OWN_TASK])
+		free(text);
+	else
+		console_answer(commands->console, task->ticket, status, text);
 }
 
-static void refuse(struct commands *commands, struct task *task, enum console_status status,
+void task_refuse(struct commands *commands, struct task *task, enum console_status status,
 	const char *problem)
 {
-	answer(commands, task, status, json_pack("{s:s}", "error", problem));
+	task_answer(commands, task, status, json_pack("{s:s}", "error", problem));
 }
 
 static void answer_root(struct commands *commands, struct task *task, enum console_status status)
@@ -120,37 +73,40 @@ static void answer_root(struct commands *commands, struct task *task, enum conso
 	json_t *root = task->root;
 
 	task->root = NULL;
-	answer(commands, task, status, root);
+	task_answer(commands, task, status, root);
 }
 
 /* What it means that the keeper could not do it. */
-static void refuse_for(struct commands *commands, struct task *task, const char *what, int error)
+void task_refuse_for(struct commands *commands, struct task *task, const char *what, int error)
 {
 	char problem[256];
 
 	snprintf(problem, sizeof(problem), "%s: %s", what, strerror(-error));
-	refuse(commands, task, CONSOLE_REFUSED, problem);
+	task_refuse(commands, task, CONSOLE_REFUSED, problem);
 }
-
-#define NO_KEEPER "the processes that serve the policy do not answer; try again"
 
 /* --- The keeper --- */
 
 /* To be sent when there is room. */
-static void ask_keeper(struct task *task, enum control_op op, struct mono now)
+void task_ask_keeper(struct task *task, enum control_op op, struct mono now)
 {
 	task->request = (struct control_request){.op = op};
 	task->state = QUEUED;
 	task->until = mono_add(now, (struct duration){PATIENCE_MS});
 }
 
+/* Whether it takes something back, or gives it. */
+static bool is_change(uint32_t op)
+{
+	return op != CONTROL_LIST && op != CONTROL_SESSION;
+}
+
 /* Sends what is queued. */
 static void send_queued(struct commands *commands, const struct commands_view *view)
 {
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < TASKS; i++) {
 		struct task *task = &commands->tasks[i];
-
-		bool changes = task->request.op != CONTROL_LIST;
+		bool changes = is_change(task->request.op);
 
 		if (task->state != QUEUED || commands->n_out >= CONTROL_OUT_MAX || !view->crew ||
 			(changes && view->changing))
@@ -172,14 +128,14 @@ static void notice_crew(struct commands *commands, const struct commands_view *v
 	commands->crew = view->n_crews;
 	commands->n_out = 0;
 	commands->n_changes = 0;
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < TASKS; i++) {
 		struct task *task = &commands->tasks[i];
 
 		if (task->state != ASKED && task->state != QUEUED)
 			continue;
 		task->state = QUEUED;
 		if (task->request.cursor != 0)
-			refuse(commands, task, CONSOLE_AGAIN, "the resolver was reloaded");
+			task_refuse(commands, task, CONSOLE_AGAIN, "the resolver was reloaded");
 	}
 }
 
@@ -188,9 +144,9 @@ static void take_reply(struct commands *commands, const struct control_reply *re
 {
 	if (commands->n_out > 0)
 		commands->n_out--;
-	if (commands->n_changes > 0 && reply->op != CONTROL_LIST)
+	if (commands->n_changes > 0 && is_change(reply->op))
 		commands->n_changes--;
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < TASKS; i++) {
 		struct task *task = &commands->tasks[i];
 
 		if (task->state != ASKED || task->request.ticket != reply->ticket ||
@@ -218,7 +174,7 @@ static void begin_status(struct commands *commands, struct task *task,
 	const struct commands_view *view, struct mono now)
 {
 	if (view->crew)
-		ask_keeper(task, CONTROL_LIST, now);
+		task_ask_keeper(task, CONTROL_LIST, now);
 	else
 		task->row->reply(commands, task, NULL, view);
 }
@@ -228,7 +184,7 @@ static void reply_status(struct commands *commands, struct task *task,
 {
 	int64_t leases = reply && reply->status == 0 ? (int64_t)reply->total : -1;
 
-	answer(commands, task, CONSOLE_DONE,
+	task_answer(commands, task, CONSOLE_DONE,
 		commands_status(view, leases, &commands->last, (int64_t)time(NULL)));
 }
 
@@ -290,12 +246,12 @@ static int begin_page(struct task *task)
 static void begin_leases(struct commands *commands, struct task *task,
 	const struct commands_view *view, struct mono now)
 {
-	ask_keeper(task, CONTROL_LIST, now);
+	task_ask_keeper(task, CONTROL_LIST, now);
 	task->request.flows = 1;
 	task->flows_known = true;
 	task->crew = view->n_crews;
 	if (begin_page(task) != 0)
-		answer(commands, task, CONSOLE_REFUSED, NULL);
+		task_answer(commands, task, CONSOLE_REFUSED, NULL);
 }
 
 static void reply_leases(struct commands *commands, struct task *task,
@@ -304,11 +260,11 @@ static void reply_leases(struct commands *commands, struct task *task,
 	int error = reply ? try_page(task, reply, view) : 0;
 
 	if (!reply)
-		refuse(commands, task, CONSOLE_REFUSED, NO_KEEPER);
+		task_refuse(commands, task, CONSOLE_REFUSED, TASK_NO_KEEPER);
 	else if (error == -ESTALE)
-		refuse(commands, task, CONSOLE_AGAIN, "the record was rearranged");
+		task_refuse(commands, task, CONSOLE_AGAIN, "the record was rearranged");
 	else if (error < 0)
-		refuse_for(commands, task, "the leases cannot be listed", error);
+		task_refuse_for(commands, task, "the leases cannot be listed", error);
 	if (!reply || error)
 		return;
 	task->request.cursor = reply->cursor;
@@ -325,13 +281,13 @@ static void go_on(struct commands *commands, struct task *task, const struct com
 	struct mono now)
 {
 	if (task->crew != view->n_crews) {
-		refuse(commands, task, CONSOLE_AGAIN, "the resolver was reloaded");
+		task_refuse(commands, task, CONSOLE_AGAIN, "the resolver was reloaded");
 		return;
 	}
 	task->until = mono_add(now, (struct duration){PATIENCE_MS});
 	next_page(task, task->request.cursor);
 	if (begin_page(task) != 0)
-		answer(commands, task, CONSOLE_REFUSED, NULL);
+		task_answer(commands, task, CONSOLE_REFUSED, NULL);
 }
 
 /* --- why --- */
@@ -343,7 +299,7 @@ static void begin_why(struct commands *commands, struct task *task,
 	json_t *why =
 		commands_why(view->compiled, task->call.argument, task->call.json == 1, &permitted);
 
-	ask_keeper(task, CONTROL_LIST, now);
+	task_ask_keeper(task, CONTROL_LIST, now);
 	task->request.flows = 1;
 	task->flows_known = true;
 	task->denied = !permitted;
@@ -351,7 +307,7 @@ static void begin_why(struct commands *commands, struct task *task,
 	task->root = json_pack("{s:o, s:o}", task->call.json == 1 ? "explanation" : "text", why,
 		"leases", task->leases);
 	if (!task->root)
-		answer(commands, task, CONSOLE_REFUSED, NULL);
+		task_answer(commands, task, CONSOLE_REFUSED, NULL);
 }
 
 static void reply_why(struct commands *commands, struct task *task,
@@ -378,7 +334,7 @@ static void begin_revoke(struct commands *commands, struct task *task,
 {
 	(void)commands;
 	(void)view;
-	ask_keeper(task, CONTROL_REVOKE, now);
+	task_ask_keeper(task, CONTROL_REVOKE, now);
 	task->request.by = task->about.is_address ? CONTROL_BY_ADDRESS : CONTROL_BY_NAME;
 	if (task->about.is_address)
 		task->request.address = task->about.address;
@@ -391,7 +347,7 @@ static void begin_flush(struct commands *commands, struct task *task,
 {
 	(void)commands;
 	(void)view;
-	ask_keeper(task, CONTROL_FLUSH, now);
+	task_ask_keeper(task, CONTROL_FLUSH, now);
 }
 
 static void reply_revoke(struct commands *commands, struct task *task,
@@ -399,11 +355,11 @@ static void reply_revoke(struct commands *commands, struct task *task,
 {
 	(void)view;
 	if (!reply)
-		refuse(commands, task, CONSOLE_REFUSED, NO_KEEPER);
+		task_refuse(commands, task, CONSOLE_REFUSED, TASK_NO_KEEPER);
 	else if (reply->status != 0)
-		refuse_for(commands, task, "not all leases could be revoked", reply->status);
+		task_refuse_for(commands, task, "not all leases could be revoked", reply->status);
 	else
-		answer(commands, task, CONSOLE_DONE, commands_revoked(reply));
+		task_answer(commands, task, CONSOLE_DONE, commands_revoked(reply));
 }
 
 /* --- reload --- */
@@ -463,23 +419,27 @@ void commands_end_reload(
 	commands->last.done = done;
 	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++)
 		if (commands->tasks[i].state == RELOADING)
-			answer(commands, &commands->tasks[i], done ? CONSOLE_DONE : CONSOLE_REFUSED,
+			task_answer(commands, &commands->tasks[i],
+				done ? CONSOLE_DONE : CONSOLE_REFUSED,
 				commands_reloaded(view, done, text));
 }
 
 /* --- Calls --- */
 
 static const struct row rows[] = {
-	{CONSOLE_STATUS, false, false, true, begin_status, reply_status},
-	{CONSOLE_LEASES, true, true, true, begin_leases, reply_leases},
-	{CONSOLE_WHY, true, false, false, begin_why, reply_why},
-	{CONSOLE_RELOAD, false, false, true, begin_reload, NULL},
-	{CONSOLE_REVOKE, true, true, false, begin_revoke, reply_revoke},
-	{CONSOLE_FLUSH, false, false, true, begin_flush, reply_revoke},
+	{CONSOLE_STATUS, false, false, true, false, begin_status, reply_status},
+	{CONSOLE_LEASES, true, true, true, false, begin_leases, reply_leases},
+	{CONSOLE_WHY, true, false, false, false, begin_why, reply_why},
+	{CONSOLE_RELOAD, false, false, true, false, begin_reload, NULL},
+	{CONSOLE_REVOKE, true, true, false, false, begin_revoke, reply_revoke},
+	{CONSOLE_FLUSH, false, false, true, false, begin_flush, reply_revoke},
 };
 
 static const struct row *find_row(uint32_t command)
 {
+	for (size_t i = 0; i < commands_n_session_rows; i++)
+		if (commands_session_rows[i].command == command)
+			return &commands_session_rows[i];
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (rows[i].command == command)
 			return &rows[i];
@@ -493,6 +453,8 @@ static const char *read_argument(struct task *task)
 	const char *argument = task->call.argument;
 
 	task->about_all = argument[0] == '\0';
+	if (row->words)
+		return task->about_all ? "an argument is missing" : NULL;
 	if (task->about_all)
 		return row->all ? NULL : "a name or an address is missing";
 	if (!row->names)
@@ -529,7 +491,7 @@ static void take_call(
 	*task = (struct task){.ticket = ticket, .call = *call, .row = find_row(call->command)};
 	problem = task->row ? read_argument(task) : "there is no such command";
 	if (problem)
-		refuse(commands, task, CONSOLE_WRONG, problem);
+		task_refuse(commands, task, CONSOLE_WRONG, problem);
 	else
 		task->row->begin(commands, task, serving->view, now);
 }
@@ -538,13 +500,13 @@ static void take_call(
 static void see_to_tasks(
 	struct commands *commands, const struct commands_view *view, struct mono now)
 {
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++) {
+	for (unsigned i = 0; i < TASKS; i++) {
 		struct task *task = &commands->tasks[i];
 
 		if (task->state == RESTING)
 			continue;
 		/* A reload that was asked for takes place all the same. */
-		if (!console_waits(commands->console, task->ticket))
+		if (i != OWN_TASK && !console_waits(commands->console, task->ticket))
 			drop(task);
 		else if ((task->state == QUEUED || task->state == ASKED) &&
 			 !mono_before(now, task->until))
@@ -557,12 +519,11 @@ void commands_serve(struct commands *commands, const struct pollfd *fds,
 {
 	struct serving serving = {commands, view};
 
-	if (!commands->console)
-		return;
 	notice_crew(commands, view);
 	if (fds[CONSOLE_POLLED].revents)
 		take_replies(commands, view);
-	console_serve(commands->console, fds, now, take_call, &serving);
+	if (commands->console)
+		console_serve(commands->console, fds, now, take_call, &serving);
 	see_to_tasks(commands, view, now);
 	send_queued(commands, view);
 }
@@ -583,7 +544,7 @@ void commands_free(struct commands *commands)
 {
 	if (!commands)
 		return;
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++)
+	for (unsigned i = 0; i < TASKS; i++)
 		drop(&commands->tasks[i]);
 	if (commands->stream)
 		commands_end_reload(commands, false, NULL, clock_now());
@@ -623,21 +584,25 @@ void commands_poll(
 {
 	for (unsigned i = 0; i < COMMANDS_POLLED; i++)
 		ret_fds[i] = (struct pollfd){.fd = -1};
-	if (!commands->console)
-		return;
 	notice_crew(commands, view);
+	commands_see_to_session(commands, view, clock_now());
 	send_queued(commands, view);
-	console_poll(commands->console, ret_fds);
+	if (commands->console)
+		console_poll(commands->console, ret_fds);
 	if (view->crew && commands->n_out > 0)
 		ret_fds[CONSOLE_POLLED] =
 			(struct pollfd){.fd = crew_control(view->crew), .events = POLLIN};
 }
 
-int commands_wait(const struct commands *commands, struct mono now)
+int commands_wait(
+	const struct commands *commands, const struct commands_view *view, struct mono now)
 {
-	int wait = commands->console ? console_wait(commands->console, now) : -1;
+	int wait = commands_session_wait(commands, view, now);
+	int console = commands->console ? console_wait(commands->console, now) : -1;
 
-	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++) {
+	if (console >= 0 && (wait < 0 || console < wait))
+		wait = console;
+	for (unsigned i = 0; i < TASKS; i++) {
 		const struct task *task = &commands->tasks[i];
 		int64_t left = mono_between(now, task->until).ms;
 

@@ -15,14 +15,18 @@
 struct commands;
 
 struct crew;
+struct guard;
+struct watching;
 
 /* What there is to be told of the supervisor; as it is at the moment. */
 struct commands_view {
 	const struct compiled *compiled; /* in force */
 	const struct crew *crew;         /* that serves it; NULL: none */
-	bool changing;                   /* another crew is about to serve instead */
-	unsigned n_crews;                /* started so far: another number is another crew */
-	unsigned n_listening;            /* addresses */
+	struct guard *guard;             /* of its setting */
+	struct watching *watching;
+	bool changing;        /* another crew is about to serve instead */
+	unsigned n_crews;     /* started so far: another number is another crew */
+	unsigned n_listening; /* addresses */
 	unsigned workers;
 	int64_t since;                /* when the resolver was started, in seconds since 1970 */
 	int64_t applied;              /* when the policy in force came into it */
@@ -46,7 +50,8 @@ int commands_listen(struct commands *commands, const char *path, const char *pol
  * many milliseconds at most; -1: for any time. */
 void commands_poll(
 	struct commands *commands, const struct commands_view *view, struct pollfd *ret_fds);
-int commands_wait(const struct commands *commands, struct mono now);
+int commands_wait(
+	const struct commands *commands, const struct commands_view *view, struct mono now);
 
 /* Serves what has come in. */
 void commands_serve(struct commands *commands, const struct pollfd *fds,

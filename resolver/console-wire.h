@@ -25,6 +25,9 @@ enum console_command {
 	CONSOLE_REVOKE = 5, /* argument: a name or an address */
 	CONSOLE_FLUSH = 6,
 	CONSOLE_MORE = 7, /* the next part, or the next page of leases */
+	CONSOLE_SESSION = 8,
+	CONSOLE_SESSION_NEW = 9,
+	CONSOLE_SESSION_EXTEND = 10, /* argument: a key of [budget], a space, an amount */
 };
 
 #define CONSOLE_ARGUMENT 1024

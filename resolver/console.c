@@ -2,16 +2,14 @@
 #include "resolver/console.h"
 
 #include <errno.h>
-#include <libgen.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "resolver/local-socket.h"
 #include "src/base/fd.h"
 #include "src/base/log.h"
 
@@ -47,110 +45,31 @@ struct connection {
 };
 
 struct console {
-	int listener;
+	struct local_socket listener;
 	uid_t uid;
-	struct stat file; /* the socket's, to know it again */
 	struct connection connections[CONSOLE_CONNECTIONS];
 	unsigned n_complaints;
-	struct sockaddr_un address;
 };
-
-/* --- The listening socket --- */
-
-static int set_address(const char *path, struct sockaddr_un *address)
-{
-	size_t length = strlen(path);
-
-	if (length == 0 || length >= sizeof(address->sun_path))
-		return -ENAMETOOLONG;
-	address->sun_family = AF_UNIX;
-	memcpy(address->sun_path, path, length + 1);
-	return 0;
-}
-
-/* The folder of the socket, whose name nobody else may give to something else. */
-static int make_folder(const char *path, uid_t uid)
-{
-	char copy[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct stat status;
-	const char *folder;
-	mode_t before;
-	int error = 0;
-
-	snprintf(copy, sizeof(copy), "%s", path);
-	folder = dirname(copy);
-	before = umask(022);
-	if (mkdir(folder, 0755) < 0 && errno != EEXIST)
-		error = -errno;
-	umask(before);
-	if (!error && lstat(folder, &status) < 0)
-		error = -errno;
-	if (error)
-		return error;
-	if (!S_ISDIR(status.st_mode))
-		return -ENOTDIR;
-	if ((status.st_uid != 0 && status.st_uid != uid) || status.st_mode & 022)
-		return -EPERM;
-	return 0;
-}
-
-/* Whether some process listens there. */
-static bool is_alive(const struct sockaddr_un *address)
-{
-	CLEANUP_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd < 0 || connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 ||
-	       errno != ECONNREFUSED;
-}
-
-/* Takes away what a dead process left. 0, or -EADDRINUSE. */
-static int clear_path(const struct sockaddr_un *address)
-{
-	struct stat status;
-
-	if (lstat(address->sun_path, &status) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(status.st_mode) || is_alive(address))
-		return -EADDRINUSE;
-	return unlink(address->sun_path) < 0 ? -errno : 0;
-}
-
-static int listen_at(struct console *console)
-{
-	const struct sockaddr_un *address = &console->address;
-	mode_t before = umask(0177);
-	int error = 0;
-
-	console->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (console->listener < 0 ||
-		bind(console->listener, (const struct sockaddr *)address, sizeof(*address)) < 0)
-		error = -errno;
-	umask(before);
-	if (!error && (lstat(address->sun_path, &console->file) < 0 ||
-			      listen(console->listener, BACKLOG) < 0))
-		error = -errno;
-	return error;
-}
 
 int console_open(const char *path, uid_t uid, bool with_folder, struct console **ret_console,
 	char *ret_problem)
 {
+	const struct local_socket_config config = {.path = path,
+		.type = SOCK_SEQPACKET,
+		.mode = 0600,
+		.backlog = BACKLOG,
+		.with_folder = with_folder,
+		.uid = uid};
 	struct console *console = calloc(1, sizeof(*console));
 	int error = console ? 0 : -ENOMEM;
 
 	if (!error) {
-		console->listener = -1;
+		console->listener.fd = -1;
 		console->uid = uid;
 		for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++)
 			console->connections[i].fd = -1;
-		error = set_address(path, &console->address);
+		error = local_socket_open(&config, &console->listener);
 	}
-	if (!error && with_folder)
-		error = make_folder(path, uid);
-	if (!error)
-		error = clear_path(&console->address);
-	if (!error)
-		error = listen_at(console);
 	if (!error) {
 		*ret_console = console;
 		return 0;
@@ -173,23 +92,18 @@ static void end_connection(struct connection *connection)
 
 void console_close(struct console *console)
 {
-	struct stat now;
-
 	if (!console)
 		return;
 	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++)
 		if (console->connections[i].fd >= 0)
 			end_connection(&console->connections[i]);
-	if (console->file.st_ino != 0 && lstat(console->address.sun_path, &now) == 0 &&
-		now.st_ino == console->file.st_ino && now.st_dev == console->file.st_dev)
-		unlink(console->address.sun_path);
-	fd_closep(&console->listener);
+	local_socket_close(&console->listener);
 	free(console);
 }
 
 const char *console_path(const struct console *console)
 {
-	return console->address.sun_path;
+	return console->listener.address.sun_path;
 }
 
 /* --- Answers --- */
@@ -321,8 +235,8 @@ static bool may_ask(struct console *console, int fd)
 		return true;
 	if (console->n_complaints < COMPLAINTS_MAX) {
 		console->n_complaints++;
-		log_warning("%s: process %d of user %u was refused", console->address.sun_path,
-			(int)peer.pid, peer.uid);
+		log_warning("%s: process %d of user %u was refused",
+			console->listener.address.sun_path, (int)peer.pid, peer.uid);
 	}
 	send_part(fd, CONSOLE_REFUSED, refusal, sizeof(refusal) - 1, false);
 	return false;
@@ -360,7 +274,7 @@ static void accept_one(struct console *console, struct mono now)
 
 	if (!place)
 		return;
-	fd = accept4(console->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	fd = accept4(console->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0 || !may_ask(console, fd))
 		return;
 	if (place->fd >= 0)
@@ -383,7 +297,7 @@ void console_poll(const struct console *console, struct pollfd *ret_fds)
 			.fd = connection->fd, .events = connection->busy ? POLLRDHUP : POLLIN};
 	}
 	ret_fds[CONSOLE_CONNECTIONS] = (struct pollfd){
-		.fd = has_place(console) ? console->listener : -1, .events = POLLIN};
+		.fd = has_place(console) ? console->listener.fd : -1, .events = POLLIN};
 }
 
 int console_wait(const struct console *console, struct mono now)

@@ -97,6 +97,7 @@ static void __attribute__((noreturn)) be_keeper(const struct crew *crew)
 		.porter = crew->config.porter,
 		.destinations_key = crew->config.destinations_key,
 		.names = crew->config.names,
+		.counters = counters_of(crew->counters, crew->config.workers),
 		.alone = crew->config.alone,
 		.channels = crew->keeper_ends,
 		.n_channels = crew->config.workers,
@@ -193,7 +194,7 @@ static int make_crew(const struct crew_config *config, struct mono now, struct c
 	if (!error)
 		error = channel_make(&crew->control_end, &crew->control);
 	if (!error)
-		error = counters_new(config->workers, &crew->counters);
+		error = counters_new(config->workers + 1, &crew->counters);
 	for (unsigned i = 0; i < config->workers && !error; i++)
 		error = channel_make(&crew->keeper_ends[i], &crew->worker_ends[i]);
 	if (error)
@@ -268,6 +269,15 @@ enum crew_state crew_state(const struct crew *crew)
 void crew_count(const struct crew *crew, struct counter_sums *sums)
 {
 	counters_sum(crew->counters, sums);
+}
+
+uint64_t crew_cpu_ms(const struct crew *crew)
+{
+	uint64_t sum = child_cpu_ms(crew->keeper);
+
+	for (unsigned i = 0; i < crew->n_workers; i++)
+		sum += child_cpu_ms(crew->workers[i]);
+	return sum;
 }
 
 struct mono crew_since(const struct crew *crew)

@@ -78,6 +78,9 @@ enum crew_state crew_state(const struct crew *crew);
 /* Adds what its workers have counted so far. */
 void crew_count(const struct crew *crew, struct counter_sums *sums);
 
+/* Processor time that its processes have used, in milliseconds, but those that have ended. */
+uint64_t crew_cpu_ms(const struct crew *crew);
+
 /* When it was started. */
 struct mono crew_since(const struct crew *crew);
 

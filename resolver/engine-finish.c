@@ -65,6 +65,26 @@ static uint16_t ahead_seconds(uint32_t ttl)
 	return seconds < UINT16_MAX ? (uint16_t)seconds : UINT16_MAX;
 }
 
+/* What the cache knows a name by. */
+static uint64_t hash_of(const struct engine *engine, const struct name *name)
+{
+	struct names_walk walk;
+
+	match_begin(engine->compiled.match, name, &walk);
+	return match_hash(&walk);
+}
+
+/* Whether the cache has an answer to the question, expired or not. */
+static bool find_kept(
+	const struct engine *engine, const struct pending *pending, struct cached *ret_cached)
+{
+	struct cache_place place =
+		cache_place(engine->cache, hash_of(engine, &pending->name), pending->type);
+
+	cache_fetch(engine->cache, &place);
+	return cache_find(engine->cache, &place, &pending->name, pending->type, ret_cached);
+}
+
 /* What its records say; the rule of an answer with an Extended Error is that one's. */
 static void note_rule(const struct engine *engine, const struct name *name, struct cached *cached)
 {
@@ -90,7 +110,8 @@ static void keep_answer(struct engine *engine, const struct pending *pending,
 	cached.body = engine->layout.body;
 	if (engine->recording != ENGINE_RECORD_NONE)
 		note_rule(engine, &pending->name, &cached);
-	cache_store(engine->cache, &pending->name, pending->type, &cached);
+	cache_store(engine->cache, hash_of(engine, &pending->name), &pending->name, pending->type,
+		&cached);
 }
 
 static void keep(struct engine *engine, const struct pending *pending, uint32_t ttl, uint16_t stale,
@@ -114,11 +135,9 @@ static void keep_failure(struct engine *engine, const struct pending *pending, e
  * its place. */
 static bool still_holds(struct engine *engine, const struct pending *pending, struct mono now)
 {
-	struct cache_place place = cache_place(engine->cache, &pending->name, pending->type);
 	struct cached cached;
 
-	return cache_find(engine->cache, place, &pending->name, pending->type, &cached) &&
-	       mono_before(now, cached.expires);
+	return find_kept(engine, pending, &cached) && mono_before(now, cached.expires);
 }
 
 /* Answers all who wait for the question, and forgets it. */
@@ -179,12 +198,11 @@ static uint16_t stale_seconds(int64_t left_ms, uint32_t ttl)
  */
 static bool finish_stale(struct engine *engine, struct pending *pending, struct mono now)
 {
-	struct cache_place place = cache_place(engine->cache, &pending->name, pending->type);
 	const struct waiter *waiter;
 	struct cached cached;
 	int64_t left;
 
-	if (!cache_find(engine->cache, place, &pending->name, pending->type, &cached))
+	if (!find_kept(engine, pending, &cached))
 		return false;
 	left = mono_between(now, mono_add(cached.expires, duration_seconds(cached.stale_seconds)))
 		       .ms /
@@ -202,7 +220,8 @@ static bool finish_stale(struct engine *engine, struct pending *pending, struct 
 	cached.expires = mono_add(now, duration_seconds(ttl));
 	cached.stale_seconds = (uint16_t)(left - ttl);
 	cached.ahead_seconds = 0;
-	cache_store(engine->cache, &pending->name, pending->type, &cached);
+	cache_store(engine->cache, hash_of(engine, &pending->name), &pending->name, pending->type,
+		&cached);
 	while ((waiter = pending_pop(engine->pending, pending))) {
 		counters_add(engine->counters, COUNTER_CACHED, 1);
 		engine->io.reply(engine->io.context, &waiter->client, engine->reply,

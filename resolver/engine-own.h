@@ -23,8 +23,8 @@ struct turn {
 	enum rcode rcode;
 	struct cache_place place;
 	struct msg_query query;
-	bool to_judge; /* the cache alone does not answer it */
-	struct names_walk walk;
+	bool to_judge;          /* the cache alone does not answer it */
+	struct names_walk walk; /* of the query's name */
 };
 
 struct engine {
@@ -41,6 +41,7 @@ struct engine {
 	struct counters *counters;
 	struct counters unread; /* where nobody reads them */
 	enum engine_recording recording;
+	bool limits;        /* of queries: the guard is asked about each */
 	int64_t batch_time; /* of records of what is answered at once; 0: at other times */
 	struct turn turns[ENGINE_BATCH];
 	struct msg_layout layout;
@@ -73,9 +74,13 @@ void engine_record_answer(const struct engine *engine, const struct name *name, 
 void engine_record_cached(const struct engine *engine, const struct name *name, uint16_t type,
 	const struct cached *cached);
 
-/* Which addresses an answer has for a name that is only observed: they need no lease, and
- * connections to them have no other name. */
-void engine_record_observed(const struct engine *engine, const struct pending *pending);
+/* Which addresses an answer has that need no lease, as the name is only observed, or whatever
+ * nothing refuses is permitted: connections to them have no other name. */
+void engine_record_unleased(const struct engine *engine, const struct pending *pending);
+
+/* The name is asked about though it is more than the budget, whose rule that is, has. */
+void engine_record_over(
+	const struct engine *engine, const struct pending *pending, const char *rule);
 
 /* What the policy itself answers. */
 void engine_record_local(

@@ -54,8 +54,6 @@ static void record(const struct engine *engine, const struct name *name, uint16_
 {
 	struct event event;
 
-	if (note.verdict == VERDICT_PERMIT && engine->recording != ENGINE_RECORD_ALL)
-		return;
 	event_begin_at(&event, EVENT_QUERY, engine->batch_time ? engine->batch_time : event_time());
 	event.has = EVENT_HAS_VERDICT;
 	event.verdict = (uint8_t)note.verdict;
@@ -93,7 +91,8 @@ void engine_record_cached(const struct engine *engine, const struct name *name, 
 		note = is_refusal(body->rcode, body->ede)
 			       ? (struct engine_note){VERDICT_REFUSE, body->rule}
 			       : engine_note(engine, name);
-	record(engine, name, type, body->rcode, body->ede, note);
+	if (note.verdict != VERDICT_PERMIT || engine->recording == ENGINE_RECORD_ALL)
+		record(engine, name, type, body->rcode, body->ede, note);
 }
 
 static bool is_leased(const struct pending *pending, const struct inaddr *address)
@@ -106,9 +105,23 @@ static bool is_leased(const struct pending *pending, const struct inaddr *addres
 	return false;
 }
 
-void engine_record_observed(const struct engine *engine, const struct pending *pending)
+/* Whether addresses need no lease, so that no keeper tells of them, and by which verdict. */
+static bool needs_no_lease(const struct engine *engine, enum event_verdict *ret_verdict)
 {
-	if (engine->recording != ENGINE_RECORD_ALL || engine->compiled.plan->observed_mark == 0)
+	const struct plan *plan = engine->compiled.plan;
+
+	*ret_verdict = plan->observed_mark != 0 ? EVENT_OBSERVE : EVENT_PERMIT;
+	if (plan->observed_mark != 0)
+		return engine->recording == ENGINE_RECORD_ALL;
+	return engine->recording != ENGINE_RECORD_NONE &&
+	       (plan->otherwise == VERDICT_PERMIT || plan->otherwise == VERDICT_FLAG);
+}
+
+void engine_record_unleased(const struct engine *engine, const struct pending *pending)
+{
+	enum event_verdict verdict;
+
+	if (!needs_no_lease(engine, &verdict))
 		return;
 	for (unsigned i = 0; i < pending->answer->n_addresses; i++) {
 		const struct inaddr address = answer_address(pending->answer, i);
@@ -118,11 +131,19 @@ void engine_record_observed(const struct engine *engine, const struct pending *p
 			continue;
 		event_begin(&event, EVENT_LEASE);
 		event.has = EVENT_HAS_VERDICT | EVENT_HAS_ADDRESS;
-		event.verdict = EVENT_OBSERVE;
+		event.verdict = (uint8_t)verdict;
 		event.address = address;
 		event_set_name(&event, &pending->name);
 		engine->io.record(engine->io.context, &event);
 	}
+}
+
+void engine_record_over(
+	const struct engine *engine, const struct pending *pending, const char *rule)
+{
+	if (engine->recording != ENGINE_RECORD_NONE)
+		record(engine, &pending->name, pending->type, RCODE_NOERROR, EDE_NONE,
+			(struct engine_note){VERDICT_FLAG, rule});
 }
 
 void engine_record_local(
@@ -130,6 +151,8 @@ void engine_record_local(
 {
 	/* What a search list made is not reported. */
 	if (answer->rcode == RCODE_NXDOMAIN && answer->ede == EDE_NONE)
+		return;
+	if (engine->recording != ENGINE_RECORD_ALL && !is_refusal(answer->rcode, answer->ede))
 		return;
 	engine_record_answer(engine, &query->name, query->type, answer,
 		(struct engine_note){VERDICT_PERMIT, SPECIAL_RULE});

@@ -93,7 +93,7 @@ static void answered(struct engine *engine, struct pending *pending, struct mono
 	}
 	if (pending->ttl > longest)
 		pending->ttl = longest;
-	engine_record_observed(engine, pending);
+	engine_record_unleased(engine, pending);
 	if (pending->buffer.leases.count > 0)
 		lease(engine, pending, now);
 	else
@@ -253,6 +253,8 @@ static void ask_first(struct engine *engine, struct pending *pending,
 
 	pending->signatures = grants_dnssec(engine->grants, result);
 	tell(engine, &pending->name, &finding);
+	if (finding.over_budget && !finding.refused)
+		engine_record_over(engine, pending, finding.rule);
 	if (finding.refused)
 		finish_guarded(engine, pending, &finding);
 	else
@@ -328,8 +330,8 @@ static bool serve_cached(struct engine *engine, struct engine_message *message,
 	struct duration left;
 	struct cached cached;
 
-	if (query->class != RRCLASS_IN ||
-		!cache_find(engine->cache, turn->place, &query->name, query->type, &cached) ||
+	if (turn->place.slots == 0 || query->class != RRCLASS_IN ||
+		!cache_find(engine->cache, &turn->place, &query->name, query->type, &cached) ||
 		!mono_before(now, cached.expires) || (cached.ask_policy && !policy_asked))
 		return false;
 	cache_given(&cached);
@@ -345,8 +347,8 @@ static bool serve_cached(struct engine *engine, struct engine_message *message,
 }
 
 /* A query that the cache alone does not answer. */
-static void judge(struct engine *engine, struct engine_message *message, const struct turn *turn,
-	struct mono now)
+static void judge(
+	struct engine *engine, struct engine_message *message, struct turn *turn, struct mono now)
 {
 	const struct msg_query *query = &turn->query;
 	struct match_result result;
@@ -365,6 +367,8 @@ static void judge(struct engine *engine, struct engine_message *message, const s
 	}
 	if (filter_observes(&result))
 		engine->io.report(engine->io.context, ENGINE_OBSERVED, &query->name, result.rule);
+	/* What the batch has led to may have answered it. */
+	cache_fetch(engine->cache, &turn->place);
 	if (!serve_cached(engine, message, turn, true, now))
 		wait_for_answer(engine, message, query, &result, now);
 }
@@ -388,8 +392,10 @@ static void begin(
 		message->bytes, message->size, message->client->stream, &turn->query, &turn->rcode);
 	if (turn->status != MSG_IGNORE && turn->query.context.has_cookie)
 		add_cookie(engine, message->client, turn->query.context.cookie);
-	if (turn->status == MSG_QUERY)
-		turn->place = cache_place(engine->cache, &turn->query.name, turn->query.type);
+	if (turn->status != MSG_QUERY)
+		return;
+	match_begin(engine->compiled.match, &turn->query.name, &turn->walk);
+	turn->place = cache_place(engine->cache, match_hash(&turn->walk), turn->query.type);
 }
 
 /* [limits] queries_per_client */
@@ -402,20 +408,29 @@ static bool is_within_share(struct engine *engine, const struct client *client, 
 	return guard_client(engine->guard, &from.address, now);
 }
 
+/* Whether what is limited of queries lets it through; else it has been answered. */
+static bool is_within_limits(struct engine *engine, struct engine_message *message,
+	const struct turn *turn, struct mono now)
+{
+	const char *limit = NULL;
+
+	if (!guard_query(engine->guard, now))
+		limit = "limit-queries";
+	else if (!is_within_share(engine, message->client, now))
+		limit = "limit-queries-per-client";
+	if (limit)
+		fail_now(engine, message, &turn->query, EDE_OTHER, limit);
+	return !limit;
+}
+
 /* Whether the query goes on; else it has been answered. */
 static bool is_admitted(struct engine *engine, struct engine_message *message,
 	const struct turn *turn, struct mono now)
 {
-	if (turn->status == MSG_ERROR) {
-		counters_add(engine->counters, COUNTER_FAILED, 1);
-		reply_empty(message, &turn->query.context, turn->rcode, EDE_NONE, NULL);
-	} else if (!guard_query(engine->guard, now)) {
-		fail_now(engine, message, &turn->query, EDE_OTHER, "limit-queries");
-	} else if (!is_within_share(engine, message->client, now)) {
-		fail_now(engine, message, &turn->query, EDE_OTHER, "limit-queries-per-client");
-	} else {
-		return true;
-	}
+	if (turn->status != MSG_ERROR)
+		return !engine->limits || is_within_limits(engine, message, turn, now);
+	counters_add(engine->counters, COUNTER_FAILED, 1);
+	reply_empty(message, &turn->query.context, turn->rcode, EDE_NONE, NULL);
 	return false;
 }
 
@@ -427,7 +442,7 @@ static void serve(
 	turn->to_judge = turn->status != MSG_IGNORE && is_admitted(engine, message, turn, now) &&
 			 !serve_cached(engine, message, turn, false, now);
 	if (turn->to_judge)
-		match_prepare(engine->compiled.match, &turn->query.name, &turn->walk);
+		match_prepare(engine->compiled.match, &turn->walk);
 }
 
 void engine_queries(
@@ -445,7 +460,7 @@ void engine_queries(
 		engine->batch_time = event_time();
 	for (unsigned i = 0; i < count; i++)
 		if (turns[i].status == MSG_QUERY)
-			cache_fetch(engine->cache, turns[i].place);
+			cache_fetch(engine->cache, &turns[i].place);
 	for (unsigned i = 0; i < count; i++)
 		serve(engine, &messages[i], &turns[i], now);
 	for (unsigned i = 0; i < count; i++)
@@ -498,6 +513,8 @@ void engine_leased(struct engine *engine, const struct channel_reply *reply, str
 		engine_finish_leased(engine, pending, reply->seconds, now);
 	else if (reply->status == -EDQUOT)
 		engine_finish_refused(engine, pending, "budget-destinations");
+	else if (reply->status == -EDOM)
+		engine_finish_refused(engine, pending, "budget-unknown-share");
 	else
 		engine_finish_failed(engine, pending, EDE_NOT_READY, "lease");
 }
@@ -532,6 +549,12 @@ int engine_tick(struct engine *engine, struct mono now)
 
 /* --- Beginning and end --- */
 
+/* Whether queries as such are limited. */
+static bool has_limits(const struct limits *limits)
+{
+	return limits->queries.count > 0 || limits->queries_per_client.count > 0;
+}
+
 int engine_new(const struct engine_config *config, struct engine **ret_engine)
 {
 	struct engine *engine = calloc(1, sizeof(*engine));
@@ -547,8 +570,9 @@ int engine_new(const struct engine_config *config, struct engine **ret_engine)
 	engine->cookie_key = config->cookie_key;
 	engine->counters = config->counters ? config->counters : &engine->unread;
 	engine->recording = config->recording;
+	engine->limits = has_limits(&config->compiled.layers->limits);
 	size_t bytes = config->cache_bytes ? config->cache_bytes : CACHE_BYTES_DEFAULT;
-	int error = cache_new(bytes, &config->key, &engine->cache);
+	int error = cache_new(bytes, &engine->cache);
 	if (!error)
 		error = pending_new(&config->key, &engine->pending);
 	if (!error)

@@ -96,6 +96,9 @@ struct engine_io {
 	void (*report_server)(
 		void *context, enum engine_server_report what, unsigned upstream, unsigned count);
 
+	/* A server's answer took that long. NULL: nobody wants to know. */
+	void (*report_delay)(void *context, unsigned upstream, struct duration delay);
+
 	/* A query that was answered, where they are recorded; may come with each of them. */
 	void (*record)(void *context, const struct event *event);
 
@@ -106,7 +109,7 @@ struct engine_io {
 /* Which queries are recorded. */
 enum engine_recording {
 	ENGINE_RECORD_NONE,
-	ENGINE_RECORD_UNUSUAL, /* those that are not simply permitted */
+	ENGINE_RECORD_UNUSUAL, /* those that are not simply permitted, or not from the cache */
 	ENGINE_RECORD_ALL,
 };
 

@@ -52,7 +52,7 @@ struct answer *filter_refuse(
 }
 
 const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
-	const struct msg_query *query, const struct names_walk *walk, int64_t time,
+	const struct msg_query *query, struct names_walk *walk, int64_t time,
 	struct answer_buffer *buffer, struct match_result *ret_result)
 {
 	const struct dns_policy *dns = from->dns;

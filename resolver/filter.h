@@ -13,7 +13,7 @@
  * *ret_result says how, and has to be resolved. The answer lies in `buffer`.
  */
 const struct answer *filter_query(const struct grants *grants, const struct special_sources *from,
-	const struct msg_query *query, const struct names_walk *walk, int64_t time,
+	const struct msg_query *query, struct names_walk *walk, int64_t time,
 	struct answer_buffer *buffer, struct match_result *ret_result);
 
 /* How the policy has a name refused. */

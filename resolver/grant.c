@@ -203,7 +203,7 @@ bool grants_name(const struct grants *grants, const struct name *name, int64_t t
 	return settle(grants, time, ret_result);
 }
 
-bool grants_prepared(const struct grants *grants, const struct names_walk *walk, int64_t time,
+bool grants_prepared(const struct grants *grants, struct names_walk *walk, int64_t time,
 	struct match_result *ret_result)
 {
 	match_prepared(grants->compiled.match, walk, ret_result);

@@ -31,7 +31,7 @@ bool grants_name(const struct grants *grants, const struct name *name, int64_t t
 	struct match_result *ret_result);
 
 /* The same of a name that match_prepare() has prepared. */
-bool grants_prepared(const struct grants *grants, const struct names_walk *walk, int64_t time,
+bool grants_prepared(const struct grants *grants, struct names_walk *walk, int64_t time,
 	struct match_result *ret_result);
 
 /* Whether some entry permits the name, which `result` is of, and the special name yields to it. */

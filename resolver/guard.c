@@ -2,17 +2,14 @@
 #include "resolver/guard.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
-#include "resolver/accounts.h"
-#include "resolver/bucket.h"
-#include "resolver/recent.h"
-#include "resolver/reverse.h"
+#include "resolver/guard-own.h"
 #include "rules/entry-hash.h"
 #include "rules/shape.h"
 #include "rules/suffix.h"
@@ -48,95 +45,51 @@
  * All that is shared lies in two mappings, whose pages cost memory only once they are touched: a
  * high ceiling costs no more than the names that come. One is the ledger, with what fills up again:
  * it passes from guard to guard as the policy is read again, and for a while both spend from it.
- * The other has the names, which are copied: once before the new processes start, and once more
- * when the old ones have ended. So no reload gives back what was spent. A tally is known again by
- * what its entry says (rules/entry-hash.h), not by its place among others. Where the ceiling of
- * names is another one, it holds from then on.
+ * The other has the names. Where entries and ceilings are the same it passes on as well; else the
+ * names are copied: once before the new processes start, and once more when the old ones have
+ * ended. So no reload gives back what was spent. A tally is known again by what its entry says
+ * (rules/entry-hash.h), not by its place among others. Where the ceiling of names is another one,
+ * it holds from then on.
+ *
+ * Names are counted for a session. There are two banks of places and counts, and the number of the
+ * session says which of them is in use. The next session begins in the other one, which is emptied
+ * first: whoever is still at work in the one before counts there. Who has been for all of a session
+ * takes a place too many of the next one, never one too few. While a session lasts the ceilings of
+ * [budget] may be raised; each tally has places in reserve for that.
  */
 
 #define NO_TALLY UINT32_MAX
 #define AGAIN_BYTES 2 /* a question for a name that was asked in the same minute */
 
-/* What a finding is about. */
-enum { RULE_NAMES, RULE_BYTES, RULE_ANSWER_BYTES, RULE_SHAPE, RULES };
+enum {
+	RESERVE_MIN = 4096,
+	RESERVE_MAX = 1 << 20,
+};
 
 static const char *const rule_words[RULES] = {
-	[RULE_NAMES] = "wildcard_names",
+	[RULE_NAMES] = "wildcard_names", /* of an entry; see GUARD_OVER_BUDGET */
 	[RULE_BYTES] = "wildcard_bytes",
 	[RULE_ANSWER_BYTES] = "wildcard_answer_bytes",
 	[RULE_SHAPE] = "name-shape",
 };
 
-/* What an entry's wildcards may spend. */
-struct tally {
-	uint64_t id; /* the same for as long as the entry says the same */
-	const struct layer *layer;
-	const struct layer_entry *entry;
-	char *rules[RULES]; /* "allow-1 wildcard_names" */
-	uint32_t most;      /* different names; 0: any number */
-	size_t first;       /* of its places */
-	size_t n_places;
-	struct bucket_flow asked; /* in each domain */
-	struct bucket_flow answered;
-};
-
-/* What they have spent. */
-struct spent {
-	_Atomic uint32_t count;
-	atomic_bool told[RULES];        /* somebody was told that it is all */
-	_Atomic uint32_t excess[RULES]; /* what came after that, and nobody was told of */
-};
-
-/* The domain of names with a parent that was seen: finding it anew takes a microsecond. */
-struct known_domain {
-	uint64_t parent; /* keyed hash */
-	uint8_t length;  /* of the domain; 0: nothing is here */
-};
-
-enum { DOMAINS_KNOWN = 256 };
-
-/* What fills up again, in memory that is shared; and the key of all that is counted. */
-struct ledger {
-	unsigned n_guards; /* that use it, in the parent */
-	struct hash_key key;
-	void *mapping;
-	size_t size;
-	_Atomic int64_t *queries; /* see bucket_draw() */
-	struct accounts *accounts;
-	struct recent *recent;
-};
-
-struct guard {
-	struct hash_key key;
-	/* What stands for an entry where none of the base matches a name. */
-	struct entry unknown_written;
-	struct layer_entry unknown;
-	size_t n_base;                              /* entries of the base */
-	struct known_domain domains[DOMAINS_KNOWN]; /* each process's own */
-	bool refuse;
-	uint32_t *of_entry[LAYERS_MAX]; /* index of an entry's tally, or NO_TALLY; the last one is
-					   what no entry matches */
-	struct tally *tallies;
-	size_t n_tallies;
-	struct bucket_flow per_client;
-	struct bucket_flow queries;
-	struct ledger *ledger;
-	/* Shared: */
-	void *mapping;
-	size_t size;
-	struct reverse *reverse;
-	struct spent *spent; /* of each tally */
-	_Atomic uint64_t *places;
-};
-
 /* --- Making one --- */
 
-/* The smaller of the entry's ceiling and the budget's; 0: none. */
-static uint32_t ceiling(const struct layers *layers, const struct layer_entry *entry)
+/* The smaller of the entry's ceiling and the budget's. */
+static void set_ceiling(
+	struct tally *tally, const struct layers *layers, const struct layer_entry *entry)
 {
 	uint32_t own = entry->entry->wildcard_names, common = layers->budget.wildcard_names;
 
-	return own == 0 || (common > 0 && common < own) ? common : own;
+	tally->of_budget = common > 0 && (own == 0 || common < own);
+	tally->most = tally->of_budget ? common : own;
+	if (!tally->of_budget)
+		return;
+	tally->reserve = tally->most < RESERVE_MAX / 4 ? 4 * tally->most : RESERVE_MAX;
+	if (tally->reserve < RESERVE_MIN)
+		tally->reserve = RESERVE_MIN;
+	if (tally->reserve > UINT32_MAX - tally->most)
+		tally->reserve = UINT32_MAX - tally->most;
 }
 
 static int add_tally(struct guard *guard, const struct layers *layers, const struct layer *layer,
@@ -154,9 +107,11 @@ static int add_tally(struct guard *guard, const struct layers *layers, const str
 		entry == &guard->unknown ? 0 : entry_hash(entry->entry));
 	tally->layer = layer;
 	tally->entry = entry;
-	tally->most = entry == &guard->unknown ? 0 : ceiling(layers, entry);
+	if (entry != &guard->unknown)
+		set_ceiling(tally, layers, entry);
 	tally->first = *n_places;
-	tally->n_places = (size_t)tally->most + tally->most / 2 + 1;
+	tally->n_places = (size_t)tally->most + tally->reserve;
+	tally->n_places += tally->n_places / 2 + 1;
 	tally->asked = bucket_flow(entry->wildcard_bytes);
 	tally->answered = bucket_flow(entry->wildcard_answer_bytes);
 	*n_places += tally->n_places;
@@ -206,25 +161,53 @@ static void *map_zeros(size_t size)
 	return mapping == MAP_FAILED ? NULL : mapping;
 }
 
+static size_t whole_pages(size_t size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (size + page - 1) / page * page;
+}
+
+void guard_leave_names(struct names *names)
+{
+	if (!names || --names->n_guards > 0)
+		return;
+	if (names->mapping)
+		munmap(names->mapping, names->size);
+	free(names);
+}
+
 /* Maps what is shared: zeros are empty places and nothing spent. */
 static int map_shared(struct guard *guard, size_t n_places)
 {
-	size_t places = reverse_size();
-	size_t spent = places + n_places * sizeof(*guard->places);
+	struct names *names = calloc(1, sizeof(*names));
+	size_t head = whole_pages(reverse_size() + sizeof(struct session_head));
+	size_t places = n_places * sizeof(_Atomic uint64_t);
+	size_t bank = whole_pages(places + guard->n_tallies * sizeof(struct spent));
 	uint8_t *mapping;
 
-	guard->size = spent + guard->n_tallies * sizeof(*guard->spent);
-	mapping = map_zeros(guard->size);
+	guard->names = names;
+	if (!names)
+		return -ENOMEM;
+	names->n_guards = 1;
+	names->size = head + BANKS * bank;
+	names->mapping = mapping = map_zeros(names->size);
 	if (!mapping)
 		return -ENOMEM;
-	guard->mapping = mapping;
-	guard->reverse = (void *)mapping;
-	guard->places = (void *)(mapping + places);
-	guard->spent = (void *)(mapping + spent);
+	names->head = (void *)mapping;
+	names->reverse = (void *)(mapping + sizeof(struct session_head));
+	for (unsigned i = 0; i < BANKS; i++) {
+		uint8_t *start = mapping + head + i * bank;
+
+		names->banks[i].start = start;
+		names->banks[i].size = bank;
+		names->banks[i].places = (void *)start;
+		names->banks[i].spent = (void *)(start + places);
+	}
 	return 0;
 }
 
-static void ledger_leave(struct ledger *ledger)
+void guard_leave_ledger(struct ledger *ledger)
 {
 	if (!ledger || --ledger->n_guards > 0)
 		return;
@@ -247,7 +230,7 @@ static int ledger_new(struct ledger **ret_ledger)
 	ledger->mapping = mapping = map_zeros(ledger->size);
 	error = mapping ? hash_key_draw(&ledger->key) : -ENOMEM;
 	if (error) {
-		ledger_leave(ledger);
+		guard_leave_ledger(ledger);
 		return error;
 	}
 	ledger->queries = (void *)mapping;
@@ -267,7 +250,7 @@ static int compare_tallies(const void *a, const void *b)
 }
 
 /* The tallies by their ids; to be freed. NULL: no memory. */
-static struct tally **sort_tallies(const struct guard *guard)
+struct tally **guard_sort_tallies(const struct guard *guard)
 {
 	struct tally **sorted = calloc(guard->n_tallies + 1, sizeof(struct tally *));
 
@@ -281,7 +264,7 @@ static struct tally **sort_tallies(const struct guard *guard)
 /* Of entries that say the same each is its own: the first, the second, and so on. */
 static int tell_apart(struct guard *guard)
 {
-	struct tally **sorted = sort_tallies(guard);
+	struct tally **sorted = guard_sort_tallies(guard);
 	uint64_t same = 0;
 	unsigned number = 0;
 
@@ -337,9 +320,8 @@ void guard_free(struct guard *guard)
 {
 	if (!guard)
 		return;
-	ledger_leave(guard->ledger);
-	if (guard->mapping)
-		munmap(guard->mapping, guard->size);
+	guard_leave_ledger(guard->ledger);
+	guard_leave_names(guard->names);
 	for (size_t i = 0; i < guard->n_tallies; i++)
 		for (unsigned j = 0; j < RULES; j++)
 			free(guard->tallies[i].rules[j]);
@@ -372,13 +354,13 @@ bool guard_client(struct guard *guard, const struct inaddr *address, struct mono
 void guard_opened(struct guard *guard, const struct inaddr *address, const struct name *name,
 	struct mono until)
 {
-	reverse_note(guard->reverse, &guard->key, address, name, until);
+	reverse_note(guard->names->reverse, &guard->key, address, name, until);
 }
 
 bool guard_opener(const struct guard *guard, const struct inaddr *address, struct mono now,
 	struct name *ret_name)
 {
-	return reverse_find(guard->reverse, &guard->key, address, now, ret_name);
+	return reverse_find(guard->names->reverse, &guard->key, address, now, ret_name);
 }
 
 /* --- Names and answers --- */
@@ -416,6 +398,11 @@ struct spending {
 	unsigned rule;
 };
 
+static const char *rule_name(const struct tally *tally, unsigned rule)
+{
+	return rule == RULE_NAMES && tally->of_budget ? GUARD_OVER_BUDGET : tally->rules[rule];
+}
+
 /* The strictest finding stays, and of equals the first. */
 static void note(struct spending *spending, uint32_t index, unsigned rule, bool refused)
 {
@@ -423,7 +410,8 @@ static void note(struct spending *spending, uint32_t index, unsigned rule, bool 
 
 	if (finding->rule && (finding->refused || !refused))
 		return;
-	finding->rule = spending->guard->tallies[index].rules[rule];
+	finding->rule = rule_name(&spending->guard->tallies[index], rule);
+	finding->over_budget = rule == RULE_NAMES && spending->guard->tallies[index].of_budget;
 	finding->refused = refused;
 	finding->passing = rule == RULE_BYTES || rule == RULE_ANSWER_BYTES;
 	spending->found = index;
@@ -442,19 +430,28 @@ static bool claim(struct spent *spent, uint32_t most)
 	return true;
 }
 
+/* As it is in this session. */
+uint32_t guard_ceiling(const struct guard *guard, const struct tally *tally)
+{
+	uint32_t raised = tally->of_budget ? atomic_load(&guard->names->head->raised) : 0;
+
+	return tally->most + (raised < tally->reserve ? raised : tally->reserve);
+}
+
 /* Whether the name is in the tally, or is now. */
-static bool count_name(struct guard *guard, uint32_t index, uint64_t hash)
+bool guard_count_name(struct guard *guard, uint32_t index, uint64_t hash)
 {
 	const struct tally *tally = &guard->tallies[index];
-	struct spent *spent = &guard->spent[index];
+	unsigned bank = guard_bank(guard);
+	struct spent *spent = &guard->names->banks[bank].spent[index];
+	_Atomic uint64_t *places = guard->names->banks[bank].places + tally->first;
 
 	for (size_t i = 0; i < tally->n_places; i++) {
-		_Atomic uint64_t *place =
-			&guard->places[tally->first + (hash + i) % tally->n_places];
+		_Atomic uint64_t *place = &places[(hash + i) % tally->n_places];
 		uint64_t found = atomic_load(place);
 
 		if (found == 0) {
-			if (!claim(spent, tally->most))
+			if (!claim(spent, guard_ceiling(guard, tally)))
 				return false;
 			if (atomic_compare_exchange_strong(place, &found, hash))
 				return true;
@@ -497,7 +494,7 @@ static void spend_name(struct spending *spending, uint32_t index)
 
 	judge_shape(spending, index);
 	if (!spending->finding.refused && guard->tallies[index].most > 0 &&
-		!count_name(guard, index, spending->name))
+		!guard_count_name(guard, index, spending->name))
 		note(spending, index, RULE_NAMES, guard->refuse);
 	if (!spending->finding.refused)
 		take_bytes(spending, index, RULE_BYTES);
@@ -571,7 +568,7 @@ static struct guard_finding finish(struct spending *spending)
 
 	if (!finding->rule)
 		return *finding;
-	spent = &spending->guard->spent[spending->found];
+	spent = guard_spent(spending->guard, spending->found);
 	finding->first = !atomic_exchange(&spent->told[spending->rule], true);
 	if (!finding->first)
 		atomic_fetch_add(&spent->excess[spending->rule], 1);
@@ -615,84 +612,17 @@ struct guard_finding guard_answer(struct guard *guard, const struct name *name,
 bool guard_take_excess(struct guard *guard, size_t *at, struct guard_excess *ret_excess)
 {
 	for (; *at < guard->n_tallies * RULES; ++*at) {
-		_Atomic uint32_t *excess = &guard->spent[*at / RULES].excess[*at % RULES];
+		_Atomic uint32_t *excess =
+			&guard_spent(guard, (uint32_t)(*at / RULES))->excess[*at % RULES];
 		uint32_t count = atomic_load(excess) > 0 ? atomic_exchange(excess, 0) : 0;
 
 		if (count == 0)
 			continue;
 		*ret_excess = (struct guard_excess){
-			.rule = guard->tallies[*at / RULES].rules[*at % RULES], .count = count};
+			.rule = rule_name(&guard->tallies[*at / RULES], *at % RULES),
+			.count = count};
 		++*at;
 		return true;
 	}
 	return false;
-}
-
-/* --- From one reading of the policy to the next --- */
-
-static bool has_same_bounds(const struct tally *a, const struct tally *b)
-{
-	return a->most == b->most && a->asked.cost == b->asked.cost &&
-	       a->answered.cost == b->answered.cost;
-}
-
-/* What was told need not be told again; names that were counted are. */
-static void inherit_tally(
-	struct guard *guard, uint32_t index, const struct guard *old, const struct tally *from)
-{
-	const struct spent *spent = &old->spent[from - old->tallies];
-
-	for (unsigned i = 0; i < RULES; i++)
-		if (has_same_bounds(&guard->tallies[index], from) && atomic_load(&spent->told[i]))
-			atomic_store(&guard->spent[index].told[i], true);
-	if (guard->tallies[index].most == 0 || atomic_load(&spent->count) == 0)
-		return;
-	for (size_t i = 0; i < from->n_places; i++) {
-		uint64_t hash = atomic_load(&old->places[from->first + i]);
-
-		if (hash != 0 && !count_name(guard, index, hash))
-			return;
-	}
-}
-
-/* The tally of that id, or NULL. */
-static const struct tally *find_tally(struct tally *const *sorted, size_t count, uint64_t id)
-{
-	size_t first = 0;
-
-	while (count > 0) {
-		size_t half = count / 2;
-
-		if (sorted[first + half]->id == id)
-			return sorted[first + half];
-		if (sorted[first + half]->id < id) {
-			first += half + 1;
-			count -= half + 1;
-		} else {
-			count = half;
-		}
-	}
-	return NULL;
-}
-
-int guard_inherit(struct guard *guard, const struct guard *old)
-{
-	struct tally **sorted = sort_tallies(old);
-
-	if (!sorted)
-		return -ENOMEM;
-	if (guard->ledger != old->ledger) {
-		ledger_leave(guard->ledger);
-		guard->ledger = old->ledger;
-		guard->ledger->n_guards++;
-		guard->key = guard->ledger->key;
-	}
-	for (uint32_t i = 0; i < guard->n_tallies; i++) {
-		const struct tally *from = find_tally(sorted, old->n_tallies, guard->tallies[i].id);
-
-		if (from)
-			inherit_tally(guard, i, old, from);
-	}
-	free(sorted);
-	return 0;
 }

@@ -41,10 +41,14 @@ void guard_opened(struct guard *guard, const struct inaddr *address, const struc
 bool guard_opener(const struct guard *guard, const struct inaddr *address, struct mono now,
 	struct name *ret_name);
 
+/* The rule of a name that is one too many for [budget]. */
+#define GUARD_OVER_BUDGET "budget-wildcard-names"
+
 /* What becomes of a name that is about to be asked of an upstream, or of the answer. */
 struct guard_finding {
 	const char *rule; /* what it is too much for: "allow-1 wildcard_names"; NULL: nothing. As
 			     long as the guard */
+	bool over_budget; /* that is [budget] wildcard_names */
 	bool refused;     /* not to be asked, or given out; else only to be told of */
 	bool passing;     /* there will be room again: a failure, and no refusal */
 	bool first;       /* nobody was told so before; the others are counted */
@@ -74,5 +78,24 @@ struct guard_finding guard_answer(struct guard *guard, const struct name *name,
  * *at is 0 at first and is moved on; false: there are no more of them.
  */
 bool guard_take_excess(struct guard *guard, size_t *at, struct guard_excess *ret_excess);
+
+/*
+ * The next session begins: no names are counted, and the ceilings of [budget] are the policy's.
+ * And: in this one they are higher, by `amount`. 0; -ENODATA when there are none; -ERANGE when
+ * there is no room for so many. For the parent; who uses the guard may be at work.
+ */
+void guard_new_session(struct guard *guard);
+int guard_extend(struct guard *guard, uint64_t amount);
+
+/* Names under the wildcards of the entry that has used up the most. */
+struct guard_names {
+	const char *entry; /* its id. As long as the guard */
+	uint32_t used;
+	uint32_t of;
+	uint32_t raised; /* part of that */
+};
+
+/* False: [budget] has no ceiling for any. */
+bool guard_names(const struct guard *guard, struct guard_names *ret_names);
 
 #endif

@@ -9,7 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/categorized.h"
 #include "resolver/channel.h"
+#include "resolver/counters.h"
 #include "resolver/grant.h"
 #include "resolver/keeper-socket.h"
 #include "resolver/lease-record.h"
@@ -32,8 +34,10 @@
  * passes: somebody else changed a ruleset meanwhile, or the kernel had no memory. When the kernel
  * refuses it, each request is tried on its own, so that one which can't be had doesn't take the
  * others along. A name that is one too many for [budget] destinations is seen then: the kernel has
- * no room for it in the set of them. Of a request for which a map, or the record, has no room as a
- * whole, what fits is opened, address by address; leases that stand never give way.
+ * no room for it in the set of them. One without a category that is too many for unknown_share is
+ * seen before, since all names are counted here, one after the other. Of a request for which a map,
+ * or the record, has no room as a whole, what fits is opened, address by address; leases that stand
+ * never give way.
  *
  * What the workers remember of earlier answers is only as good as their leases. When these are gone
  * (an administrator took some back, or sets.c could not open again what others have closed) the
@@ -56,8 +60,9 @@ struct opening {
 
 struct job {
 	size_t channel;
-	bool leases; /* asks for a lease and may have it */
-	bool counts; /* the transaction counts its name as a new destination */
+	bool leases;                   /* asks for a lease and may have it */
+	bool unknown;                  /* its name has no category, as far as that matters */
+	struct sets_counting counting; /* of its name, by the transaction */
 	int status;
 	uint64_t expected;    /* sets_expect_name() */
 	uint32_t name;        /* its number */
@@ -69,6 +74,7 @@ struct job {
 };
 
 struct keeper {
+	const struct compiled *compiled;
 	const struct policy *policy;
 	const struct plan *plan;
 	const struct match *match;
@@ -77,8 +83,11 @@ struct keeper {
 	uint32_t mark;
 	int porter; /* 0: there is none */
 	struct lease_records records;
-	bool over_budget; /* names are more than [budget] destinations, which was logged */
-	bool was_full;    /* there was no room for a lease, which was logged */
+	struct counters *counters; /* NULL: nobody reads them */
+	uint64_t opened;           /* leases, since they were counted last */
+	bool over_budget;          /* names are more than [budget] destinations, which was logged */
+	bool over_share;           /* the same of unknown_share */
+	bool was_full;             /* there was no room for a lease, which was logged */
 
 	struct pollfd *channels; /* fd -1: closed; behind the last are the leash and the parent */
 	bool *owes_forget;       /* to the worker of each */
@@ -129,6 +138,8 @@ static bool may_open(struct keeper *keeper, const struct channel_request *reques
 
 	if (!grants_name(keeper->grants, name, time, &result))
 		return false;
+	job->unknown = keeper->plan->layers->budget.has_unknown_share &&
+		       !categorized_name(keeper->compiled, name, &result);
 	for (uint32_t i = 0; i < request->lease.count; i++) {
 		if (!grants_address(keeper->grants, &result, host, &request->lease.addresses[i],
 			    time, &grant))
@@ -257,13 +268,15 @@ struct attempt {
 };
 
 /* Opens what the request is granted of the addresses, and counts its name. 0; -ENOSPC when there is
- * room for none of them; or -errno: then some may be open. */
+ * room for none of them; -EDOM or -EDQUOT as sets_count_name(); or -errno: then some may be open.
+ */
 static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, struct mono now)
 {
 	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
 	struct mono wanted = mono_add(now, lease_time(keeper, request->lease.ttl));
 	size_t at = job->first_opening;
-	int error = sets_count_name(keeper->sets, &request->lease.name, now, &job->counts);
+	int error = sets_count_name(
+		keeper->sets, &request->lease.name, job->unknown, now, &job->counting);
 
 	if (mono_before(job->most, wanted))
 		wanted = job->most;
@@ -286,6 +299,12 @@ static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, 
 	return error || job->opened ? error : -ENOSPC;
 }
 
+/* Whether others in the transaction have nothing to do with it. */
+static bool is_jobs_own(int error)
+{
+	return error == -ENOSPC || error == -EDOM || error == -EDQUOT;
+}
+
 /* One transaction. 0 with each job's status, or what the kernel refused it with. */
 static int try_once(struct keeper *keeper, const struct attempt *attempt, struct mono now)
 {
@@ -296,7 +315,7 @@ static int try_once(struct keeper *keeper, const struct attempt *attempt, struct
 		if (!job->leases)
 			continue;
 		job->status = open_job(keeper, job, attempt->addresses, now);
-		if (job->status && job->status != -ENOSPC)
+		if (job->status && !is_jobs_own(job->status))
 			return job->status;
 	}
 	return sets_commit(keeper->sets);
@@ -349,18 +368,43 @@ static int open_each(struct keeper *keeper, size_t index, struct mono now)
 	return opened ? 0 : -ENOSPC;
 }
 
-static void note_over_budget(struct keeper *keeper, const struct name *name)
+static const struct name *name_of(const struct keeper *keeper, const struct job *job)
 {
-	uint32_t ceiling = keeper->plan->layers->budget.destinations;
+	return &keeper->requests[job - keeper->jobs].lease.name;
+}
+
+/* What is refused the worker records, what isn't is recorded here. */
+static void note_over_budget(struct keeper *keeper, const struct job *job)
+{
+	const struct name *name = name_of(keeper, job);
 	char text[NAME_TEXT];
 
-	name_to_text(name, text);
-	if (!keeper->over_budget && keeper->plan->refuses_destinations)
-		log_warning(
-			"budget-destinations: no more may be reached than %u: %s", ceiling, text);
-	else if (!keeper->over_budget)
-		log_warning("budget-destinations: more are reached than %u: %s", ceiling, text);
+	/* They have no ceiling, and are counted for their share. */
+	if (keeper->plan->layers->budget.destinations == 0)
+		return;
+	if (!keeper->plan->refuses_destinations)
+		lease_record_over(&keeper->records, "budget-destinations", name);
+	if (!keeper->over_budget)
+		log_warning("budget-destinations: this session reaches more than it may%s: %s",
+			keeper->plan->refuses_destinations ? "; the others are refused" : "",
+			name_to_text(name, text));
 	keeper->over_budget = true;
+}
+
+static void note_over_share(struct keeper *keeper, const struct job *job)
+{
+	const struct name *name = name_of(keeper, job);
+	char text[NAME_TEXT];
+
+	if (!job->counting.over_share)
+		return;
+	if (!keeper->plan->refuses_unknown_share)
+		lease_record_over(&keeper->records, "budget-unknown-share", name);
+	if (!keeper->over_share)
+		log_warning("budget-unknown-share: too many destinations have no category%s: %s",
+			keeper->plan->refuses_unknown_share ? "; the others are refused" : "",
+			name_to_text(name, text));
+	keeper->over_share = true;
 }
 
 /* Whether the name is one destination too many: there is no room for it alone. */
@@ -368,7 +412,7 @@ static bool is_over_budget(struct keeper *keeper, const struct job *job, struct 
 {
 	const struct attempt nothing = {(size_t)(job - keeper->jobs), 1, 0};
 
-	return job->counts && try_for_long(keeper, &nothing, now) == -ENFILE;
+	return job->counting.is_new && try_for_long(keeper, &nothing, now) == -ENFILE;
 }
 
 /* In a transaction of its own. 0; -EDQUOT when the name is one destination too many and that is
@@ -380,9 +424,10 @@ static int open_alone(struct keeper *keeper, size_t index, struct mono now)
 	int error = try_for_long(keeper, &attempt, now);
 
 	if (error == -ENFILE && is_over_budget(keeper, job, now)) {
-		note_over_budget(keeper, &keeper->requests[index].lease.name);
+		sets_note_full(keeper->sets);
 		if (keeper->plan->refuses_destinations)
 			return -EDQUOT;
+		note_over_budget(keeper, job);
 		sets_stop_counting(keeper->sets);
 		error = try_for_long(keeper, &attempt, now);
 	}
@@ -457,9 +502,13 @@ static struct channel_reply make_reply(struct keeper *keeper, size_t index, stru
 	if (job->status == 0) {
 		answer.seconds = (uint32_t)(mono_between(now, job->until).ms / 1000);
 		answer.opened = job->opened;
+		keeper->opened += (uint64_t)__builtin_popcountll(job->opened);
 	}
 	if (job->leases && is_full(job, request))
 		log_full(keeper);
+	if (job->status == -EDQUOT)
+		note_over_budget(keeper, job);
+	note_over_share(keeper, job);
 	log_lease(request, &answer);
 	if (keeper->records.rings && job->status == 0)
 		record_leases(keeper, job, answer.seconds);
@@ -666,6 +715,7 @@ static int run(struct keeper *keeper)
 			error = look_after(keeper);
 		if (error)
 			return error;
+		counters_note_leases(keeper->counters, &keeper->opened, sets_leases(keeper->sets));
 	}
 	return 0;
 }
@@ -686,12 +736,14 @@ static int prepare(struct keeper *keeper, const struct keeper_config *config)
 
 	if (error)
 		return error;
+	keeper->compiled = &config->compiled;
 	keeper->plan = config->compiled.plan;
 	keeper->policy = keeper->plan->policy;
 	keeper->match = config->compiled.match;
 	keeper->mark = config->mark;
 	keeper->porter = config->porter;
 	keeper->records = config->records;
+	keeper->counters = config->counters;
 	keeper->channels = calloc(config->n_channels + 2, sizeof(*keeper->channels));
 	keeper->owes_forget = calloc(config->n_channels, sizeof(*keeper->owes_forget));
 	if (!keeper->channels || !keeper->owes_forget)

@@ -11,6 +11,7 @@
 #include "src/base/hash.h"
 #include "src/kernel/confine.h"
 
+struct counters;
 struct namering;
 
 struct keeper_config {
@@ -20,6 +21,7 @@ struct keeper_config {
 	int porter;                       /* where they come from (porter_ask()); 0: its own */
 	struct hash_key destinations_key; /* see struct sets_config */
 	struct namering *names;           /* the same */
+	struct counters *counters;        /* its own; NULL: nobody reads them */
 	bool alone;                       /* no other keeper of this table is still at work */
 	const int *channels;              /* the keeper's ends */
 	size_t n_channels;

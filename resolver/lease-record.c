@@ -25,13 +25,26 @@ void lease_record(const struct lease_records *records, const struct plan *plan,
 	event_begin(&event, EVENT_LEASE);
 	event.has = EVENT_HAS_VERDICT | EVENT_HAS_ADDRESS;
 	event.verdict = lease->mark == rule->flag_mark ? EVENT_FLAG : EVENT_PERMIT;
-	if (event.verdict == EVENT_PERMIT && records->recording != ENGINE_RECORD_ALL)
-		return;
 	event.ttl = given_ttl(plan, request->lease.ttl, seconds);
 	event.lease = seconds;
 	event.address = request->lease.addresses[index];
 	event_set_rule(&event, rule->id);
 	event_set_ports(&event, plan->groups[lease->group].name);
 	event_set_name(&event, &request->lease.name);
+	ring_put(records->rings, records->ring, &event);
+}
+
+void lease_record_over(
+	const struct lease_records *records, const char *rule, const struct name *name)
+{
+	struct event event;
+
+	if (!records->rings || records->recording == ENGINE_RECORD_NONE)
+		return;
+	event_begin(&event, EVENT_LEASE);
+	event.has = EVENT_HAS_VERDICT;
+	event.verdict = EVENT_FLAG;
+	event_set_rule(&event, rule);
+	event_set_name(&event, name);
 	ring_put(records->rings, records->ring, &event);
 }

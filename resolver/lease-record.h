@@ -22,4 +22,8 @@ void lease_record(const struct lease_records *records, const struct plan *plan,
 	const struct channel_request *request, uint32_t index, const struct match_lease *lease,
 	uint32_t seconds);
 
+/* Records that the name is opened though it is more than the budget, whose rule that is, has. */
+void lease_record_over(
+	const struct lease_records *records, const char *rule, const struct name *name);
+
 #endif

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/child.h"
 #include "resolver/commands.h"
 #include "resolver/crew.h"
 #include "resolver/guard.h"
@@ -48,11 +49,10 @@
  * first and closed last; the table must be loaded already, under its new name too.
  *
  * The mark of the sockets to upstream servers is drawn once, so that questions which are out stay
- * permitted while keepers change; so is the key that names are counted by as destinations, since
- * what one keeper counted the next one reads. The names of leases are kept in memory that all
- * keepers share (namering.c). Destinations are counted from the start of this
- * process on: that is a session. What the guard counts goes on from one reading of the policy to
- * the next, too, as far as its entries still say the same (guard.c).
+ * permitted while keepers change. The names of leases are kept in memory that all keepers share
+ * (namering.c). A session goes on whoever is started anew: what it has spent is in the kernel's
+ * table (sets-session.c). What the guard counts goes on from one reading of the policy to the next,
+ * too, as far as its entries still say the same (guard.c).
  *
  * All signals are blocked and read from a descriptor, so nothing happens between two steps.
  */
@@ -94,6 +94,8 @@ struct supervisor {
 	int64_t since;            /* seconds since 1970 */
 	struct counter_sums past; /* what crews have counted that are no more */
 	unsigned n_crews;         /* started so far */
+	unsigned n_reloads;
+	unsigned n_reloads_failed;
 	enum resolver_status status;
 
 	struct setting *setting; /* in force */
@@ -339,6 +341,8 @@ static struct commands_view view_of(const struct supervisor *supervisor)
 	struct commands_view view = {
 		.compiled = &supervisor->setting->compiled,
 		.crew = up ? supervisor->crew : NULL,
+		.guard = supervisor->setting->guard,
+		.watching = supervisor->watching,
 		.changing = supervisor->next_crew || supervisor->reload_wanted ||
 			    commands_want_reload(supervisor->commands),
 		.n_crews = supervisor->crew_number,
@@ -353,9 +357,41 @@ static struct commands_view view_of(const struct supervisor *supervisor)
 		crew_count(supervisor->leaving[i].crew, &view.counters);
 	/* Servers are the present crew's. */
 	memset(view.counters.down, 0, sizeof(view.counters.down));
+	view.counters.leases = 0;
 	if (supervisor->crew)
 		crew_count(supervisor->crew, &view.counters);
 	return view;
+}
+
+/* --- What the metrics tell --- */
+
+static uint64_t cpu_ms(const struct supervisor *supervisor)
+{
+	uint64_t sum = child_ended_cpu_ms();
+
+	for (unsigned i = 0; i < supervisor->n_leaving; i++)
+		sum += crew_cpu_ms(supervisor->leaving[i].crew);
+	if (supervisor->crew)
+		sum += crew_cpu_ms(supervisor->crew);
+	if (supervisor->next_crew)
+		sum += crew_cpu_ms(supervisor->next_crew);
+	return sum;
+}
+
+static void tell(const void *context, struct tally_numbers *ret_numbers)
+{
+	const struct supervisor *supervisor = context;
+	const struct commands_view view = view_of(supervisor);
+	uint64_t *values = ret_numbers->values;
+
+	counters_tell(&view.counters, ret_numbers);
+	values[TALLY_STARTED] = (uint64_t)supervisor->since;
+	values[TALLY_APPLIED] = (uint64_t)supervisor->applied;
+	values[TALLY_CREWS] = supervisor->n_crews;
+	values[TALLY_RELOADS] = supervisor->n_reloads;
+	values[TALLY_RELOADS_FAILED] = supervisor->n_reloads_failed;
+	values[TALLY_WORKERS] = view.crew ? view.workers : 0;
+	values[TALLY_CPU_MS] = cpu_ms(supervisor);
 }
 
 /* --- Reload --- */
@@ -368,6 +404,7 @@ static void end_reload(struct supervisor *supervisor, bool done, struct mono now
 		log_error("not reloaded: the policy that was in force stays in force");
 	supervisor->next = NULL;
 	supervisor->next_crew = NULL;
+	*(done ? &supervisor->n_reloads : &supervisor->n_reloads_failed) += 1;
 	if (done)
 		watching_change(supervisor->watching, supervisor->setting);
 	view = view_of(supervisor);
@@ -488,7 +525,8 @@ static int sooner(int wait_ms, struct mono now, struct mono then)
 static int wait_time(const struct supervisor *supervisor, struct mono now)
 {
 	const struct crew *crews[] = {supervisor->crew, supervisor->next_crew};
-	int wait_ms = START_MS, commands_ms = commands_wait(supervisor->commands, now);
+	const struct commands_view view = view_of(supervisor);
+	int wait_ms = START_MS, commands_ms = commands_wait(supervisor->commands, &view, now);
 
 	for (unsigned i = 0; i < 2; i++)
 		if (crews[i] && crew_state(crews[i]) == CREW_STARTING)
@@ -600,11 +638,14 @@ static int make_watching(struct supervisor *supervisor)
 	const struct watching_config config = {
 		.events_fd = options->events_fd > 0 ? options->events_fd : -1,
 		.session = options->session,
+		.state = options->state,
 		.crew_rings = options->workers + 1,
 		.crews_max = CREWS_MAX,
 		.uid = supervisor->uid,
 		.gid = supervisor->gid,
 		.names = supervisor->names,
+		.tell = tell,
+		.context = supervisor,
 		.program = options->program,
 		.log_level = options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	};
@@ -616,16 +657,13 @@ static enum resolver_status start_session(struct supervisor *supervisor)
 {
 	const struct plan *plan = supervisor->setting->compiled.plan;
 	const char *path = supervisor->options->control;
-	int error = sets_forget_destinations(plan);
 
-	if (error)
-		log_error("table inet %s: %s", plan->table, strerror(-error));
 	watching_change(supervisor->watching, supervisor->setting);
 	supervisor->since = supervisor->applied = (int64_t)time(NULL);
 	/* Where nobody has asked for a place it goes without one. */
-	if (!error && commands_listen(supervisor->commands, path, plan->policy->name) != 0 && path)
-		error = -EIO;
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
+	return commands_listen(supervisor->commands, path, plan->policy->name) != 0 && path
+		       ? RESOLVER_KERNEL
+		       : RESOLVER_OK;
 }
 
 /* What has been recorded is written, as far as there is time. */

@@ -31,6 +31,7 @@ struct resolver_options {
 	const char *user;    /* whom the children become */
 	int events_fd;       /* where records of all kinds go; 0: nowhere */
 	const char *session; /* what they name this run; NULL: one is made */
+	const char *state;   /* the folder where sessions are kept; NULL: nowhere */
 	unsigned workers;    /* 1 to RESOLVER_WORKERS_MAX */
 	size_t cache_bytes;  /* of each worker; 0: as many as is usual */
 	bool verbose;

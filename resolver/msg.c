@@ -41,27 +41,32 @@ static void put_u32(uint8_t *at, uint32_t value)
 	put_u16(at + 2, value & 0xffff);
 }
 
-/* 8 bytes with A to Z in lower case. The bytes of lengths in a name, below 64, stay as they are. */
-static uint64_t lower_word(uint64_t word)
-{
-	const uint64_t ones = UINT64_C(0x0101010101010101), low = word & 0x7f * ones;
-	uint64_t from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x7f - 'Z') * ones;
+/* Bytes that are dealt with at once. */
+typedef int8_t vector __attribute__((vector_size(16)));
 
-	return word | ((from_a & ~beyond_z & ~word & 0x80 * ones) >> 2);
+/* Copies as many bytes with A to Z in lower case. The bytes of lengths in a name, below 64, stay as
+ * they are. */
+static inline void lower_vector(uint8_t *out, const uint8_t *bytes)
+{
+	vector in;
+
+	memcpy(&in, bytes, sizeof(in));
+	in |= (in >= 'A') & (in <= 'Z') & ('a' - 'A');
+	memcpy(out, &in, sizeof(in));
 }
 
 static void copy_lower(uint8_t *out, const uint8_t *bytes, size_t size)
 {
-	uint64_t word;
 	size_t at = 0;
 
-	for (; at + sizeof(word) <= size; at += sizeof(word)) {
-		memcpy(&word, bytes + at, sizeof(word));
-		word = lower_word(word);
-		memcpy(out + at, &word, sizeof(word));
-	}
-	for (; at < size; at++)
-		out[at] = (uint8_t)text_lower((char)bytes[at]);
+	for (; at + sizeof(vector) <= size; at += sizeof(vector))
+		lower_vector(out + at, bytes + at);
+	/* The last ones reach back to some that have been copied. */
+	if (at > 0 && at < size)
+		lower_vector(out + size - sizeof(vector), bytes + size - sizeof(vector));
+	else
+		for (; at < size; at++)
+			out[at] = (uint8_t)text_lower((char)bytes[at]);
 }
 
 /* Bytes of the name at the reader's position, which moves behind it; it fails on one that is no

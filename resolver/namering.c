@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "src/base/bytes.h"
+
 /*
  * Theory of operation
  *
@@ -171,11 +173,11 @@ bool namering_get(const struct namering *ring, uint32_t number, struct name *ret
 
 	if (!bytes)
 		return false;
-	memcpy(name.wire, bytes, name.length);
+	bytes_copy(name.wire, bytes, name.length);
 	if (check != check_of(hash_name(ring, &name), number) || !name_is_sound(&name))
 		return false;
 	ret_name->length = name.length;
-	memcpy(ret_name->wire, name.wire, name.length);
+	bytes_copy(ret_name->wire, name.wire, name.length);
 	return true;
 }
 
@@ -213,7 +215,7 @@ static uint32_t append(struct namering *ring, const struct name *name, uint64_t 
 	uint32_t *words = &ring->tables->words[place_of(ring, number)];
 
 	words[0] = check_of(hash, number);
-	memcpy(&words[1], name, 1 + (size_t)name->length);
+	bytes_copy(&words[1], name, 1 + (size_t)name->length);
 	return number;
 }
 

@@ -115,6 +115,10 @@ static int find_sets(struct setlink *link, const struct plan *plan, const char *
 		set = plan->destinations_set;
 		error = setlink_find(link, plan->table, set);
 	}
+	if (!error && plan->session_map) {
+		set = plan->session_map;
+		error = setlink_find(link, plan->table, set);
+	}
 	for (size_t i = 0; i < PLAN_FAMILIES && !plan->policy->dns.has_upstream && !error; i++) {
 		set = plan->family[i].upstream_set;
 		error = setlink_find(link, plan->table, set);

@@ -39,7 +39,7 @@ static void show(const struct sets *sets, const struct lease *lease, struct mono
 	namering_get(sets->names, lease->name, &ret_shown->name);
 }
 
-static uint64_t count_leases(const struct sets *sets, struct mono now)
+uint64_t sets_count_leases(const struct sets *sets, struct mono now)
 {
 	uint64_t count = 0;
 	size_t at = 0;
@@ -47,6 +47,11 @@ static uint64_t count_leases(const struct sets *sets, struct mono now)
 	while (leases_walk(sets->leases, &at, SIZE_MAX, now))
 		count++;
 	return count;
+}
+
+size_t sets_leases(const struct sets *sets)
+{
+	return leases_most(sets->leases);
 }
 
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
@@ -62,7 +67,7 @@ int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 		error = sets_see_flows(sets, now);
 	if (error)
 		return error;
-	ret_page->total = cursor == 0 ? count_leases(sets, now) : 0;
+	ret_page->total = cursor == 0 ? sets_count_leases(sets, now) : 0;
 	end = at + PLACES_PER_PAGE;
 	while (ret_page->count < CONTROL_LEASES && at < end &&
 		(lease = leases_walk(sets->leases, &at, end - at, now)))
@@ -72,7 +77,7 @@ int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 }
 
 /* What is taken back is nothing to be missed. */
-static void begin_taking(struct sets *sets)
+void sets_begin_taking(struct sets *sets)
 {
 	memset(sets->witness, 0, sizeof(sets->witness));
 	sets_spoil_part(sets);
@@ -107,7 +112,7 @@ int sets_revoke_address(struct sets *sets, const struct inaddr *address, struct 
 	uint64_t count = 0;
 	int error = 0;
 
-	begin_taking(sets);
+	sets_begin_taking(sets);
 	for (size_t group = 0; group < sets->plan->n_groups && !error; group++) {
 		uint16_t map = sets_map_number(group, family);
 		struct lease *lease = leases_find(sets->leases, map, address, now);
@@ -181,7 +186,7 @@ int sets_revoke_name(struct sets *sets, const struct name *name, struct mono now
 	uint64_t count = 0;
 	int error;
 
-	begin_taking(sets);
+	sets_begin_taking(sets);
 	sets_begin_walk(sets);
 	error = close_name(sets, name, now, &addresses, &count);
 	if (!error) {
@@ -194,10 +199,10 @@ int sets_revoke_name(struct sets *sets, const struct name *name, struct mono now
 
 int sets_flush(struct sets *sets, struct mono now, uint64_t *ret_count)
 {
-	uint64_t count = count_leases(sets, now);
+	uint64_t count = sets_count_leases(sets, now);
 	int error;
 
-	begin_taking(sets);
+	sets_begin_taking(sets);
 	setlink_begin(sets->link, sets->plan->table);
 	for (size_t map = 0; map < sets->plan->n_groups * PLAN_FAMILIES; map++)
 		setlink_flush(sets->link, sets_map_name(sets, (uint16_t)map));

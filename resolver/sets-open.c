@@ -18,7 +18,7 @@
  * that is still finishing its work (a reload), or a ruleset that changed while it was read, may
  * have left leases that it doesn't know.
  *
- * Where [budget] destinations has a ceiling, a name takes an element of the set `destinations` in
+ * Where destinations are counted (sets-session.c), a name takes an element of the set of them in
  * the transaction that opens its first address; the kernel holds the set to its size, and takes
  * elements itself for bare addresses. What is in it is remembered, so that a name is sent once.
  *
@@ -143,7 +143,8 @@ int sets_commit(struct sets *sets)
 	if (error)
 		sets_undo(sets);
 	for (size_t i = 0; i < sets->n_counted; i++)
-		destinations_add(sets->destinations, sets->counted[i]);
+		destinations_add(sets->destinations, &sets->counted[i].destination,
+			sets->counted[i].unknown);
 	sets->n_changes = 0;
 	sets->n_counted = 0;
 	return error;
@@ -155,7 +156,7 @@ bool sets_is_full(const struct sets *sets)
 	       setlink_room(sets->link) < SETS_ELEMENTS_PER_CHANGE;
 }
 
-static int make_room(struct sets *sets, struct mono now)
+int sets_make_room(struct sets *sets, struct mono now)
 {
 	int error;
 
@@ -240,7 +241,7 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 	uint32_t mark = wanted->mark;
 	struct mono sure = {until->ms - SETS_TICK_MS};
 	struct lease *lease;
-	int error = make_room(sets, now);
+	int error = sets_make_room(sets, now);
 
 	if (error)
 		return error;
@@ -266,27 +267,5 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 		!lease->known && !mono_before(now, sets->complete_at));
 	lease->name = name;
 	*until = sure;
-	return 0;
-}
-
-int sets_count_name(struct sets *sets, const struct name *name, struct mono now, bool *ret_new)
-{
-	struct setlink_element element = {.key_size = sizeof(uint32_t)};
-	uint32_t mark;
-	int error = 0;
-
-	*ret_new = false;
-	if (!sets->destinations || sets->counting_stopped)
-		return 0;
-	mark = destinations_mark(&sets->destinations_key, name);
-	if (destinations_has(sets->destinations, mark))
-		return 0;
-	error = make_room(sets, now);
-	if (error)
-		return error;
-	memcpy(element.key, &mark, sizeof(mark));
-	setlink_add(sets->link, sets->plan->destinations_set, &element);
-	sets->counted[sets->n_counted++] = mark;
-	*ret_new = true;
 	return 0;
 }

@@ -12,7 +12,8 @@
 /*
  * What the files of struct sets share: sets.c, the table and the marks; sets-read.c, reading what
  * is leased; sets-mend.c, repairing it; sets-open.c, transactions; sets-renew.c, leases with flows;
- * sets-list.c, what is asked about them; sets-cut.c, ending their flows.
+ * sets-list.c, what is asked about them; sets-cut.c, ending their flows; sets-session.c, what a
+ * session has spent.
  */
 
 enum {
@@ -28,6 +29,22 @@ struct sets_change {
 	struct lease before;
 	uint64_t named; /* what `names` calls it */
 };
+
+/* A destination that the transaction adds. */
+struct sets_counted {
+	struct destination destination;
+	bool unknown; /* it has no category */
+};
+
+/* The running session, as far as the table says it. */
+struct sets_session {
+	struct hash_key key; /* that names are counted by */
+	int64_t began;       /* seconds since 1970; 0: not known */
+	uint64_t extended[SPENT_KEYS];
+};
+
+#define SETS_BYTES_QUOTA "budget-bytes"
+#define SETS_LIMIT_QUOTA "limit-bytes"
 
 /* A mark in force. */
 struct sets_force {
@@ -66,8 +83,10 @@ struct sets {
 	struct namering *names;            /* not its own */
 	uint64_t maps[SETS_MAPS_MAX];      /* as `names` calls them */
 	struct destinations *destinations; /* NULL: they are not counted */
-	struct hash_key destinations_key;
-	bool counting_stopped; /* the set of them is full */
+	struct mono destinations_at;       /* those of the kernel are not read before, if many */
+	bool destinations_full;            /* when the last one was tried */
+	bool counting_stopped;             /* the set of them is full */
+	struct sets_session session;
 	uint32_t mark;
 	uint32_t uid;
 	bool in_place;               /* an element that is added again is refreshed */
@@ -103,7 +122,7 @@ struct sets {
 	/* The transaction */
 	struct sets_change changes[SETS_CHANGES_MAX];
 	size_t n_changes;
-	uint32_t counted[SETS_CHANGES_MAX]; /* destinations that it adds */
+	struct sets_counted counted[SETS_CHANGES_MAX];
 	size_t n_counted;
 };
 
@@ -178,8 +197,23 @@ void sets_begin_walk(struct sets *sets);
 void sets_collect(struct sets *sets, struct lease *lease, uint32_t mark, struct mono expires,
 	struct mono now, bool certain);
 
-/* Whether there is no room left for one more change. */
+/* Whether there is no room left for one more change; and makes it, if need be by a commit. */
 bool sets_is_full(const struct sets *sets);
+int sets_make_room(struct sets *sets, struct mono now);
+
+/* Learns from the table which session is running, or begins one in it. 0, -ENOENT or -errno. */
+int sets_read_session(struct sets *sets);
+
+/* What the session was extended by is in force, also when the policy's ceilings have been loaded
+ * again. 0 or -errno. */
+int sets_raise_again(struct sets *sets);
+
+/* Takes note of an element of the kernel's set of destinations. 0 or -EPROTO. */
+int sets_record_destination(struct sets *sets, const struct setlink_element *element);
+
+/* Leases that stand; and: some are about to be taken back. */
+uint64_t sets_count_leases(const struct sets *sets, struct mono now);
+void sets_begin_taking(struct sets *sets);
 
 /* When sets_renew() has something to do. */
 struct mono sets_renewal_due(const struct sets *sets);

@@ -123,17 +123,6 @@ static int record_lease(const struct part *part, const struct setlink_element *e
 	return 0;
 }
 
-static int record_destination(const struct part *part, const struct setlink_element *element)
-{
-	uint32_t mark;
-
-	if (element->key_size != sizeof(mark))
-		return -EPROTO;
-	memcpy(&mark, element->key, sizeof(mark));
-	destinations_add(part->sets->destinations, mark);
-	return 0;
-}
-
 static size_t n_maps(const struct sets *sets)
 {
 	return sets->plan->n_groups * PLAN_FAMILIES;
@@ -153,7 +142,7 @@ static int record_element(void *context, const struct setlink_element *element)
 		return 0;
 	if (part->sets->reading.map < n_maps(part->sets))
 		return record_lease(part, element);
-	return record_destination(part, element);
+	return sets_record_destination(part->sets, element);
 }
 
 int sets_look_up(struct sets *sets, struct lease *lease)

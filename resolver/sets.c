@@ -139,21 +139,6 @@ int sets_forget_marks(const struct plan *plan)
 	return setlink_commit(link);
 }
 
-int sets_forget_destinations(const struct plan *plan)
-{
-	__attribute__((cleanup(setlink_closep))) struct setlink *link = NULL;
-	int error;
-
-	if (!plan->destinations_set)
-		return 0;
-	error = setlink_open(&link);
-	if (error)
-		return error;
-	setlink_begin(link, plan->table);
-	setlink_flush(link, plan->destinations_set);
-	return setlink_commit(link);
-}
-
 const char *sets_load_command(const struct plan *plan, char *out)
 {
 	const struct layers *layers = plan->layers;
@@ -196,6 +181,8 @@ static int fill(struct sets *sets)
 	uint32_t generation = 0;
 	int error = sets_put_mark(sets);
 
+	if (!error)
+		error = sets_read_session(sets);
 	if (error == -ENOENT || sets_is_passing(error))
 		return error;
 	/* One that isn't known is asked for again at the next look. */
@@ -274,6 +261,9 @@ int sets_look_now(struct sets *sets, struct mono now)
 		return 0;
 	}
 	sets->generation = generation;
+	error = sets_raise_again(sets);
+	if (error)
+		return error == -ENOENT || sets_is_passing(error) ? 0 : error;
 	return sets_check(sets, now);
 }
 
@@ -328,6 +318,11 @@ int sets_recover(struct sets *sets, int error, struct mono now)
 	/* Also when it isn't known what became of the transaction: the next look reads. */
 	sets->generation = 0;
 	return 0;
+}
+
+void sets_forget_answers(struct sets *sets)
+{
+	sets->forget = true;
 }
 
 bool sets_take_forget(struct sets *sets)
@@ -399,8 +394,7 @@ static int make_parts(struct sets *sets, const struct sets_config *config)
 	if (!error)
 		error = leases_new(&key, most, &sets->leases);
 	if (!error && sets->plan->destinations_set)
-		error = destinations_new(
-			sets->plan->layers->budget.destinations, &sets->destinations);
+		error = destinations_new(sets->plan->destinations_size, &sets->destinations);
 	if (!error)
 		error = setlink_open(&sets->link);
 	return error;
@@ -430,7 +424,7 @@ int sets_open(const struct sets_config *config, struct sets **ret_sets)
 	sets->plan = config->plan;
 	sets->mark = config->mark;
 	sets->uid = config->uid;
-	sets->destinations_key = config->destinations_key;
+	sets->session.key = config->destinations_key;
 	sets->names = config->names;
 	sets->next_end = (struct mono){INT64_MAX};
 	sets->unlisted = true;

@@ -23,8 +23,8 @@ struct sets_config {
 	uint32_t mark; /* of the resolver's sockets */
 	uint32_t uid;
 	bool alone; /* no other process fills the maps */
-	/* What names are counted by: the same for all keepers that count into one set, and nobody
-	 * else's to know. */
+	/* What names are counted by in a session that begins with this keeper: nobody else's to
+	 * know. */
 	struct hash_key destinations_key;
 	struct namering *names; /* of leases: the same for all keepers, and nobody else's */
 	size_t leases_max;      /* at most so many leases; 0: LEASES_MAX */
@@ -42,10 +42,6 @@ int sets_start(struct sets *sets);
 /* Takes whatever marks there are out of the plan's table: no socket has a way to the upstream
  * servers any more. For who has no sets open. 0 or -errno. */
 int sets_forget_marks(const struct plan *plan);
-
-/* Empties the set of what was counted against [budget] destinations, if the plan has one: a new
- * session. 0 or -errno. */
-int sets_forget_destinations(const struct plan *plan);
 
 /* Between two looks whether anybody else has changed a ruleset. */
 #define SETS_LOOK_MS 1000
@@ -68,6 +64,9 @@ int sets_wait(const struct sets *sets, struct mono now);
 /* Whether something is not open any more that was said to be, since it was asked last: all answers
  * of before are void. */
 bool sets_take_forget(struct sets *sets);
+
+/* They are to be asked for anew. */
+void sets_forget_answers(struct sets *sets);
 
 /* Another keeper has taken over: what it takes away isn't put back. */
 void sets_retire(struct sets *sets);
@@ -94,10 +93,20 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 	const struct inaddr *address, uint64_t expected, uint32_t name, struct mono now,
 	struct mono *until);
 
-/* Counts the name as a destination, if the plan has a set of them; *ret_new: that it was not
- * counted before. When the set is full the transaction fails with -ENFILE. 0, or as
- * sets_open_address(). */
-int sets_count_name(struct sets *sets, const struct name *name, struct mono now, bool *ret_new);
+struct sets_counting {
+	bool is_new;     /* it was not counted before */
+	bool over_share; /* with it there are too many destinations without a category */
+};
+
+/* Counts the name as a destination, if the plan has a set of them; `unknown`: it has no category.
+ * When the set is full the transaction fails with -ENFILE; once that is known, and refused, a name
+ * has -EDQUOT. So has one -EDOM that is over the share, if that is refused. The transaction goes on
+ * without it. 0; or as sets_open_address(). */
+int sets_count_name(struct sets *sets, const struct name *name, bool unknown, struct mono now,
+	struct sets_counting *ret_counting);
+
+/* There was no room for a name alone. */
+void sets_note_full(struct sets *sets);
 
 /* Counts no more names, until the sets are read again: for a set that is full and does not refuse.
  */
@@ -122,6 +131,9 @@ int sets_recover(struct sets *sets, int error, struct mono now);
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 	struct control_reply *ret_page);
 
+/* How many leases are on record, of which some may have ended lately. */
+size_t sets_leases(const struct sets *sets);
+
 /*
  * Close leases, all those of an address, of a name, or altogether. How many there were is
  * `total` of the reply, or *ret_count. Those of an address or a name take their connections with
@@ -132,6 +144,19 @@ int sets_revoke_address(struct sets *sets, const struct inaddr *address, struct 
 int sets_revoke_name(struct sets *sets, const struct name *name, struct mono now,
 	struct control_reply *ret_reply);
 int sets_flush(struct sets *sets, struct mono now, uint64_t *ret_count);
+
+/*
+ * The running session ends, and the next one begins: nothing is spent of any ceiling, all leases
+ * are closed, as many as *ret_leases; connections go on. 0; or -errno: then nothing has changed, or
+ * only quotas have not.
+ */
+int sets_new_session(struct sets *sets, struct mono now, uint64_t *ret_leases);
+
+/* Raises a ceiling of the running session by `amount`. Contract and errors as
+ * CONTROL_SESSION_EXTEND has them. */
+int sets_extend(struct sets *sets, enum spent_key key, uint64_t amount);
+
+void sets_show_session(struct sets *sets, struct control_session *ret_session);
 
 #define SETS_COMMAND 1024
 

@@ -2,23 +2,22 @@
 #include "resolver/setting.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "resolver/anchor.h"
 #include "resolver/guard.h"
 #include "resolver/listen.h"
 #include "resolver/preflight.h"
 #include "resolver/resolvconf.h"
+#include "resolver/scrape-socket.h"
 #include "resolver/tls.h"
+#include "rules/category.h"
 #include "rules/dns-server.h"
+#include "rules/load.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
-#include "src/base/fd.h"
 #include "src/base/log.h"
 
 /*
@@ -35,8 +34,8 @@ void setting_free(struct setting *setting)
 {
 	if (!setting)
 		return;
-	if (setting->audit > STDERR_FILENO)
-		close(setting->audit);
+	outlets_close(&setting->outlets);
+	scrape_socket_close(setting->scraped);
 	listeners_close(setting->listeners);
 	guard_free(setting->guard);
 	tls_trust_free(setting->trust);
@@ -57,6 +56,17 @@ static void announce_servers(const struct dns_policy *dns, int error)
 			    ": only names of [dns.hosts] have addresses");
 	for (size_t i = 0; i < dns->n_upstream; i++)
 		log_info("upstream %s, the system's", dns_server_to_text(&dns->upstream[i], text));
+}
+
+/* The policy, and what kind of service the names are that no entry has a word for. */
+static int compile_all(struct arena *arena, const struct compile_options *options,
+	struct diag *diag, struct compiled *ret_compiled)
+{
+	const struct load_options load = {
+		.profile_dirs = options->profile_dirs, .n_profile_dirs = options->n_profile_dirs};
+	int error = compile_policy(arena, options, diag, ret_compiled);
+
+	return error ? error : category_load(arena, &load, diag, &ret_compiled->categories);
 }
 
 static enum resolver_status compile(
@@ -86,7 +96,7 @@ static enum resolver_status compile(
 		return RESOLVER_KERNEL;
 	}
 	diag = diag_new(setting->arena);
-	error = diag ? compile_policy(setting->arena, &options, diag, &setting->compiled) : -ENOMEM;
+	error = diag ? compile_all(setting->arena, &options, diag, &setting->compiled) : -ENOMEM;
 	if (diag)
 		diag_print(diag, stderr);
 	if (diag && copy)
@@ -163,72 +173,38 @@ static enum resolver_status listen_on(
 	return error ? RESOLVER_KERNEL : RESOLVER_OK;
 }
 
-/* --- The file of records --- */
-
-/* A process that was killed, or a machine, may have left the beginning of a line. */
-static void end_line(int fd)
+/* In a namespace of its own nobody else would come to a loopback address. */
+static bool is_served(const struct resolver_options *options, const struct metrics_policy *metrics)
 {
-	struct stat status;
-	char last;
+	char text[SCRAPE_SOCKET_TEXT];
 
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
-		pread(fd, &last, 1, status.st_size - 1) == 1 && last != '\n')
-		(void)!write(fd, "\n", 1);
+	if (!options->own_namespace || !metrics->has_endpoint)
+		return metrics->path || metrics->has_endpoint;
+	log_warning("no metrics at %s: that is a loopback of the command's own; \"unix:\" is not",
+		scrape_socket_text(metrics, text));
+	return false;
 }
 
-/* Never waits for a reader, if it is a pipe with a name. */
-static int open_audit(const char *path, int *ret_fd)
+static enum resolver_status open_scraped(
+	const struct resolver_options *options, const struct setting *old, struct setting *setting)
 {
-	CLEANUP_FD int fd = open(path,
-		O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0640);
+	const struct metrics_policy *metrics = &setting->compiled.plan->policy->metrics;
+	char text[SCRAPE_SOCKET_TEXT];
+	int error;
 
-	if (fd < 0)
-		return -errno;
-	end_line(fd);
-	*ret_fd = fd_steal(&fd);
-	return 0;
-}
-
-static const char *audit_path(const struct setting *setting)
-{
-	return setting->compiled.plan->policy->audit_path;
-}
-
-static enum resolver_status make_audit(struct setting *setting)
-{
-	const char *path = audit_path(setting);
-	int error = 0;
-
-	if (!path)
+	if (!is_served(options, metrics))
 		return RESOLVER_OK;
-	if (strcmp(path, "-") == 0)
-		setting->audit = STDOUT_FILENO;
+	error = scrape_socket_open(metrics, old ? old->scraped : NULL, &setting->scraped);
+	if (!error)
+		return RESOLVER_OK;
+	/* Of a command there may be several at a time. */
+	if (options->own_namespace)
+		log_warning("no metrics at %s: %s", scrape_socket_text(metrics, text),
+			strerror(-error));
 	else
-		error = open_audit(path, &setting->audit);
-	if (error)
-		log_error("cannot record in %s: %s", path, strerror(-error));
-	return error ? RESOLVER_KERNEL : RESOLVER_OK;
-}
-
-bool setting_lost_audit(const struct setting *setting)
-{
-	struct stat named, opened;
-
-	if (setting->audit <= STDERR_FILENO || fstat(setting->audit, &opened) < 0)
-		return false;
-	return stat(audit_path(setting), &named) < 0 || named.st_dev != opened.st_dev ||
-	       named.st_ino != opened.st_ino;
-}
-
-int setting_reopen_audit(struct setting *setting)
-{
-	int fd = -1, error = open_audit(audit_path(setting), &fd);
-
-	if (error)
-		return error;
-	close(setting->audit);
-	setting->audit = fd;
-	return 0;
+		log_error("cannot listen on %s: %s", scrape_socket_text(metrics, text),
+			strerror(-error));
+	return options->own_namespace ? RESOLVER_OK : RESOLVER_KERNEL;
 }
 
 enum resolver_status setting_make(const struct resolver_options *options, const struct setting *old,
@@ -239,7 +215,6 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 
 	if (!setting)
 		return status;
-	setting->audit = -1;
 	status = compile(options, copy, setting);
 	if (!status)
 		status = make_guard(old, setting);
@@ -251,8 +226,10 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 		status = RESOLVER_KERNEL;
 	if (!status)
 		status = listen_on(options, old, setting);
+	if (!status && outlets_open(setting->compiled.layers, &setting->outlets) != 0)
+		status = RESOLVER_KERNEL;
 	if (!status)
-		status = make_audit(setting);
+		status = open_scraped(options, old, setting);
 	if (status)
 		setting_free(setting);
 	else

@@ -6,12 +6,14 @@
 #include <stdio.h>
 
 #include "resolver/main.h"
+#include "resolver/outlet.h"
 #include "rules/compile.h"
 
 struct anchors;
 struct arena;
 struct guard;
 struct listeners;
+struct scrape_socket;
 struct tls_trust;
 
 /* A policy as it was in its files at one moment, with all that serving it takes, and the sockets it
@@ -23,7 +25,8 @@ struct setting {
 	struct tls_trust *trust;
 	struct anchors *anchors; /* NULL: none are needed */
 	struct listeners *listeners;
-	int audit; /* where records go by [audit] path; -1: nowhere */
+	struct outlets outlets;        /* of [audit] */
+	struct scrape_socket *scraped; /* of [metrics]; NULL: there is none */
 };
 
 /*
@@ -33,12 +36,6 @@ struct setting {
  */
 enum resolver_status setting_make(const struct resolver_options *options, const struct setting *old,
 	FILE *copy, struct setting **ret_setting);
-
-/* Whether the file that records go to has another name by now, or none. */
-bool setting_lost_audit(const struct setting *setting);
-
-/* Opens the file that has its name now in its place. 0, or -errno: then the one before stays. */
-int setting_reopen_audit(struct setting *setting);
 
 /* NULL is allowed. */
 void setting_free(struct setting *setting);

@@ -113,6 +113,14 @@ static void report(
 		io->report_server(io->context, what, server, count);
 }
 
+static void report_delay(struct upstream *upstream, unsigned server, struct duration delay)
+{
+	const struct engine_io *io = upstream->io;
+
+	if (io->report_delay)
+		io->report_delay(io->context, server, delay);
+}
+
 /* Takes note of a message that is no answer to the question whose ID it has. */
 static void note_mismatch(struct upstream *upstream, unsigned number, struct mono now)
 {
@@ -495,8 +503,10 @@ static void take_message(struct upstream *upstream, struct pending *pending,
 {
 	struct server *server = &upstream->servers[attempt->server];
 	struct attempt again = *attempt;
-	bool was_down = health_answered(&server->health, mono_between(attempt->at, now), now);
+	struct duration delay = mono_between(attempt->at, now);
+	bool was_down = health_answered(&server->health, delay, now);
 
+	report_delay(upstream, attempt->server, delay);
 	note_alive(upstream, attempt->server, was_down);
 	again.at = now;
 	again.blamed = false;

@@ -7,8 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "resolver/exposition.h"
+#include "resolver/live-flows.h"
+#include "resolver/loop.h"
+#include "resolver/monitor.h"
 #include "resolver/namering.h"
 #include "resolver/preflight.h"
+#include "resolver/reckoner.h"
+#include "resolver/scrape.h"
 #include "resolver/witness.h"
 #include "src/base/log.h"
 #include "src/event/event-json.h"
@@ -36,20 +42,30 @@
  * Nothing waits for it, and it waits for no sink: what one does not take stays in its buffer and is
  * counted when that is full (src/event/sink.c).
  *
- * While records come it looks at the rings once a millisecond, which lets the workers go without a
- * system call for each; when none have come it sleeps until one does.
+ * The ruleset reports some of the connections that it refuses and counts all of them; the parent
+ * reads the counters, and what is missing is recorded here, by rule and number (reckoner.c). Who
+ * asks for metrics is answered here, too (scrape.c), on a socket that the parent opened: this
+ * process has nothing that an attack on it could take.
+ *
+ * While records come it looks at the rings every few milliseconds, which lets the workers go
+ * without a system call for each; when none have come it sleeps until one does.
  */
 
 enum {
 	TURN_RECORDS = 1024, /* of a ring in one turn */
 	TURN_MESSAGES = 64,  /* of the kernel's, from each socket */
-	LINGER_MS = 1,
-	RETRY_MS = 1000, /* after a sink failed */
+	LINGER_MS = 4,       /* in which no ring fills up below half a million records a second */
+	RETRY_MS = 1000,     /* after a sink failed */
 };
 
 struct watcher {
 	const struct watcher_config *config;
 	struct witness *witness;
+	struct reckoner *reckoner; /* NULL: nothing is counted */
+	struct monitor *monitor;   /* of the session; NULL: nobody asks for it */
+	struct exposition *exposition;
+	struct scrape *scrape; /* NULL: nobody asks for metrics */
+	int64_t now;           /* microseconds since 1970 */
 	struct sink *sinks[WATCHER_SINKS];
 	int errors[WATCHER_SINKS]; /* of the last flush, as far as they were logged */
 	struct event_context context;
@@ -57,12 +73,30 @@ struct watcher {
 	bool no_packets;
 	bool no_ends;
 	bool dismissed;
+	bool over; /* and so is the session */
 };
 
 /* --- Out --- */
 
+/* What the record adds to the session. */
+static void note_event(struct watcher *watcher, const struct event *event, bool known)
+{
+	struct event_context context = watcher->context;
+	struct session_note note = {.known = known};
+
+	if (!watcher->monitor)
+		return;
+	/* They are most of all there is, and of no category yet. */
+	if (event->kind == EVENT_QUERY && event->verdict != EVENT_REFUSE)
+		note.wildcard = witness_is_wild(watcher->witness, event);
+	else
+		witness_explain(watcher->witness, event, &context);
+	note.category = context.category;
+	monitor_take(watcher->monitor, event, &note, watcher->now);
+}
+
 /* Puts the record where it is wanted. */
-static void write_event(struct watcher *watcher, const struct event *event)
+static void put_event(struct watcher *watcher, const struct event *event)
 {
 	struct event_context context = watcher->context;
 	char line[EVENT_LINE];
@@ -77,12 +111,60 @@ static void write_event(struct watcher *watcher, const struct event *event)
 			witness_explain(watcher->witness, event, &context);
 			size = event_to_json(event, &context, line);
 		}
-		sink_put(sink, (enum event_kind)event->kind, line, size);
+		/* What it counts is lost again, without its rule. */
+		if (!sink_put(sink, (enum event_kind)event->kind, line, size) &&
+			event->kind == EVENT_LOST)
+			sink_lose(sink, (enum event_loss)event->loss, event->count);
 	}
+}
+
+/* What the metrics have of the record. */
+static void count_event(struct watcher *watcher, const struct event *event)
+{
+	struct tally *tally = watcher->config->tally;
+
+	if (!tally)
+		return;
+	if (event->kind == EVENT_FLOW && !(event->has & EVENT_IS_LIVE)) {
+		tally_add(tally, TALLY_FLOWS, 1);
+		tally_add(tally, TALLY_BYTES_OUT, event->bytes_out);
+		tally_add(tally, TALLY_BYTES_IN, event->bytes_in);
+	} else if (event->kind == EVENT_LOST) {
+		tally_add(tally, TALLY_LOST_QUERIES + event->loss, event->count);
+	}
+}
+
+static void write_event(struct watcher *watcher, const struct event *event)
+{
+	count_event(watcher, event);
+	note_event(watcher, event, false);
+	put_event(watcher, event);
+}
+
+/* Lines of the session go everywhere; where that is nowhere, alerts are logged. */
+static void write_line(void *context, const char *line, size_t size, const struct alert *alert)
+{
+	struct watcher *watcher = context;
+	bool any = false;
+
+	for (unsigned i = 0; i < WATCHER_SINKS; i++) {
+		if (!watcher->sinks[i])
+			continue;
+		sink_put(watcher->sinks[i], EVENT_POLICY, line, size);
+		any = true;
+	}
+	if (alert && watcher->config->tally)
+		tally_add(watcher->config->tally, TALLY_ALERTS + (unsigned)alert->rule, 1);
+	if (alert && !any)
+		log_warning("alert: %s: %s: %s", alert_kind(alert->rule)->id,
+			alert_kind(alert->rule)->summary,
+			alert->n_evidence > 0 ? alert->evidence[0] : "");
 }
 
 static void lose(struct watcher *watcher, enum event_loss loss, uint64_t count)
 {
+	if (watcher->config->tally && count > 0)
+		tally_add(watcher->config->tally, TALLY_LOST_QUERIES + loss, count);
 	for (unsigned i = 0; i < WATCHER_SINKS; i++)
 		if (watcher->sinks[i])
 			sink_lose(watcher->sinks[i], loss, count);
@@ -126,14 +208,22 @@ static bool is_keepers(const struct watcher *watcher, unsigned ring)
 	return ring % each == each - 1;
 }
 
-/* A keeper's are of leases, a worker's of queries, and of addresses that it observed and that need
- * no lease. */
+/* A keeper's are of leases, a worker's of queries, and of addresses that need no lease, since they
+ * are observed or permitted to everybody. */
 static bool is_expected(const struct event *event, enum event_kind kind)
 {
 	if (event_is_sound(event, kind))
 		return true;
 	return kind == EVENT_QUERY && event_is_sound(event, EVENT_LEASE) &&
-	       event->verdict == EVENT_OBSERVE;
+	       (event->verdict == EVENT_OBSERVE || event->verdict == EVENT_PERMIT);
+}
+
+/* What is permitted to everybody is no lease, and tells the session which name an address has. */
+static void take_event(struct watcher *watcher, const struct event *event, enum event_kind kind)
+{
+	note_event(watcher, event, false);
+	if (event->kind == kind || event->verdict != EVENT_PERMIT)
+		put_event(watcher, event);
 }
 
 /* Whether there was any. */
@@ -149,13 +239,50 @@ static bool read_ring(struct watcher *watcher, unsigned ring)
 	while (count < TURN_RECORDS && (got = ring_take(config->rings, ring, &event)) != 0) {
 		count++;
 		if (got == 1 && is_expected(&event, kind))
-			write_event(watcher, &event);
+			take_event(watcher, &event, kind);
 		else if (got == 1)
 			n_bad++;
 	}
 	lost = ring_lost(config->rings, ring) + n_bad;
 	if (lost > 0)
 		lose(watcher, event_loss_of(kind), lost);
+	watcher->behind |= count == TURN_RECORDS;
+	return count > 0;
+}
+
+/* Flows that go on are recorded when they are over, or nothing more will be. A session that goes on
+ * is told the ends of those that are left. */
+static void take_live(
+	struct watcher *watcher, enum live_flows kind, const struct conntrack_flow *flow)
+{
+	struct event event;
+
+	if (!witness_flow(watcher->witness, flow, !flow->over, &event))
+		return;
+	if (kind == LIVE_FLOWS_LAST)
+		put_event(watcher, &event);
+	if (kind == LIVE_FLOWS_LAST && watcher->config->ends_here)
+		event.has &= (uint16_t)~EVENT_IS_LIVE;
+	else
+		event.has |= EVENT_IS_LIVE;
+	note_event(watcher, &event, kind == LIVE_FLOWS_OLDER);
+}
+
+static bool read_live(struct watcher *watcher)
+{
+	const struct watcher_config *config = watcher->config;
+	struct conntrack_flow flow;
+	struct event told;
+	enum live_flows kind;
+	unsigned count = 0;
+	int got;
+
+	while (count < TURN_RECORDS &&
+		(got = ring_take(config->rings, config->live_ring, &told)) != 0) {
+		count++;
+		if (got == 1 && live_flows_read(&told, &kind, &flow))
+			take_live(watcher, kind, &flow);
+	}
 	watcher->behind |= count == TURN_RECORDS;
 	return count > 0;
 }
@@ -167,6 +294,7 @@ static bool read_rings(struct watcher *watcher)
 	watcher->behind = false;
 	for (unsigned i = 0; i < watcher->config->n_rings; i++)
 		any |= read_ring(watcher, i);
+	any |= read_live(watcher);
 	return any;
 }
 
@@ -174,9 +302,40 @@ static void on_packet(void *context, const struct nflog_record *record)
 {
 	struct watcher *watcher = context;
 	struct event event;
+	char id[NFLOG_PREFIX];
 
-	if (witness_connection(watcher->witness, record, &event))
+	if (!witness_connection(watcher->witness, record, &event))
+		return;
+	if (watcher->reckoner && witness_read_prefix(watcher->witness, record->prefix, id))
+		reckoner_record(watcher->reckoner, id);
+	/* Of connections that are permitted conntrack tells. */
+	note_event(watcher, &event, event.verdict != EVENT_REFUSE && !watcher->no_ends);
+	put_event(watcher, &event);
+}
+
+/* Records that the rule has refused connections, or would have, that are not recorded otherwise. */
+static void on_unrecorded(void *context, const char *id, uint64_t count)
+{
+	struct watcher *watcher = context;
+	struct event event;
+
+	event_begin(&event, EVENT_LOST);
+	event.loss = EVENT_LOST_CONNECTIONS;
+	event.count = count;
+	if (witness_unrecorded(watcher->witness, id, &event))
 		write_event(watcher, &event);
+}
+
+/* For when no packet waits that was reported before the counters were read. */
+static void settle(struct watcher *watcher)
+{
+	uint64_t left;
+
+	if (!watcher->reckoner)
+		return;
+	left = reckoner_settle(watcher->reckoner, on_unrecorded, watcher);
+	if (left > 0)
+		lose(watcher, EVENT_LOST_CONNECTIONS, left);
 }
 
 static int on_end(void *context, const struct conntrack_flow *flow)
@@ -184,7 +343,9 @@ static int on_end(void *context, const struct conntrack_flow *flow)
 	struct watcher *watcher = context;
 	struct event event;
 
-	if (witness_flow(watcher->witness, flow, false, &event))
+	if (flow->begins && watcher->monitor && witness_beginning(watcher->witness, flow, &event))
+		note_event(watcher, &event, false);
+	else if (!flow->begins && witness_flow(watcher->witness, flow, false, &event))
 		write_event(watcher, &event);
 	return 0;
 }
@@ -200,16 +361,23 @@ static bool read_packets(struct watcher *watcher)
 {
 	int got = 0;
 
+	if (watcher->reckoner)
+		reckoner_look(watcher->reckoner);
 	for (unsigned i = 0; i < TURN_MESSAGES && !watcher->no_packets; i++) {
 		uint64_t lost;
 
 		got = nflog_read(watcher->config->nflog, on_packet, watcher, &lost);
 		if (got <= 0)
 			break;
-		lose(watcher, EVENT_LOST_CONNECTIONS, lost);
+		if (watcher->reckoner)
+			reckoner_miss(watcher->reckoner, lost);
+		else
+			lose(watcher, EVENT_LOST_CONNECTIONS, lost);
 	}
 	if (got < 0)
 		give_up("connections", got, &watcher->no_packets);
+	if (got <= 0)
+		settle(watcher);
 	return got > 0;
 }
 
@@ -257,9 +425,43 @@ enum {
 	POLL_RINGS,
 	POLL_PACKETS,
 	POLL_ENDS,
-	POLL_SINKS,
+	POLL_TALLY,
+	POLL_SCRAPE,
+	POLL_SINKS = POLL_SCRAPE + SCRAPE_POLLED,
 	POLLED = POLL_SINKS + WATCHER_SINKS
 };
+
+static void take_message(struct watcher *watcher)
+{
+	struct watcher_message message;
+
+	if (read(watcher->config->leash, &message, sizeof(message)) != sizeof(message))
+		return;
+	switch (message.op) {
+	case WATCHER_FINISH:
+	case WATCHER_OVER:
+		watcher->dismissed = true;
+		watcher->over = message.op == WATCHER_OVER;
+		break;
+	case WATCHER_EXTEND:
+		if (watcher->monitor && message.key < SESSION_KEYS)
+			monitor_extend(watcher->monitor, (enum session_key)message.key,
+				message.amount, event_time());
+		break;
+	}
+}
+
+/* What there is to poll for who asks for metrics. Returns how long nothing of it is due. */
+static int poll_scrape(const struct watcher *watcher, struct pollfd fds[SCRAPE_POLLED])
+{
+	if (watcher->scrape) {
+		scrape_poll(watcher->scrape, fds);
+		return scrape_wait(watcher->scrape, clock_now());
+	}
+	for (unsigned i = 0; i < SCRAPE_POLLED; i++)
+		fds[i].fd = -1;
+	return -1;
+}
 
 /* Waits until there is something to do, `wait` milliseconds at most. False: end at once. */
 static bool wait_for_work(struct watcher *watcher, int wait)
@@ -270,6 +472,7 @@ static bool wait_for_work(struct watcher *watcher, int wait)
 		[POLL_RINGS] = {rings_fd(config->rings), POLLIN, 0},
 		[POLL_PACKETS] = {watcher->no_packets ? -1 : nflog_fd(config->nflog), POLLIN, 0},
 		[POLL_ENDS] = {watcher->no_ends ? -1 : conntrack_fd(config->ends), POLLIN, 0},
+		[POLL_TALLY] = {config->tally ? tally_fd(config->tally) : -1, POLLIN, 0},
 	};
 
 	for (unsigned i = 0; i < WATCHER_SINKS; i++) {
@@ -279,11 +482,15 @@ static bool wait_for_work(struct watcher *watcher, int wait)
 		sink->fd = waits && watcher->errors[i] == 0 ? sink_fd(watcher->sinks[i]) : -1;
 		sink->events = POLLOUT;
 	}
+	wait = wait_sooner(wait, poll_scrape(watcher, &polled[POLL_SCRAPE]));
 	if (poll(polled, POLLED, wait) < 0)
 		return errno == EINTR;
-	/* The byte stays for nobody. */
+	if (watcher->scrape)
+		scrape_serve(watcher->scrape, &polled[POLL_SCRAPE], clock_now());
 	if (polled[POLL_LEASH].revents & POLLIN)
-		watcher->dismissed = true;
+		take_message(watcher);
+	if (polled[POLL_TALLY].revents & POLLIN)
+		tally_woken(config->tally);
 	return !(polled[POLL_LEASH].revents & (POLLHUP | POLLERR));
 }
 
@@ -292,11 +499,18 @@ static void run(struct watcher *watcher)
 	struct rings *rings = watcher->config->rings;
 	bool on = true;
 
+	watcher->now = event_time();
 	announce(watcher);
 	while (on) {
-		bool any = read_all(watcher);
-		bool again = flush(watcher);
-		int wait = any ? LINGER_MS : again ? RETRY_MS : -1;
+		bool any, again;
+		int wait, due = -1;
+
+		watcher->now = event_time();
+		any = read_all(watcher);
+		if (watcher->monitor)
+			due = monitor_tick(watcher->monitor, watcher->now);
+		again = flush(watcher);
+		wait = wait_sooner(any ? LINGER_MS : again ? RETRY_MS : -1, due);
 
 		if (watcher->dismissed && !any)
 			break;
@@ -305,15 +519,63 @@ static void run(struct watcher *watcher)
 		on = wait_for_work(watcher, wait);
 		rings_wake(rings);
 	}
+	if (!watcher->monitor || !on)
+		return;
+	monitor_finish(watcher->monitor, watcher->over, event_time());
+	flush(watcher);
 }
 
 /* --- The process --- */
+
+static int make_monitor(struct watcher *watcher)
+{
+	const struct watcher_config *from = watcher->config;
+	const struct monitor_config config = {
+		.compiled = from->compiled,
+		.session = from->session,
+		.past = from->past_session,
+		.phase = from->phase,
+		.slate = from->slate,
+		.write = write_line,
+		.context = watcher,
+	};
+
+	return monitor_new(&config, &watcher->monitor);
+}
+
+static size_t render(void *context, char *bytes, size_t size)
+{
+	return exposition_write(context, bytes, size);
+}
+
+static int make_scrape(struct watcher *watcher)
+{
+	const struct watcher_config *from = watcher->config;
+	const struct exposition_config config = {
+		.compiled = &from->compiled,
+		.session = from->session,
+		.witness = watcher->witness,
+		.tally = from->tally,
+		.monitor = watcher->monitor,
+	};
+	int error = exposition_new(&config, &watcher->exposition);
+
+	if (error)
+		return error;
+	return scrape_new(from->scraped, render, watcher->exposition, &watcher->scrape);
+}
 
 static int prepare(struct watcher *watcher)
 {
 	const struct watcher_config *config = watcher->config;
 	int error = witness_new(&config->compiled, config->names, config->past, &watcher->witness);
 
+	if (!error && config->tally)
+		error = reckoner_new(config->tally, &watcher->reckoner);
+	if (!error && config->slate)
+		error = make_monitor(watcher);
+	if (!error && config->tally && config->scraped >= 0)
+		error = make_scrape(watcher);
 	/* They are the keepers' to write. */
 	if (!error)
 		error = namering_protect(config->names);
@@ -323,8 +585,8 @@ static int prepare(struct watcher *watcher)
 	watcher->no_ends = !config->ends;
 	for (unsigned i = 0; i < WATCHER_SINKS && !error; i++)
 		if (config->sinks[i].fd >= 0)
-			error = sink_new(
-				config->sinks[i].fd, config->sinks[i].all, &watcher->sinks[i]);
+			error = sink_new(config->sinks[i].fd, config->sinks[i].all,
+				&config->sinks[i].style, &watcher->sinks[i]);
 	return error;
 }
 
@@ -342,6 +604,10 @@ int watcher_run(const struct watcher_config *config)
 		run(&watcher);
 	for (unsigned i = 0; i < WATCHER_SINKS; i++)
 		sink_free(watcher.sinks[i]);
+	scrape_free(watcher.scrape);
+	exposition_free(watcher.exposition);
 	witness_free(watcher.witness);
+	reckoner_free(watcher.reckoner);
+	monitor_free(watcher.monitor);
 	return error ? 1 : 0;
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,13 @@
 #include <unistd.h>
 
 #include "resolver/child.h"
-#include "resolver/last-flows.h"
+#include "resolver/live-flows.h"
+#include "resolver/loop.h"
+#include "resolver/sessions.h"
+#include "resolver/scrape-socket.h"
 #include "resolver/setting.h"
+#include "resolver/slate.h"
+#include "resolver/tally.h"
 #include "resolver/watcher.h"
 #include "resolver/witness.h"
 #include "src/base/fd.h"
@@ -30,11 +36,14 @@
  * watcher is asked to finish and the next one begins with it: one way for all of it, in which
  * nothing is lost.
  *
- * There is none where nothing is to be recorded.
+ * There is none where nothing is to be recorded, and no session to be watched.
  *
- * At the end of a session the kernel still has flows, live ones and, for minutes, those that have
- * just ended. The parent walks them itself, which takes CAP_NET_ADMIN, after the watcher has
- * finished.
+ * A session that ends does so with a watcher, which writes its last record; the next one begins
+ * with the next watcher.
+ *
+ * Flows that go on the kernel tells to those only who have CAP_NET_ADMIN and ask; so does it, at
+ * the end, of those that have just ended. The parent asks, and passes them on by a ring of its own
+ * (live-flows.c).
  */
 
 enum {
@@ -42,45 +51,45 @@ enum {
 	PAUSE_MAX_MS = 5000,
 	STEADY_MS = 10000, /* one that lasted as long was no failure at the start */
 	FINISH_MS = 3000,  /* to write what there is */
-	LOOK_MS = 2000,    /* between two looks whether the file was renamed */
+	LOOK_MS = 2000,    /* between two looks at files and daemons */
+	COUNT_MS = 1000,   /* between two readings of the ruleset's counters */
+	WALK_MS = 10000,   /* between two walks of conntrack's table */
+	WALK_TIMES = 200,  /* or as many times as long as one takes */
 };
 
 struct watching {
 	struct watching_config config;
-	char session[64];
+	struct sessions *sessions;
 	struct rings *rings;
-	struct setting *setting;                /* in force; NULL: none yet */
-	struct nflog *nflog;                    /* NULL: there is none */
-	struct conntrack *ends;                 /* of flows; NULL: there is none */
-	struct witness_past past[WITNESS_PAST]; /* of settings before */
-	unsigned past_at;
-	uint16_t nflog_group; /* that it has, or could not get; 0: none yet */
-	bool ends_tried;
-	bool announced;     /* that the setting is in force */
-	bool stopped;       /* nothing more is recorded */
-	bool dismissed;     /* the process was told to finish */
-	bool reopen_failed; /* of a file that was renamed, which was logged */
-	pid_t process;      /* 0: none */
-	int leash;
-	int pause_ms; /* before the next start */
+	struct setting *setting; /* in force; NULL: none yet */
+	struct nflog *nflog;     /* NULL: there is none */
+	struct conntrack *ends;  /* of flows; NULL: there is none */
+	struct tally *tally;
+	uint64_t cpu_ms;      /* as the metrics told last */
+	uint64_t n_started;   /* processes */
+	struct mono count_at; /* when the ruleset's counters are read */
+	struct mono walk_at;  /* for flows that go on */
 	struct mono since;
 	struct mono kill_at; /* when dismissed */
 	struct mono start_at;
-	struct mono look_at; /* whether the file was renamed */
+	struct mono look_at;           /* whether a file was renamed, or a daemon is another */
+	uint64_t raised[SESSION_KEYS]; /* ceilings, while there was no process */
+	pid_t process;                 /* 0: none */
+	int leash;
+	int pause_ms; /* before the next start */
+	unsigned past_at;
+	struct witness_past past[WITNESS_PAST]; /* of settings before */
+	uint16_t nflog_group;                   /* that it has, or could not get; 0: none yet */
+	bool session_over;                      /* the process ends, and with it the session */
+	bool walk_failed;                       /* which was logged */
+	bool tally_failed;                      /* the same */
+	bool ends_tried;
+	bool announced; /* that the setting is in force */
+	bool stopped;   /* nothing more is recorded */
+	bool dismissed; /* the process was told to finish */
+	char next[64];  /* what names the next session; "": one is made */
+	char host[HOST_NAME_MAX + 1];
 };
-
-/* "20261121T130502.123456Z-4711": no other run of this machine has it. */
-static void make_session(char *out, size_t size)
-{
-	int64_t now = event_time();
-	time_t seconds = (time_t)(now / 1000000);
-	struct tm broken;
-	char date[32];
-
-	gmtime_r(&seconds, &broken);
-	strftime(date, sizeof(date), "%Y%m%dT%H%M%S", &broken);
-	snprintf(out, size, "%s.%06dZ-%d", date, (int)(now % 1000000), (int)getpid());
-}
 
 int watching_new(const struct watching_config *config, struct watching **ret_watching)
 {
@@ -91,11 +100,15 @@ int watching_new(const struct watching_config *config, struct watching **ret_wat
 		return -ENOMEM;
 	watching->config = *config;
 	watching->leash = -1;
-	if (config->session)
-		snprintf(watching->session, sizeof(watching->session), "%s", config->session);
-	else
-		make_session(watching->session, sizeof(watching->session));
-	error = rings_new(config->crew_rings * config->crews_max, &watching->rings);
+	if (gethostname(watching->host, sizeof(watching->host)) < 0)
+		watching->host[0] = '\0';
+	/* One more is this process's own. */
+	error = rings_new(config->crew_rings * config->crews_max + 1, &watching->rings);
+	if (!error)
+		error = sessions_new(&(struct sessions_config){config->state, config->session},
+			&watching->sessions);
+	if (!error)
+		error = tally_new(&watching->tally);
 	if (!error && config->events_fd >= 0)
 		error = fd_set_nonblocking(config->events_fd);
 	if (error)
@@ -113,17 +126,23 @@ void watching_free(struct watching *watching)
 	nflog_close(watching->nflog);
 	conntrack_close(watching->ends);
 	rings_free(watching->rings);
+	tally_free(watching->tally);
+	sessions_free(watching->sessions);
 	free(watching);
 }
 
 enum engine_recording watching_recording(
 	const struct watching *watching, const struct setting *setting)
 {
-	if (watching->config.events_fd >= 0)
+	const struct layers *layers = setting->compiled.layers;
+
+	if (watching->config.events_fd >= 0 ||
+		(setting->outlets.count > 0 && layers->audit_allowed))
 		return ENGINE_RECORD_ALL;
-	if (setting->audit < 0)
-		return ENGINE_RECORD_NONE;
-	return setting->compiled.layers->audit_allowed ? ENGINE_RECORD_ALL : ENGINE_RECORD_UNUSUAL;
+	if (setting->outlets.count > 0 || sessions_have_folder(watching->sessions) ||
+		layers_have_ceilings(layers) || setting->scraped)
+		return ENGINE_RECORD_UNUSUAL;
+	return ENGINE_RECORD_NONE;
 }
 
 struct rings *watching_rings(const struct watching *watching)
@@ -168,43 +187,132 @@ static void open_ends(struct watching *watching)
 		log_warning("flows are not recorded: %s", strerror(-error));
 }
 
+static bool is_scraped(const struct watching *watching)
+{
+	return watching->setting->scraped != NULL;
+}
+
+static void publish(struct watching *watching)
+{
+	struct tally_numbers numbers;
+	uint64_t *cpu_ms = &numbers.values[TALLY_CPU_MS];
+
+	memset(&numbers, 0, sizeof(numbers));
+	watching->config.tell(watching->config.context, &numbers);
+	numbers.values[TALLY_WATCHERS] = watching->n_started;
+	*cpu_ms += child_cpu_ms(watching->process);
+	/* That of a process that has ended, and was not waited for, is missing. */
+	if (*cpu_ms < watching->cpu_ms)
+		*cpu_ms = watching->cpu_ms;
+	watching->cpu_ms = *cpu_ms;
+	tally_publish(watching->tally, &numbers);
+}
+
+/* Reads what the ruleset has counted, so that it is known how much of it was not recorded. */
+static void count(struct watching *watching, struct mono now)
+{
+	const char *table = watching->setting->compiled.plan->table;
+	int error = tally_read(watching->tally, table);
+
+	watching->count_at = mono_add(now, (struct duration){COUNT_MS});
+	if (error && !watching->tally_failed)
+		log_warning("counters of table inet %s are not read: %s", table, strerror(-error));
+	watching->tally_failed = error != 0;
+	if (is_scraped(watching))
+		publish(watching);
+}
+
 /* --- The process --- */
+
+static const enum sink_kind kinds[] = {
+	[AUDIT_FILE] = SINK_LINES,
+	[AUDIT_OUTPUT] = SINK_LINES,
+	[AUDIT_JOURNAL] = SINK_JOURNAL,
+	[AUDIT_SYSLOG] = SINK_SYSLOG,
+};
+
+static const enum sink_format formats[] = {
+	[AUDIT_NATIVE] = SINK_NATIVE,
+	[AUDIT_ECS] = SINK_ECS,
+	[AUDIT_OCSF] = SINK_OCSF,
+};
+
+/* Where [audit] sends records, behind the descriptor that gets all of them. */
+static void add_outlets(const struct watching *watching, struct watcher_config *config)
+{
+	const struct setting *setting = watching->setting;
+	const struct compiled *compiled = &setting->compiled;
+
+	for (size_t i = 0; i < AUDIT_SINKS_MAX; i++) {
+		const struct outlet *outlet = &setting->outlets.list[i];
+
+		config->sinks[1 + i] = (struct watcher_sink){.fd = -1};
+		if (i < setting->outlets.count)
+			config->sinks[1 + i] = (struct watcher_sink){
+				.fd = outlet->fd,
+				.all = compiled->layers->audit_allowed,
+				.style = {kinds[outlet->kind],
+					formats[compiled->plan->policy->audit_format],
+					watching->host},
+			};
+	}
+}
+
+/* The ring behind those of the crews. */
+static unsigned live_ring(const struct watching *watching)
+{
+	return watching->config.crew_rings * watching->config.crews_max;
+}
 
 static struct watcher_config configuration(const struct watching *watching)
 {
 	const struct setting *setting = watching->setting;
 	const struct watching_config *from = &watching->config;
 
-	return (struct watcher_config){
+	enum session_phase phase;
+	struct monitor_past past = sessions_past(watching->sessions, &phase);
+	struct watcher_config config = {
 		.compiled = setting->compiled,
 		.confine = {.uid = from->uid,
 			.gid = from->gid,
 			.empty_root = true,
 			.syscalls = SYSCALLS_WORKER},
-		.session = watching->session,
-		.sinks = {{from->events_fd, true},
-			{setting->audit, setting->compiled.layers->audit_allowed}},
+		.session = sessions_name(watching->sessions),
+		.slate = sessions_slate(watching->sessions),
+		.past_session = past,
+		.phase = phase,
+		.ends_here = sessions_end_here(watching->sessions),
+		.sinks = {{.fd = from->events_fd, .all = true}},
 		.rings = watching->rings,
 		.n_rings = from->crew_rings * from->crews_max,
 		.crew_rings = from->crew_rings,
+		.live_ring = live_ring(watching),
 		.past = watching->past,
 		.names = from->names,
 		.nflog = watching->nflog,
 		.ends = watching->ends,
+		.tally = watching->tally,
+		.scraped = scrape_socket_fd(setting->scraped),
 		.announce = !watching->announced,
 		.leash = -1,
 	};
+
+	add_outlets(watching, &config);
+	return config;
 }
 
 static void __attribute__((noreturn)) be_watcher(const struct watching *watching, int leash)
 {
 	struct watcher_config config = configuration(watching);
-	int fds[4 + WATCHER_SINKS];
+	int fds[6 + WATCHER_SINKS];
 	size_t n_fds = 0;
 
 	config.leash = leash;
 	fds[n_fds++] = leash;
 	fds[n_fds++] = rings_fd(watching->rings);
+	fds[n_fds++] = tally_fd(watching->tally);
+	if (config.scraped >= 0)
+		fds[n_fds++] = config.scraped;
 	if (config.nflog)
 		fds[n_fds++] = nflog_fd(config.nflog);
 	if (config.ends)
@@ -216,11 +324,44 @@ static void __attribute__((noreturn)) be_watcher(const struct watching *watching
 	_exit(watcher_run(&config));
 }
 
+/* Tells the watcher of flows that it will not hear of otherwise. */
+static void tell_flows(const struct watching *watching, enum live_flows kind)
+{
+	int error =
+		watching->ends ? live_flows_tell(watching->rings, live_ring(watching), kind) : 0;
+
+	if (error)
+		log_warning("flows that are there are not recorded: %s", strerror(-error));
+}
+
+static void say(const struct watching *watching, enum watcher_op op, unsigned key, uint64_t amount)
+{
+	struct watcher_message message;
+
+	memset(&message, 0, sizeof(message));
+	message.op = (uint8_t)op;
+	message.key = (uint8_t)key;
+	message.amount = amount;
+	fd_write_all(watching->leash, &message, sizeof(message));
+}
+
+/* What was said while there was nobody to hear it. */
+static void say_raised(struct watching *watching)
+{
+	for (unsigned i = 0; i < SESSION_KEYS; i++) {
+		if (watching->raised[i] > 0)
+			say(watching, WATCHER_EXTEND, i, watching->raised[i]);
+		watching->raised[i] = 0;
+	}
+}
+
 static int start(struct watching *watching, struct mono now)
 {
 	int ends[2];
 	pid_t pid;
 
+	/* First: what comes before somebody listens is counted, and was not recorded. */
+	count(watching, now);
 	open_nflog(watching, watching->setting->compiled.plan->policy->nflog_group);
 	open_ends(watching);
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -234,10 +375,14 @@ static int start(struct watching *watching, struct mono now)
 		return -EAGAIN;
 	}
 	watching->process = pid;
+	watching->n_started++;
 	watching->leash = ends[1];
 	watching->since = now;
 	watching->dismissed = false;
 	watching->announced = true;
+	say_raised(watching);
+	if (sessions_are_new(watching->sessions))
+		tell_flows(watching, LIVE_FLOWS_OLDER);
 	return 0;
 }
 
@@ -255,7 +400,7 @@ static void dismiss(struct watching *watching, struct mono now)
 		return;
 	watching->dismissed = true;
 	watching->kill_at = mono_add(now, (struct duration){FINISH_MS});
-	fd_write_all(watching->leash, "", 1);
+	say(watching, watching->session_over ? WATCHER_OVER : WATCHER_FINISH, 0, 0);
 }
 
 void watching_leave(struct watching *watching)
@@ -267,6 +412,7 @@ void watching_change(struct watching *watching, struct setting *setting)
 {
 	watching->setting = setting;
 	watching->announced = false;
+	sessions_set_policy(watching->sessions, setting->compiled.plan->policy->name);
 	dismiss(watching, clock_now());
 }
 
@@ -279,20 +425,62 @@ static bool is_wanted(const struct watching *watching)
 void watching_stop(struct watching *watching)
 {
 	watching->stopped = true;
+	watching->session_over = sessions_end_here(watching->sessions);
+	if (watching->process != 0) {
+		count(watching, clock_now());
+		tell_flows(watching, LIVE_FLOWS_LAST);
+	}
 	dismiss(watching, clock_now());
 }
 
 void watching_end(struct watching *watching)
 {
-	struct watcher_config config;
-	int error;
+	sessions_stop(watching->sessions);
+}
 
-	if (!watching->ends || !is_wanted(watching))
-		return;
-	config = configuration(watching);
-	error = last_flows_record(&config);
-	if (error)
-		log_warning("flows that are left are not recorded: %s", strerror(-error));
+/* --- Sessions --- */
+
+static void begin_next(struct watching *watching)
+{
+	watching->session_over = false;
+	memset(watching->raised, 0, sizeof(watching->raised));
+	sessions_next(watching->sessions, watching->next[0] ? watching->next : NULL);
+}
+
+int watching_new_session(struct watching *watching, const char *name)
+{
+	if (name && !sessions_are_named(name))
+		return -EINVAL;
+	snprintf(watching->next, sizeof(watching->next), "%s", name ? name : "");
+	watching->session_over = true;
+	if (watching->process == 0)
+		begin_next(watching);
+	else
+		dismiss(watching, clock_now());
+	return 0;
+}
+
+void watching_extend(struct watching *watching, enum session_key key, uint64_t amount)
+{
+	if (watching->process != 0 && !watching->dismissed)
+		say(watching, WATCHER_EXTEND, key, amount);
+	else if (watching->raised[key] <= UINT64_MAX - amount)
+		watching->raised[key] += amount;
+}
+
+int watching_figures(const struct watching *watching, struct session_figures *ret_figures)
+{
+	return slate_get_figures(sessions_slate(watching->sessions), ret_figures);
+}
+
+const char *watching_session(const struct watching *watching)
+{
+	return sessions_name(watching->sessions);
+}
+
+int64_t watching_session_since(const struct watching *watching)
+{
+	return sessions_since(watching->sessions);
 }
 
 bool watching_reap(struct watching *watching, pid_t pid, int status, struct mono now)
@@ -305,11 +493,12 @@ bool watching_reap(struct watching *watching, pid_t pid, int status, struct mono
 			watching->pause_ms = 0;
 		put_off(watching, now);
 		/* It may have left the beginning of a line. */
-		if (watching->setting->audit > STDERR_FILENO)
-			(void)setting_reopen_audit(watching->setting);
+		outlets_mend(&watching->setting->outlets);
 	}
 	watching->process = 0;
 	fd_closep(&watching->leash);
+	if (watching->session_over && !watching->stopped)
+		begin_next(watching);
 	return true;
 }
 
@@ -326,31 +515,48 @@ static int left_until(struct mono now, struct mono then)
 	return left < 0 ? 0 : (int)left;
 }
 
-/* Looks, if that is due, whether the file was renamed: then the next watcher has the new one. */
-static int follow_file(struct watching *watching, struct mono now)
+/* Looks after files and daemons, if that is due: of a file that was renamed the next watcher has
+ * the new one. */
+static int follow_outlets(struct watching *watching, struct mono now)
 {
-	int error;
-
-	if (watching->setting->audit <= STDERR_FILENO)
+	if (!outlets_move(&watching->setting->outlets))
 		return -1;
 	if (mono_before(now, watching->look_at))
 		return left_until(now, watching->look_at);
 	watching->look_at = mono_add(now, (struct duration){LOOK_MS});
-	if (!setting_lost_audit(watching->setting))
-		return LOOK_MS;
-	error = setting_reopen_audit(watching->setting);
-	if (!error)
+	if (outlets_look(&watching->setting->outlets))
 		dismiss(watching, now);
-	else if (!watching->reopen_failed)
-		log_warning("records still go to the file that was renamed: %s", strerror(-error));
-	watching->reopen_failed = error != 0;
 	return LOOK_MS;
 }
 
-int watching_tick(struct watching *watching, struct mono now)
+/* Looks, if that is due, for flows that have carried much and go on. */
+static int walk(struct watching *watching, struct mono now)
 {
-	if (watching->process != 0 && !watching->dismissed)
-		return follow_file(watching, now);
+	struct duration took;
+	int error;
+
+	if (!watching->ends)
+		return -1;
+	if (mono_before(now, watching->walk_at))
+		return left_until(now, watching->walk_at);
+	error = live_flows_tell(watching->rings, live_ring(watching), LIVE_FLOWS_LARGE);
+	if (error && !watching->walk_failed)
+		log_warning("flows are seen when they end: %s", strerror(-error));
+	watching->walk_failed = error != 0;
+	took = mono_between(now, clock_now());
+	took.ms = took.ms * WALK_TIMES > WALK_MS ? took.ms * WALK_TIMES : WALK_MS;
+	watching->walk_at = mono_add(now, took);
+	return left_until(now, watching->walk_at);
+}
+
+static int see_to_process(struct watching *watching, struct mono now)
+{
+	if (watching->process != 0 && !watching->dismissed) {
+		if (!mono_before(now, watching->count_at))
+			count(watching, now);
+		return wait_sooner(wait_sooner(follow_outlets(watching, now), walk(watching, now)),
+			left_until(now, watching->count_at));
+	}
 	if (watching->process != 0) {
 		if (!mono_before(now, watching->kill_at) && watching->leash >= 0) {
 			fd_closep(&watching->leash);
@@ -363,4 +569,11 @@ int watching_tick(struct watching *watching, struct mono now)
 	if (!mono_before(now, watching->start_at) && start(watching, now) != 0)
 		put_off(watching, now);
 	return watching->process != 0 ? -1 : left_until(now, watching->start_at);
+}
+
+int watching_tick(struct watching *watching, struct mono now)
+{
+	int kept_ms = sessions_tick(watching->sessions, now);
+
+	return wait_sooner(kept_ms, see_to_process(watching, now));
 }

@@ -9,6 +9,7 @@
 #include "resolver/engine.h"
 #include "src/base/clock.h"
 #include "src/base/log.h"
+#include "src/event/session.h"
 
 /* The parent's side of records: where they come from, where they go, and the process between. */
 struct watching;
@@ -16,15 +17,20 @@ struct watching;
 struct namering;
 struct rings;
 struct setting;
+struct tally_numbers;
 
 struct watching_config {
 	int events_fd;       /* gets all records; -1: there is none */
-	const char *session; /* its name; NULL: one is made */
+	const char *session; /* its name, and then it ends with this process; NULL: one is made */
+	const char *state;   /* the folder where sessions are kept; NULL: nowhere */
 	unsigned crew_rings; /* that a crew takes */
 	unsigned crews_max;
 	uid_t uid;
 	gid_t gid;
 	const struct namering *names;
+	/* What the metrics tell of the other children, without what watching itself knows. */
+	void (*tell)(const void *context, struct tally_numbers *ret_numbers);
+	const void *context;
 	const char *program;
 	enum log_level log_level;
 };
@@ -46,13 +52,29 @@ void watching_leave(struct watching *watching);
 /* Another setting is in force; the one before is not used any more. */
 void watching_change(struct watching *watching, struct setting *setting);
 
-/* Nothing more is recorded: what has been is written to its end, for which watching_is_idle() is to
- * be waited for; then watching_end() records the flows that are left. */
+/* Nothing more is recorded: what has been is written to its end, the flows that are left too, for
+ * which watching_is_idle() is to be waited for; then watching_end() keeps the session. */
 void watching_stop(struct watching *watching);
 void watching_end(struct watching *watching);
 
 /* Does what is due. How long, in milliseconds, nothing will be; -1: for ever. */
 int watching_tick(struct watching *watching, struct mono now);
+
+/* The session ends, and the next one begins, with that name or one that is made (NULL): soon, once
+ * what came before is written. 0, or -EINVAL: that is no name. What the kernel and the keepers
+ * count is not its matter. */
+int watching_new_session(struct watching *watching, const char *name);
+
+/* A ceiling of the running session has been raised by so much. */
+void watching_extend(struct watching *watching, enum session_key key, uint64_t amount);
+
+/* What the session has come to, about a second ago. 0; -EAGAIN: not known yet; or -EPROTO: a
+ * watcher that was taken over has left nonsense. */
+int watching_figures(const struct watching *watching, struct session_figures *ret_figures);
+
+/* What the session is called, and since when it runs, in seconds since 1970. */
+const char *watching_session(const struct watching *watching);
+int64_t watching_session_since(const struct watching *watching);
 
 /* If the process that ended was its own: takes note, and answers true. */
 bool watching_reap(struct watching *watching, pid_t pid, int status, struct mono now);

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "resolver/live-flows.h"
 #include "resolver/namering.h"
+#include "rules/category.h"
+#include "rules/counter-name.h"
+#include "src/event/json-out.h"
 
 /*
  * Theory of operation
@@ -31,6 +35,7 @@ struct known {
 	const char *id;
 	const struct entry *entry; /* NULL: none */
 	enum event_verdict refusal;
+	bool wild; /* the entry permits names that it doesn't list */
 };
 
 /* A mark of connections. */
@@ -45,12 +50,14 @@ struct witness {
 	const struct layers *layers;
 	const struct match *match;
 	const struct namering *names;
+	const struct categories *categories;
 	struct known *known;
 	size_t n_known;
 	struct marked *marks;
 	size_t n_marks;
 	char last_rule[EVENT_RULE]; /* that was looked up; "": none */
 	const struct known *last_known;
+	char last_score[32];                           /* as JSON; "": none */
 	uint64_t maps[PLAN_GROUPS_MAX][PLAN_FAMILIES]; /* of leases */
 };
 
@@ -91,13 +98,13 @@ static int list_known(struct witness *witness)
 		for (size_t j = 0; j < layers->layers[i].n_entries; j++) {
 			const struct layer_entry *entry = &layers->layers[i].entries[j];
 
-			witness->known[count++] = (struct known){
-				entry->id, entry->entry, refusal_of(&layers->layers[i])};
+			witness->known[count++] = (struct known){entry->id, entry->entry,
+				refusal_of(&layers->layers[i]), entry_has_wildcards(entry->entry)};
 		}
 	/* Refusals by an entry are among these already. */
 	for (size_t i = 0; i < plan->n_refusals; i++)
 		witness->known[count++] = (struct known){plan->refusals[i].id, NULL,
-			plan->refusals[i].observed ? EVENT_OBSERVE : EVENT_REFUSE};
+			plan->refusals[i].observed ? EVENT_OBSERVE : EVENT_REFUSE, false};
 	witness->n_known = count;
 	qsort(witness->known, count, sizeof(*witness->known), compare_known);
 	return 0;
@@ -175,6 +182,7 @@ int witness_new(const struct compiled *compiled, const struct namering *names,
 	witness->layers = compiled->layers;
 	witness->match = compiled->match;
 	witness->names = names;
+	witness->categories = compiled->categories;
 	for (size_t i = 0; i < plan->n_groups; i++)
 		for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 			witness->maps[i][family] = namering_map(
@@ -248,21 +256,63 @@ static const struct known *find_entry(const struct witness *witness, const char 
 	return known;
 }
 
+/* The score that a rule has decided by, if it is one that has: an entry, a class, or what a layer
+ * says of what nothing matches. Limits and budgets have none. */
+static bool score_of(const struct witness *witness, const char *rule, double *ret_score)
+{
+	const struct known *known = find_known(witness, rule);
+
+	if (known && known->entry) {
+		*ret_score = known->entry->score;
+		return true;
+	}
+	for (size_t i = 0; i < witness->layers->n_layers; i++) {
+		const struct layer *layer = &witness->layers->layers[i];
+		size_t length = strlen(layer->prefix);
+		const char *own = rule + length;
+
+		if (strncmp(rule, layer->prefix, length) != 0)
+			continue;
+		*ret_score = LAYERS_DENY_SCORE;
+		if (strncmp(own, "block-", 6) == 0)
+			return true;
+		*ret_score = layer->unknown_score;
+		if (strcmp(own, PLAN_DEFAULT_DENY) == 0 || strcmp(own, PLAN_DEFAULT_PERMIT) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Records of one rule follow each other mostly. */
+static void look_up(struct witness *witness, const char rule[EVENT_RULE])
+{
+	struct writer out = writer_over(witness->last_score, sizeof(witness->last_score) - 1);
+	double score;
+
+	if (strcmp(rule, witness->last_rule) == 0)
+		return;
+	memcpy(witness->last_rule, rule, EVENT_RULE);
+	witness->last_known = find_entry(witness, rule);
+	if (score_of(witness, rule, &score))
+		json_out_real(&out, score);
+	witness->last_score[out.pos] = '\0';
+}
+
 void witness_explain(
 	struct witness *witness, const struct event *event, struct event_context *context)
 {
 	const struct known *known;
 
-	/* Records of one rule follow each other mostly. */
-	if (strcmp(event->rule, witness->last_rule) != 0) {
-		witness->last_known = find_entry(witness, event->rule);
-		memcpy(witness->last_rule, event->rule, sizeof(event->rule));
-	}
+	look_up(witness, event->rule);
 	known = witness->last_known;
-	if (!known || !known->entry)
-		return;
-	context->category = known->entry->category;
-	context->reason = known->entry->reason;
+	if (known && known->entry) {
+		context->category = known->entry->category;
+		context->reason = known->entry->reason;
+	}
+	if (witness->last_score[0] != '\0')
+		context->score = witness->last_score;
+	if (!context->category && event->name.length > 0)
+		context->category = category_find(witness->categories, &event->name);
 }
 
 static bool sets_connections(const struct policy *policy)
@@ -312,6 +362,10 @@ static enum event_verdict verdict_of(const struct witness *witness, const char *
 			return limit_verdict(witness, limits[i].is_set);
 	if (strcmp(id, "budget-destinations") == 0)
 		return witness->plan->refuses_destinations ? EVENT_REFUSE : EVENT_FLAG;
+	if (strcmp(id, "budget-connections") == 0)
+		return witness->plan->refuses_connections ? EVENT_REFUSE : EVENT_FLAG;
+	if (strcmp(id, "budget-bytes") == 0)
+		return witness->plan->refuses_bytes ? EVENT_REFUSE : EVENT_FLAG;
 	if (!known)
 		known = find_entry(witness, id);
 	return known ? known->refusal : EVENT_REFUSE;
@@ -357,8 +411,7 @@ static bool has_port(uint8_t protocol)
 
 /* --- Records --- */
 
-/* The id in a prefix "egress-NAME ID "; false: of another table. */
-static bool read_prefix(const struct witness *witness, const char *prefix, char id[NFLOG_PREFIX])
+bool witness_read_prefix(const struct witness *witness, const char *prefix, char id[NFLOG_PREFIX])
 {
 	size_t skip = strlen(witness->plan->table), length;
 
@@ -447,7 +500,7 @@ bool witness_connection(
 	const struct packet *packet = &record->packet;
 	char id[NFLOG_PREFIX];
 
-	if (!read_prefix(witness, record->prefix, id))
+	if (!witness_read_prefix(witness, record->prefix, id))
 		return false;
 	event_begin(ret_event, EVENT_CONNECTION);
 	ret_event->has =
@@ -468,6 +521,45 @@ bool witness_connection(
 		ret_event->verdict = (uint8_t)verdict_of(witness, id);
 		event_set_rule(ret_event, id);
 	}
+	return true;
+}
+
+bool witness_unrecorded(const struct witness *witness, const char *id, struct event *event)
+{
+	event->has |= EVENT_HAS_VERDICT;
+	if (strcmp(id, COUNTER_FLAG) == 0) {
+		event->verdict = EVENT_FLAG;
+	} else if (strcmp(id, COUNTER_ALLOW) == 0) {
+		event->verdict = EVENT_PERMIT;
+	} else {
+		event->verdict = (uint8_t)verdict_of(witness, id);
+		event_set_rule(event, id);
+		return event->verdict != EVENT_FLAG;
+	}
+	return true;
+}
+
+bool witness_is_wild(struct witness *witness, const struct event *event)
+{
+	struct match_result result;
+
+	look_up(witness, event->rule);
+	if (!witness->last_known || !witness->last_known->wild || event->name.length == 0 ||
+		!match_name(witness->match, &event->name, &result))
+		return false;
+	for (unsigned i = 0; i <= result.n_groups; i++)
+		if (result.groups[i].verdict != VERDICT_REFUSE && result.groups[i].wild != 0)
+			return true;
+	return false;
+}
+
+bool witness_beginning(
+	const struct witness *witness, const struct conntrack_flow *flow, struct event *ret_event)
+{
+	if (!witness_flow(witness, flow, true, ret_event))
+		return false;
+	ret_event->kind = EVENT_CONNECTION;
+	ret_event->has &= (uint16_t) ~(EVENT_IS_LIVE | EVENT_HAS_BYTES | EVENT_HAS_DURATION);
 	return true;
 }
 
@@ -499,6 +591,7 @@ bool witness_flow(const struct witness *witness, const struct conntrack_flow *fl
 	ret_event->bytes_in = flow->bytes_in;
 	ret_event->packets_in = flow->packets_in;
 	ret_event->duration = flow->started ? duration_of(flow, ret_event) : 0;
+	ret_event->flow = live_flows_number(flow);
 	event_set_rule(ret_event, marked->rule);
 	set_name(witness, ret_event);
 	return true;

@@ -84,6 +84,7 @@ struct worker {
 	struct mono now;   /* when the loop's turn began */
 	struct mono heard; /* the keeper, or that it owed nothing */
 	struct mono excess_at; /* when to say what was too much */
+	bool untold;           /* there are records that who reads them wasn't told of */
 	bool answers;          /* clients are being listened to */
 	bool ended;            /* to be ended at once */
 	bool stopping;
@@ -156,9 +157,10 @@ static void io_report(
 
 static void io_record(void *context, const struct event *event)
 {
-	const struct worker *worker = context;
+	struct worker *worker = context;
 
-	ring_put(worker->rings, worker->ring, event);
+	ring_add(worker->rings, worker->ring, event);
+	worker->untold = true;
 }
 
 static void io_report_server(
@@ -181,6 +183,13 @@ static void io_report_server(
 		log_warning("upstream %s: %s: %u", text, reports[what], count);
 	else
 		log_info("upstream %s: %s", text, reports[what]);
+}
+
+static void io_report_delay(void *context, unsigned upstream, struct duration delay)
+{
+	const struct worker *worker = context;
+
+	counters_note_delay(worker->counters, upstream, delay);
 }
 
 static void take_query(void *context, const struct client *client, const uint8_t *bytes,
@@ -382,6 +391,13 @@ static void report_excess(struct worker *worker)
 	worker->excess_at = mono_add(worker->now, (struct duration){EXCESS_MS});
 }
 
+static void tell_of_records(struct worker *worker)
+{
+	if (worker->untold)
+		ring_tell(worker->rings);
+	worker->untold = false;
+}
+
 /* Does what is due and sends what there is to send. Returns how long the loop may wait. */
 static int tick(struct worker *worker)
 {
@@ -395,6 +411,7 @@ static int tick(struct worker *worker)
 	wait = wait_sooner(wait, tcp_tick(worker->tcp, worker->now));
 	taken = tcp_flush(worker->tcp, worker->now);
 	udp_flush(worker->udp);
+	tell_of_records(worker);
 	if (!mono_before(worker->now, worker->excess_at))
 		report_excess(worker);
 	wait = wait_sooner(wait, wait_until(worker->now, worker->excess_at));
@@ -468,6 +485,7 @@ static int run(struct worker *worker)
 		else
 			handle_events(worker, worker->busy ? 0 : wait);
 	}
+	tell_of_records(worker);
 	report_excess(worker);
 	if (worker->error == -EPIPE)
 		log_error("giving up: the keeper is gone");
@@ -497,6 +515,7 @@ static int make_engine(struct worker *worker, const struct worker_config *from)
 			.ask = io_ask,
 			.ask_stream = io_ask_stream,
 			.report_server = io_report_server,
+			.report_delay = io_report_delay,
 			.record = io_record,
 			.lease = io_lease},
 	};

@@ -278,10 +278,11 @@ static int make_denials(const struct backend_request *request, const struct kube
 	int error = rules.rules ? 0 : -ENOMEM;
 
 	for (unsigned i = 0; i < plan->n_groups && error == 0; i++) {
-		struct kube_rule rule = {.n_ports = 0};
+		struct kube_rule rule = {0};
 
 		if (!kube_names_have(names, i) || is_believed(plan, i))
 			continue;
+		error = kube_groups_ports(arena, plan, UINT64_C(1) << i, &rule);
 		for (unsigned family = 0; family < PLAN_FAMILIES && error == 0; family++) {
 			enum plan_family it = (enum plan_family)family;
 			struct ranges blocked, open;
@@ -293,10 +294,7 @@ static int make_denials(const struct backend_request *request, const struct kube
 			if (error == 0)
 				error = ranges_subtract(arena, &blocked, &open, &rule.to[family]);
 		}
-		if (error == 0)
-			error = kube_group_ports(arena, plan, i, &rule.ports, &rule.n_ports);
-		if (error == 0 && rule.n_ports > 0 &&
-			rule.to[PLAN_IP4].n_ranges + rule.to[PLAN_IP6].n_ranges > 0)
+		if (error == 0 && rule.to[PLAN_IP4].n_ranges + rule.to[PLAN_IP6].n_ranges > 0)
 			error = kube_rules_add(arena, &rule, &rules);
 	}
 	*ret_rules = rules;

@@ -8,7 +8,6 @@ static const struct code_row rows[] = {
 	{CODE_VERSION, "version"},
 	{CODE_LIST_LINE, "a line of a list"},
 	{CODE_UNKNOWN_KEY, "unknown key"},
-	{CODE_UNSUPPORTED, "not supported yet"},
 	{CODE_TYPE, "wrong type"},
 	{CODE_RANGE, "out of range"},
 	{CODE_COUNT, "too few or too many"},

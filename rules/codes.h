@@ -19,7 +19,6 @@ enum code {
 	CODE_LIST_LINE = 5, /* a line of a list is no host, address or prefix */
 	/* Keys */
 	CODE_UNKNOWN_KEY = 10,
-	CODE_UNSUPPORTED = 11, /* part of the language that this version does not have */
 	CODE_TYPE = 12,        /* a value, or an element, of another type */
 	CODE_RANGE = 13,       /* a number, a duration, a rate or a size out of range */
 	CODE_COUNT = 14,       /* an array without elements, or with too many */

@@ -397,7 +397,7 @@ static int make_patterns(struct arena *arena, struct match *match)
 	return 0;
 }
 
-int index_make(struct arena *arena, const struct plan *plan, const struct match **ret_match)
+int index_make(struct arena *arena, const struct plan *plan, struct match **ret_match)
 {
 	struct match *match = arena_alloc(arena, sizeof(*match));
 	int error;

@@ -51,11 +51,12 @@ struct match {
 	size_t n_runs;
 	struct pattern_row *patterns; /* in the order in which they win */
 	size_t n_patterns;
-	size_t bytes; /* of the names, wherever they lie, and of all tables */
+	size_t bytes;                /* of the names, wherever they lie, and of all tables */
+	struct match_result unknown; /* what a name gets that nothing matches */
 };
 
-/* match_make(). */
-int index_make(struct arena *arena, const struct plan *plan, const struct match **ret_match);
+/* match_make(), without `unknown`. */
+int index_make(struct arena *arena, const struct plan *plan, struct match **ret_match);
 
 /*
  * How a host of the source ranks: of two that match a name, both of one layer, the one with the

@@ -2,6 +2,7 @@
 #include "rules/layers.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 #include "rules/class.h"
@@ -128,6 +129,40 @@ static uint64_t lower(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
+/* A share of 0 is one, and the least. */
+static void merge_share(struct budget *least, const struct budget *budget)
+{
+	if (!budget->has_unknown_share ||
+		(least->has_unknown_share && least->unknown_share <= budget->unknown_share))
+		return;
+	least->has_unknown_share = true;
+	least->unknown_share = budget->unknown_share;
+}
+
+static bool has_ceilings(const struct budget *budget, const struct limits *limits)
+{
+	return budget->destinations > 0 || budget->wildcard_names > 0 || budget->connections > 0 ||
+	       budget->bytes > 0 || budget->has_unknown_share || limits->bytes > 0;
+}
+
+bool layers_have_ceilings(const struct layers *layers)
+{
+	return has_ceilings(&layers->budget, &layers->limits);
+}
+
+/* The longer window is the stricter one, and the base's ceilings without a window are for good. */
+static void merge_window(struct layers *layers, const struct policy *policy)
+{
+	const struct policy *base = layers->layers[0].policy;
+	struct duration *window = &layers->budget.window;
+
+	if (base != policy && base->budget.window.ms == 0 &&
+		has_ceilings(&base->budget, &base->limits))
+		return;
+	if (policy->budget.window.ms > window->ms)
+		*window = policy->budget.window;
+}
+
 static void merge_ceilings(struct layers *layers, const struct policy *policy)
 {
 	const struct limits *limits = &policy->limits;
@@ -148,8 +183,38 @@ static void merge_ceilings(struct layers *layers, const struct policy *policy)
 		(uint32_t)lower(layers->budget.destinations, budget->destinations);
 	layers->budget.wildcard_names =
 		(uint32_t)lower(layers->budget.wildcard_names, budget->wildcard_names);
+	layers->budget.connections =
+		(uint32_t)lower(layers->budget.connections, budget->connections);
+	layers->budget.bytes = lower(layers->budget.bytes, budget->bytes);
+	merge_window(layers, policy);
+	merge_share(&layers->budget, budget);
 	layers->budget.refuse |= budget->refuse && !policy->observe;
 	layers->audit_allowed |= policy->audit_allowed;
+}
+
+static bool has_sink(const struct layers *layers, const struct audit_sink *sink)
+{
+	for (size_t i = 0; i < layers->n_audit_sinks; i++)
+		if (strcmp(layers->audit_sinks[i].path, sink->path) == 0)
+			return true;
+	return false;
+}
+
+/* Records go wherever a layer sends them. */
+static void merge_sinks(struct layers *layers, const struct policy *policy, struct diag *diag)
+{
+	for (size_t i = 0; i < policy->n_audit_sinks; i++) {
+		const struct audit_sink *sink = &policy->audit_sinks[i];
+
+		if (has_sink(layers, sink))
+			continue;
+		if (layers->n_audit_sinks == AUDIT_SINKS_MAX) {
+			diag_error(diag, CODE_TOO_LARGE, sink->place,
+				"more than %d places for records", AUDIT_SINKS_MAX);
+			return;
+		}
+		layers->audit_sinks[layers->n_audit_sinks++] = *sink;
+	}
 }
 
 bool entry_has_names(const struct entry *entry)
@@ -313,6 +378,7 @@ int layers_make(struct arena *arena, const struct policy *const *policies, size_
 		if (error < 0)
 			return error;
 		merge_ceilings(layers, policies[i]);
+		merge_sinks(layers, policies[i], diag);
 	}
 	for (size_t i = 0; i < n_policies; i++)
 		set_wildcard_rates(layers, i);

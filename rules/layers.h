@@ -51,6 +51,8 @@ struct layers {
 	size_t n_layers;
 	struct limits limits; /* of all layers: the smaller of those present */
 	struct budget budget;
+	struct audit_sink audit_sinks[AUDIT_SINKS_MAX]; /* of all layers, none twice */
+	size_t n_audit_sinks;
 	bool audit_allowed;
 	/* What names that no entry of the base matches may spend in each domain, where it permits
 	 * them; count 0: any. */
@@ -76,6 +78,9 @@ bool entry_has_names(const struct entry *entry);
 
 /* Whether names that the policy does not list may be the entry's. */
 bool entry_has_wildcards(const struct entry *entry);
+
+/* Whether a session of the policy has any ceiling. */
+bool layers_have_ceilings(const struct layers *layers);
 
 /* Whether answers for some name must validate. */
 bool layers_want_dnssec(const struct layers *layers);

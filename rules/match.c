@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/match.h"
 
+#include <string.h>
+
 #include "rules/class.h"
 #include "rules/host.h"
 #include "rules/index.h"
@@ -13,16 +15,12 @@
  * specific, deny before allow, `*` before `**`, then the order of the entries. An exact name leaves
  * nothing to win to wildcards: where it decided all that a wildcard could decide, the look-up ends.
  * Globs with one literal suffix are tried one by one. Patterns come last, and only where a layer is
- * still undecided.
+ * still undecided. Most names that are asked for and not permitted are matched by nothing at all;
+ * what they get was found out when the table was made.
  *
  * What an address of a name gets is put together from who won the name, and, in layers where nobody
  * did, from who has the address (rules/owners.h).
  */
-
-int match_make(struct arena *arena, const struct plan *plan, const struct match **ret_match)
-{
-	return index_make(arena, plan, ret_match);
-}
 
 void match_measure(const struct match *match, size_t *ret_bytes, size_t *ret_names)
 {
@@ -35,7 +33,8 @@ void match_measure(const struct match *match, size_t *ret_bytes, size_t *ret_nam
 /* Who won what so far. */
 struct tally {
 	const struct match *match;
-	struct match_result *result;
+	struct match_result *result; /* nothing in it, before anybody won something */
+	bool any;
 	struct group_set open[LAYERS_MAX]; /* what wildcards could still decide */
 	uint64_t ranks[LAYERS_MAX][PLAN_GROUPS_MAX + 1];
 };
@@ -44,6 +43,14 @@ static void begin(const struct match *match, struct match_result *result, struct
 {
 	ret_tally->match = match;
 	ret_tally->result = result;
+	ret_tally->any = false;
+	for (unsigned i = 0; i < match->n_sides; i++)
+		ret_tally->open[i] = match->sides[i].wild;
+}
+
+/* Nobody won anything. */
+static void begin_result(const struct match *match, struct match_result *result)
+{
 	result->n_groups = match->n_groups;
 	result->embedded = false;
 	for (unsigned i = 0; i <= match->n_groups; i++) {
@@ -51,8 +58,6 @@ static void begin(const struct match *match, struct match_result *result, struct
 		for (unsigned j = 0; j < match->n_sides; j++)
 			result->groups[i].winner[j] = MATCH_NONE;
 	}
-	for (unsigned i = 0; i < match->n_sides; i++)
-		ret_tally->open[i] = match->sides[i].wild;
 }
 
 static bool is_settled(const struct tally *tally)
@@ -66,7 +71,7 @@ static bool is_settled(const struct tally *tally)
 /* Whether a host of the rank would take the group. */
 static bool would_take(const struct tally *tally, unsigned group, uint32_t layer, uint64_t rank)
 {
-	return tally->result->groups[group].winner[layer] == MATCH_NONE ||
+	return !tally->any || tally->result->groups[group].winner[layer] == MATCH_NONE ||
 	       rank > tally->ranks[layer][group];
 }
 
@@ -87,6 +92,9 @@ static void take(
 {
 	const struct group_set *set = &tally->match->sides[layer].sets[entry];
 
+	if (!tally->any)
+		begin_result(tally->match, tally->result);
+	tally->any = true;
 	for (uint64_t left = set->groups; left != 0; left &= left - 1)
 		take_group(
 			tally, (unsigned)__builtin_ctzll(left), layer, entry, rank, is_wild_host);
@@ -100,7 +108,8 @@ static void take_exact(struct tally *tally, const struct names_walk *walk)
 	struct names_cursor cursor;
 	struct names_hit hit;
 
-	names_exact(tally->match->names, walk, &cursor);
+	if (!names_exact(tally->match->names, walk, &cursor))
+		return;
 	while (names_next(tally->match->names, &cursor, &hit))
 		take(tally, hit.source->layer, hit.source->entry,
 			index_rank(tally->match, hit.source, UINT32_MAX, false), false);
@@ -115,7 +124,8 @@ static void take_suffix(struct tally *tally, const struct names_walk *walk, unsi
 	struct names_cursor cursor;
 	struct names_hit hit;
 
-	names_suffix(tally->match->names, walk, n_labels, &cursor);
+	if (!names_suffix(tally->match->names, walk, n_labels, &cursor))
+		return;
 	while (names_next(tally->match->names, &cursor, &hit)) {
 		bool deep = hit.kind == HOST_ANY_DEPTH;
 
@@ -142,8 +152,8 @@ static void take_globs(struct tally *tally, const struct names_walk *walk, unsig
 	struct names_cursor cursor;
 	struct names_hit hit;
 
-	names_globs(match->names, walk, n_labels, &cursor);
-	if (!names_next(match->names, &cursor, &hit))
+	if (!names_globs(match->names, walk, n_labels, &cursor) ||
+		!names_next(match->names, &cursor, &hit))
 		return;
 	for (uint32_t i = 0; i < hit.source->globs[hit.index].count; i++) {
 		const struct glob *glob = &match->globs[hit.source->globs[hit.index].first + i];
@@ -165,13 +175,19 @@ static void take_wildcards(struct tally *tally, const struct names_walk *walk)
 {
 	bool any_globs = (walk->globs[0] | walk->globs[1]) != 0;
 
-	for (unsigned i = walk->n_labels; i-- > 0;) {
-		if (!any_globs && is_settled(tally))
-			return;
-		if (has_bit(walk->suffixes, i))
-			take_suffix(tally, walk, i);
-		if (has_bit(walk->globs, i))
-			take_globs(tally, walk, i);
+	for (unsigned half = 2; half-- > 0;) {
+		uint64_t left = walk->suffixes[half] | walk->globs[half];
+
+		while (left != 0 && (any_globs || !is_settled(tally))) {
+			unsigned bit = 63 - (unsigned)__builtin_clzll(left);
+			unsigned n_labels = 64 * half + bit;
+
+			left &= ~(UINT64_C(1) << bit);
+			if (has_bit(walk->suffixes, n_labels))
+				take_suffix(tally, walk, n_labels);
+			if (has_bit(walk->globs, n_labels))
+				take_globs(tally, walk, n_labels);
+		}
 	}
 }
 
@@ -231,55 +247,88 @@ static const char *ports_rule(const struct match *match, const struct match_port
 	return PLAN_DEFAULT_PERMIT;
 }
 
-static bool look_up(
-	const struct match *match, const struct names_walk *walk, struct match_result *ret_result)
+/* Draws the conclusion from who won. */
+static void conclude(const struct match *match, struct match_result *result)
 {
 	const struct match_ports *best = NULL;
-	struct tally tally;
-
-	begin(match, ret_result, &tally);
-	take_exact(&tally, walk);
-	if (!is_settled(&tally))
-		take_wildcards(&tally, walk);
-	if (!is_settled(&tally))
-		take_patterns(&tally, walk->name);
 
 	for (unsigned i = 0; i <= match->n_groups; i++) {
-		struct match_ports *ports = &ret_result->groups[i];
+		struct match_ports *ports = &result->groups[i];
 
 		ports->verdict = ports_verdict(match, ports);
 		if (!best || ports->verdict < best->verdict)
 			best = ports;
 	}
-	ret_result->rest = ret_result->groups[match->n_groups].verdict;
-	ret_result->rule = ports_rule(match, best);
-	ret_result->answered = best->verdict != VERDICT_REFUSE;
+	result->rest = result->groups[match->n_groups].verdict;
+	result->rule = ports_rule(match, best);
+	result->answered = best->verdict != VERDICT_REFUSE;
+}
+
+static size_t result_size(const struct match *match)
+{
+	return offsetof(struct match_result, groups) +
+	       (match->n_groups + 1) * sizeof(struct match_ports);
+}
+
+/* The suffixes are hashed only where they count. */
+static bool look_up(
+	const struct match *match, struct names_walk *walk, struct match_result *ret_result)
+{
+	struct tally tally;
+	bool settled;
+
+	begin(match, ret_result, &tally);
+	take_exact(&tally, walk);
+	settled = is_settled(&tally);
+	if (!settled && !walk->ready)
+		names_walk(match->names, walk);
+	if (!settled)
+		take_wildcards(&tally, walk);
+	if (match->n_patterns > 0 && !is_settled(&tally))
+		take_patterns(&tally, walk->name);
+	if (tally.any)
+		conclude(match, ret_result);
+	else
+		memcpy(ret_result, &match->unknown, result_size(match));
 	return ret_result->answered;
+}
+
+int match_make(struct arena *arena, const struct plan *plan, const struct match **ret_match)
+{
+	struct match *match;
+	int error = index_make(arena, plan, &match);
+
+	if (error < 0)
+		return error;
+	begin_result(match, &match->unknown);
+	conclude(match, &match->unknown);
+	*ret_match = match;
+	return 0;
+}
+
+void match_begin(const struct match *match, const struct name *name, struct names_walk *ret_walk)
+{
+	names_begin(match->names, name, ret_walk);
+}
+
+void match_prepare(const struct match *match, struct names_walk *walk)
+{
+	if (names_are_many(match->names))
+		names_walk(match->names, walk);
+}
+
+bool match_prepared(
+	const struct match *match, struct names_walk *walk, struct match_result *ret_result)
+{
+	return look_up(match, walk, ret_result);
 }
 
 bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
 {
 	struct names_walk walk;
 
-	names_walk(match->names, name, &walk);
-	return look_up(match, &walk, ret_result);
-}
-
-void match_prepare(const struct match *match, const struct name *name, struct names_walk *ret_walk)
-{
-	if (names_are_many(match->names)) {
-		names_walk(match->names, name, ret_walk);
-	} else {
-		ret_walk->name = name;
-		ret_walk->ready = false;
-	}
-}
-
-bool match_prepared(
-	const struct match *match, const struct names_walk *walk, struct match_result *ret_result)
-{
-	return walk->ready ? look_up(match, walk, ret_result)
-			   : match_name(match, walk->name, ret_result);
+	names_begin(match->names, name, &walk);
+	return match_prepared(match, &walk, ret_result);
 }
 
 const struct embedded_host *match_host(const struct match *match, const struct name *name)

@@ -52,13 +52,20 @@ bool match_name(
 	const struct match *match, const struct name *name, struct match_result *ret_result);
 
 /*
- * The same in two steps, for several names at once: each is prepared before the first is asked
- * about, so that what has to come from memory, where the tables are large, comes for all at once.
- * The name stays where it is in between.
+ * The same in three steps, for several names at once. match_begin() hashes the name: it stays where
+ * it is from then on, and match_hash() may serve others too. match_prepare() has what is to come
+ * from memory, where the tables are large, fetched for all of them before the first is asked about.
  */
-void match_prepare(const struct match *match, const struct name *name, struct names_walk *ret_walk);
+void match_begin(const struct match *match, const struct name *name, struct names_walk *ret_walk);
+void match_prepare(const struct match *match, struct names_walk *walk);
 bool match_prepared(
-	const struct match *match, const struct names_walk *walk, struct match_result *ret_result);
+	const struct match *match, struct names_walk *walk, struct match_result *ret_result);
+
+/* A hash of the walk's name, keyed by a secret of the table. */
+static inline uint64_t match_hash(const struct names_walk *walk)
+{
+	return hash_wide_first(&walk->hash);
+}
 
 /*
  * What becomes of an address that the answer for a name has. False: it must not be in the answer,

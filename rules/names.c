@@ -29,12 +29,12 @@
  * other: 2 in 10^12.) Names added are compared the same way: one that is taken for another would
  * not be told from it when it is looked up either.
  *
- * The hash of a name is SipHash-1-3 with 128 bits over its labels from the root's side, each with
- * its length byte and filled up with zeros to a multiple of eight bytes, and a last byte for the
- * key. So a name takes one pass from its root, and the hash of each suffix is one end of a copy on
- * the way. Since lengths are in it, no two names have the same bytes. The first half of it says
- * which bucket and which tag; the second, which makes the print, is had only where the tag is
- * there. It is keyed by chance: no list from elsewhere can be made to collide.
+ * The hash of a name is SipHash-1-3 with 128 bits over its wire form, in words of eight bytes from
+ * the root's side, the key of what it stands for in the place of the root's zero. So the hash of
+ * each suffix is one end of a copy on the way to that of the name. Since lengths are in it, no two
+ * names have the same bytes. The first half of it says which bucket and which tag; the second,
+ * which makes the print, is had only where the tag is there. It is keyed by chance: no list from
+ * elsewhere can be made to collide.
  *
  * Which numbers of labels there are suffixes of is remembered, so that a table without wildcards is
  * looked into once a name. The lines of all keys of a name are fetched before the first is read. A
@@ -200,53 +200,66 @@ static void set_bit(uint64_t bits[2], unsigned bit)
 	bits[bit / 64] |= UINT64_C(1) << bit % 64;
 }
 
-static bool get_bit(const uint64_t bits[2], unsigned bit)
+/* 8 bytes, the first the least significant. */
+static inline uint64_t load_word(const uint8_t *at)
 {
-	return bits[bit / 64] >> bit % 64 & 1;
+	uint64_t word;
+
+	memcpy(&word, at, sizeof(word));
+	return le64toh(word);
 }
 
-/* Reads a word of so many bytes, the first the least significant, filled up with zeros; nothing at
- * `limit` or behind it is touched. */
-static inline uint64_t load_word(const uint8_t *at, size_t size, const uint8_t *limit)
+/* Reads fewer bytes, filled up with zeros; nothing at `limit` or behind it is touched. */
+static inline uint64_t load_part(const uint8_t *at, size_t size, const uint8_t *limit)
 {
 	uint64_t word = 0;
 
 	if (limit - at >= (ptrdiff_t)sizeof(word))
-		memcpy(&word, at, sizeof(word));
-	else
-		memcpy(&word, at, size);
-	return le64toh(word) & UINT64_MAX >> (64 - 8 * size);
+		return load_word(at) & ((UINT64_C(1) << 8 * size) - 1);
+	memcpy(&word, at, size);
+	return le64toh(word);
 }
 
-/* A hash on its way from the root, and how many bytes it has seen. */
+/* A hash on its way from the root. */
 struct progress {
 	struct hash_state state;
-	size_t size;
+	size_t n_hashed; /* bytes, whole words */
 };
 
-static inline struct progress begin_hash(const struct names *names)
+/* Goes on to the whole words of the last `size` bytes of what ends at `end`. */
+static inline __attribute__((always_inline)) void add_words(
+	struct progress *progress, uint64_t key, const uint8_t *end, size_t size)
 {
-	return (struct progress){.state = hash_wide_begin(&names->key)};
-}
-
-static inline __attribute__((always_inline)) struct progress add_label(
-	struct progress progress, const uint8_t *label, const uint8_t *limit)
-{
-	for (size_t left = 1u + label[0]; left > 0;) {
-		size_t now = left < sizeof(uint64_t) ? left : sizeof(uint64_t);
-		uint64_t word = load_word(label, now, limit);
-
-		progress.state = hash_word(progress.state, word);
-		progress.size += sizeof(word);
-		label += now;
-		left -= now;
+	if (progress->n_hashed == 0 && size >= sizeof(uint64_t)) {
+		progress->state =
+			hash_word(progress->state, load_word(end - sizeof(uint64_t)) | key << 56);
+		progress->n_hashed = sizeof(uint64_t);
 	}
-	return progress;
+	while (size - progress->n_hashed >= sizeof(uint64_t)) {
+		progress->n_hashed += sizeof(uint64_t);
+		progress->state = hash_word(progress->state, load_word(end - progress->n_hashed));
+	}
 }
 
-static inline struct hash_state end_hash(struct progress progress, enum names_key key)
+/* The hash of those bytes, all whole words of which have been added. */
+static inline __attribute__((always_inline)) struct hash_state end_hash(
+	const struct progress *progress, uint64_t key, const uint8_t *end, size_t size,
+	const uint8_t *limit)
 {
-	return hash_wide_end(progress.state, key, progress.size + 1);
+	uint64_t tail = load_part(end - size, size - progress->n_hashed, limit);
+
+	if (progress->n_hashed == 0)
+		tail |= key << 8 * (size - 1);
+	return hash_wide_end(progress->state, tail, size);
+}
+
+static inline __attribute__((always_inline)) struct hash_state hash_wire(const struct names *names,
+	enum names_key key, const uint8_t *wire, size_t size, const uint8_t *limit)
+{
+	struct progress progress = {.state = hash_wide_begin(&names->key)};
+
+	add_words(&progress, key, wire + size, size);
+	return end_hash(&progress, key, wire + size, size, limit);
 }
 
 /* The labels of a wire form; returns how many there are without the root's. */
@@ -254,7 +267,7 @@ static unsigned find_labels(const uint8_t *wire, uint8_t offsets[NAMES_LABELS_MA
 {
 	unsigned n_labels = 0, at = 0;
 
-	for (; wire[at] != 0; at += 1u + wire[at])
+	for (unsigned length; (length = wire[at]) != 0; at += 1 + length)
 		offsets[n_labels++] = (uint8_t)at;
 	offsets[n_labels] = (uint8_t)at;
 	return n_labels;
@@ -299,7 +312,7 @@ static inline unsigned first_slot(uint64_t slots)
 }
 
 /* Goes to a bucket. The second half of the hash is had only where it is needed. */
-static inline void begin(const struct names *names, enum names_key key,
+static inline bool begin(const struct names *names, enum names_key key,
 	const struct hash_state *hash, struct names_cursor *ret_cursor)
 {
 	uint64_t first = hash_wide_first(hash);
@@ -311,8 +324,10 @@ static inline void begin(const struct names *names, enum names_key key,
 	ret_cursor->tag = tag_of(first);
 	ret_cursor->passed = bucket->passed & passed_of(first);
 	ret_cursor->slots = find_tags(bucket, ret_cursor->tag);
-	if (ret_cursor->slots != 0 || ret_cursor->passed != 0)
-		ret_cursor->print = print_of(hash);
+	if (ret_cursor->slots == 0 && ret_cursor->passed == 0)
+		return false;
+	ret_cursor->print = print_of(hash);
+	return true;
 }
 
 static inline size_t next_bucket(const struct names *names, size_t bucket)
@@ -356,13 +371,11 @@ bool names_next(const struct names *names, struct names_cursor *cursor, struct n
 void names_look_up(const struct names *names, enum names_key key, const uint8_t *wire,
 	struct names_cursor *ret_cursor, struct hash_state *ret_hash)
 {
-	struct progress progress = begin_hash(names);
-	uint8_t offsets[NAMES_LABELS_MAX + 1];
-	unsigned n_labels = find_labels(wire, offsets);
+	size_t size = 1;
 
-	for (unsigned i = n_labels; i-- > 0;)
-		progress = add_label(progress, wire + offsets[i], wire + offsets[n_labels] + 1);
-	*ret_hash = end_hash(progress, key);
+	for (const uint8_t *at = wire; *at != 0; at += 1u + *at)
+		size += 1u + *at;
+	*ret_hash = hash_wire(names, key, wire, size, wire + size);
 	begin(names, key, ret_hash, ret_cursor);
 }
 
@@ -408,75 +421,102 @@ static inline const struct bucket *home_bucket(
 	return &names->buckets[home(names, hash_wide_first(hash))];
 }
 
-static inline void add_hash(struct names_walk *walk, const struct names *names,
-	struct progress progress, enum names_key key)
+void names_begin(const struct names *names, const struct name *name, struct names_walk *ret_walk)
 {
-	struct hash_state *hash = &walk->hashes[walk->n_hashes];
-
-	if (walk->n_hashes == NAMES_WALK_HASHES)
-		return;
-	*hash = end_hash(progress, key);
-	__builtin_prefetch(home_bucket(names, hash));
-	walk->n_hashes++;
-}
-
-void names_walk(const struct names *names, const struct name *name, struct names_walk *ret_walk)
-{
-	const uint8_t *limit = name->wire + sizeof(name->wire);
-	struct progress progress = begin_hash(names);
-	unsigned n_labels = find_labels(name->wire, ret_walk->offsets);
-
 	ret_walk->name = name;
-	ret_walk->ready = true;
-	ret_walk->n_labels = n_labels;
-	ret_walk->n_hashes = 0;
-	memcpy(ret_walk->suffixes, names->suffixes, sizeof(names->suffixes));
-	memcpy(ret_walk->globs, names->globs, sizeof(names->globs));
-	for (unsigned i = 0; i < n_labels; i++) {
-		ret_walk->places[i] = (uint8_t)ret_walk->n_hashes;
-		if (get_bit(ret_walk->globs, i))
-			add_hash(ret_walk, names, progress, NAMES_GLOBS);
-		if (get_bit(ret_walk->suffixes, i))
-			add_hash(ret_walk, names, progress, NAMES_SUFFIX);
-		progress = add_label(
-			progress, name->wire + ret_walk->offsets[n_labels - 1 - i], limit);
-	}
-	ret_walk->hash = end_hash(progress, NAMES_EXACT);
-	__builtin_prefetch(home_bucket(names, &ret_walk->hash));
+	ret_walk->ready = false;
+	ret_walk->hash = hash_wire(
+		names, NAMES_EXACT, name->wire, name->length, name->wire + sizeof(name->wire));
 }
 
-void names_exact(
+/* Those of `bits`, of which the first is `first`, that stand for fewer labels than so many. */
+static inline uint64_t bits_below(uint64_t bits, unsigned first, unsigned n_labels)
+{
+	if (n_labels <= first)
+		return 0;
+	return n_labels - first < 64 ? bits & ((UINT64_C(1) << (n_labels - first)) - 1) : bits;
+}
+
+/* Hashes the suffixes of so many labels as `bits`, of which the first is `first`, say. */
+static inline void add_hashes(struct names_walk *walk, const struct names *names,
+	enum names_key key, uint64_t bits, unsigned first, struct progress *progress,
+	uint8_t places[NAMES_LABELS_MAX + 1])
+{
+	const struct name *name = walk->name;
+	const uint8_t *end = name->wire + name->length;
+
+	for (; bits != 0; bits &= bits - 1) {
+		unsigned n_labels = first + (unsigned)__builtin_ctzll(bits);
+		size_t size = name->length - walk->offsets[walk->n_labels - n_labels];
+		struct hash_state *hash = &walk->hashes[walk->n_hashes];
+
+		places[n_labels] = (uint8_t)walk->n_hashes;
+		if (walk->n_hashes == NAMES_WALK_HASHES)
+			continue;
+		walk->n_hashes++;
+		add_words(progress, key, end, size);
+		*hash = end_hash(progress, key, end, size, name->wire + sizeof(name->wire));
+		__builtin_prefetch(home_bucket(names, hash));
+	}
+}
+
+/* Hashes those of one kind, the shortest first. */
+static void add_suffixes(struct names_walk *walk, const struct names *names, enum names_key key,
+	const uint64_t bits[2], uint8_t places[NAMES_LABELS_MAX + 1])
+{
+	struct progress progress = {.state = hash_wide_begin(&names->key)};
+
+	add_hashes(walk, names, key, bits[0], 0, &progress, places);
+	if (bits[1] != 0)
+		add_hashes(walk, names, key, bits[1], 64, &progress, places);
+}
+
+void names_walk(const struct names *names, struct names_walk *walk)
+{
+	walk->n_labels = find_labels(walk->name->wire, walk->offsets);
+	walk->n_hashes = 0;
+	for (unsigned i = 0; i < 2; i++) {
+		walk->suffixes[i] = bits_below(names->suffixes[i], 64 * i, walk->n_labels);
+		walk->globs[i] = bits_below(names->globs[i], 64 * i, walk->n_labels);
+	}
+	__builtin_prefetch(home_bucket(names, &walk->hash));
+	add_suffixes(walk, names, NAMES_SUFFIX, walk->suffixes, walk->suffix_places);
+	if ((walk->globs[0] | walk->globs[1]) != 0)
+		add_suffixes(walk, names, NAMES_GLOBS, walk->globs, walk->glob_places);
+	walk->ready = true;
+}
+
+bool names_exact(
 	const struct names *names, const struct names_walk *walk, struct names_cursor *ret_cursor)
 {
-	begin(names, NAMES_EXACT, &walk->hash, ret_cursor);
+	return begin(names, NAMES_EXACT, &walk->hash, ret_cursor);
 }
 
 /* A cursor from the hash at the place in the walk, if it is there. */
-static inline void begin_suffix(const struct names *names, const struct names_walk *walk,
+static inline bool begin_suffix(const struct names *names, const struct names_walk *walk,
 	unsigned n_labels, enum names_key key, unsigned place, struct names_cursor *ret_cursor)
 {
 	struct hash_state hash;
 
 	if (place < walk->n_hashes)
-		begin(names, key, &walk->hashes[place], ret_cursor);
-	else
-		names_look_up(names, key,
-			walk->name->wire + walk->offsets[walk->n_labels - n_labels], ret_cursor,
-			&hash);
+		return begin(names, key, &walk->hashes[place], ret_cursor);
+	names_look_up(names, key, walk->name->wire + walk->offsets[walk->n_labels - n_labels],
+		ret_cursor, &hash);
+	return true;
 }
 
-void names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
+bool names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor)
 {
-	unsigned place = walk->places[n_labels] + (unsigned)get_bit(walk->globs, n_labels);
-
-	begin_suffix(names, walk, n_labels, NAMES_SUFFIX, place, ret_cursor);
+	return begin_suffix(
+		names, walk, n_labels, NAMES_SUFFIX, walk->suffix_places[n_labels], ret_cursor);
 }
 
-void names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
+bool names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor)
 {
-	begin_suffix(names, walk, n_labels, NAMES_GLOBS, walk->places[n_labels], ret_cursor);
+	return begin_suffix(
+		names, walk, n_labels, NAMES_GLOBS, walk->glob_places[n_labels], ret_cursor);
 }
 
 size_t names_bytes(const struct names *names)

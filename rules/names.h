@@ -59,14 +59,17 @@ enum {
 /* A name with what is needed to look it and its suffixes up. */
 struct names_walk {
 	const struct name *name;
-	bool ready; /* false: of all that follows, nothing is there yet */
+	struct hash_state hash; /* of the name */
+	bool ready;             /* false: of all that follows, nothing is there yet */
 	unsigned n_labels;
-	uint64_t suffixes[2]; /* a bit for each number of labels that suffixes here may have */
+	uint64_t suffixes[2]; /* a bit for each number of labels that suffixes here may have, and
+				 the name has more of */
 	uint64_t globs[2];    /* the same of suffixes of globs */
-	uint8_t offsets[NAMES_LABELS_MAX + 1]; /* of the labels, the root's included */
-	uint8_t places[NAMES_LABELS_MAX + 1];  /* of the hashes of suffixes of so many labels */
 	unsigned n_hashes;
-	struct hash_state hash;                      /* of the name */
+	uint8_t offsets[NAMES_LABELS_MAX + 1];       /* of the labels, the root's included */
+	uint8_t suffix_places[NAMES_LABELS_MAX + 1]; /* of the hashes of suffixes of so many labels,
+							where the bit is set */
+	uint8_t glob_places[NAMES_LABELS_MAX + 1];
 	struct hash_state hashes[NAMES_WALK_HASHES]; /* of suffixes, the shortest first */
 };
 
@@ -103,15 +106,19 @@ void names_add(struct names *names, const struct names_hit *hit, enum names_key 
 /* Whether the table is larger than what the processor has at hand. */
 bool names_are_many(const struct names *names);
 
-/* Hashes the name and its suffixes, and has the table's lines fetched that they may be in. */
-void names_walk(const struct names *names, const struct name *name, struct names_walk *ret_walk);
+/* Begins a walk: hashes the name, which stays where it is. */
+void names_begin(const struct names *names, const struct name *name, struct names_walk *ret_walk);
 
-/* Cursors over what equals the walk's name, or its suffix of so many labels. */
-void names_exact(
+/* Hashes its suffixes, and has the table's lines fetched that it and they may be in. */
+void names_walk(const struct names *names, struct names_walk *walk);
+
+/* Cursors over what equals the walk's name, or its suffix of so many labels. False: nothing does.
+ */
+bool names_exact(
 	const struct names *names, const struct names_walk *walk, struct names_cursor *ret_cursor);
-void names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
+bool names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor);
-void names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
+bool names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor);
 
 /* The next one, in no particular order. False at the end, and what *ret_hit holds is of no

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdint.h>
 
+#include "rules/counter-name.h"
 #include "rules/nft-limiters.h"
 #include "rules/nft-objects.h"
 
@@ -12,8 +13,9 @@
  *
  * A packet that a rule permits has the rule's mark on its connection. From there:
  *
- *	permit-address	takes a slot for an address that no name stands for
+ *	permit-address	counts an address that no name stands for as a destination
  *	permit		what a new connection must keep to, and its record
+ *	connection	counts it as one of the session's
  *	ongoing		all packets of connections with a live mark
  *	spend		what each packet must keep to: dates of expiry, and bytes
  *
@@ -35,16 +37,36 @@
  * that must not mean "below the rate", hence the second rule, which refuses what the set does not
  * have. An element leaves after as long a silence as fills its bucket, so its end forgets nothing.
  *
+ * What a session has spent of [budget] is in sets that packets fill: one with N elements is full,
+ * and takes no more, on however many processors (nft_dynset.c). So its size is the ceiling, and
+ *what it holds is exact, and known to whoever reads it. The kernel changes the size of a set that
+ *is there, without emptying it.
+ *
  * A limit refuses if any layer that sets it enforces; if all of them observe it only reports.
  */
 
 enum { DESTINATIONS_MAX = 262144 }; /* addresses with a rate at the same time, in each family */
 
-/* Any number does, as long as it stays: slots are found again after a reload. What collides shares
- * a slot, which opens nothing: only a permitted address comes so far. */
-#define SLOT_SEED "0x65677265"
+/* The destination of an IPv4 packet as an IPv6 address, ::ffff:0:0/96: the 128 bits that end with
+ * it. It has no other one in the set, and none its own. */
+#define MAPPED_DESTINATION "@nh,32,128 & 0xffffffff | 0xffff00000000"
+
+/* What no other connection has: two at the same time differ in their conntrack entries, one that
+ * has another's entry comes later. */
+#define CONNECTION_KEY "ct id . meta time"
 
 enum limit { LIMIT_CONNECTIONS, LIMIT_DESTINATION, LIMIT_BYTES };
+
+enum { BYTES_CEILINGS = 2 };
+
+/* What is sent in a session, up to one of them. */
+struct bytes_ceiling {
+	const char *id; /* of its quota, and its chain */
+	const char *about;
+	uint64_t bytes;
+	bool enforced;
+	bool each; /* of its packets is reported, up to the usual rate */
+};
 
 static bool sets_limit(const struct policy *policy, enum limit limit)
 {
@@ -71,6 +93,23 @@ static bool is_enforced(const struct plan *plan, enum limit limit)
 	return false;
 }
 
+/* Those that there are, in `out`: each counts all that is sent, so the smaller refuses first. */
+static size_t bytes_ceilings(const struct plan *plan, struct bytes_ceiling out[BYTES_CEILINGS])
+{
+	const struct layers *layers = plan->layers;
+	size_t count = 0;
+
+	if (layers->limits.bytes > 0)
+		out[count++] =
+			(struct bytes_ceiling){"limit-bytes", "more bytes than the policy permits",
+				layers->limits.bytes, is_enforced(plan, LIMIT_BYTES), true};
+	if (layers->budget.bytes > 0)
+		out[count++] = (struct bytes_ceiling){"budget-bytes",
+			"more bytes than the session's budget has", layers->budget.bytes,
+			plan->refuses_bytes, plan->refuses_bytes};
+	return count;
+}
+
 static bool any_flagged(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_rules; i++)
@@ -81,7 +120,17 @@ static bool any_flagged(const struct plan *plan)
 
 static bool has_spend(const struct plan *plan)
 {
-	return plan->layers->limits.bytes > 0 || nft_limiters_spend(plan);
+	struct bytes_ceiling ceilings[BYTES_CEILINGS];
+
+	return bytes_ceilings(plan, ceilings) > 0 || nft_limiters_spend(plan);
+}
+
+/* For the metrics, each new connection that a rule permits is counted. */
+static bool counts_permitted(const struct plan *plan)
+{
+	const struct metrics_policy *metrics = &plan->policy->metrics;
+
+	return metrics->path || metrics->has_endpoint;
 }
 
 static bool has_permit(const struct plan *plan)
@@ -90,7 +139,8 @@ static bool has_permit(const struct plan *plan)
 
 	return layers->audit_allowed || layers->limits.connections.count > 0 ||
 	       layers->limits.connections_per_destination.count > 0 || has_spend(plan) ||
-	       nft_limiters_open(plan) || any_flagged(plan);
+	       plan->connections_set || nft_limiters_open(plan) || any_flagged(plan) ||
+	       counts_permitted(plan);
 }
 
 const char *nft_ongoing_verdict(const struct plan *plan)
@@ -139,64 +189,94 @@ static void visit_recent(const struct nft *nft, nft_object_visitor *visit)
 	}
 }
 
-static void visit_slots(const struct nft *nft, nft_object_visitor *visit)
+/* A set that packets fill until it has its size. */
+static void visit_counted(const struct nft *nft, const char *about, const char *name,
+	const char *type, uint32_t most, nft_object_visitor *visit)
 {
 	char size[NFT_DEFINITION];
-	struct nft_object slots = {
-		.about = "distinct destinations: addresses from here, names from the resolver",
-		.keyword = "set",
-		.name = nft->plan->destinations_set,
-		.type = "type mark",
-		.more = size,
-	};
-	struct nft_object over = {
-		.about = "new connections to destinations that found no slot",
-		.keyword = "counter",
-		.name = "budget-destinations",
-		.type = "packets 0 bytes 0",
+	struct nft_object set = {
+		.about = about, .keyword = "set", .name = name, .type = type, .more = size};
+
+	snprintf(size, sizeof(size), "size %" PRIu32 "\n\t\tflags dynamic", most);
+	visit(nft, &set);
+}
+
+static void visit_session(const struct nft *nft, nft_object_visitor *visit)
+{
+	const struct plan *plan = nft->plan;
+	struct nft_object session = {
+		.about = "what the resolver knows of the session",
+		.keyword = "map",
+		.name = plan->session_map,
+		.type = "type mark : mark",
 	};
 
-	snprintf(size, sizeof(size), "size %" PRIu32 "\n\t\tflags dynamic",
-		nft->plan->layers->budget.destinations);
-	visit(nft, &slots);
-	visit(nft, &over);
+	if (plan->destinations_set)
+		visit_counted(nft,
+			"distinct destinations: addresses from here, names from the resolver",
+			plan->destinations_set, "type ipv6_addr", plan->destinations_size, visit);
+	if (plan->connections_set)
+		visit_counted(nft, "new connections of the session", plan->connections_set,
+			"typeof " CONNECTION_KEY, plan->layers->budget.connections, visit);
+	if (plan->session_map)
+		visit(nft, &session);
 }
 
 void nft_visit_limit_objects(const struct nft *nft, nft_object_visitor *visit)
 {
 	const struct plan *plan = nft->plan;
 	const struct limits *limits = &plan->layers->limits;
+	struct bytes_ceiling ceilings[BYTES_CEILINGS];
+	size_t n_ceilings = bytes_ceilings(plan, ceilings);
 
 	nft_visit_limiters(nft, visit);
 	if (limits->connections.count > 0)
 		nft_visit_rate(nft, "new connections in all", "limit-connections",
 			&limits->connections, visit);
-	if (limits->bytes > 0)
-		nft_visit_quota(nft, "bytes in all", "limit-bytes", limits->bytes, visit);
+	for (size_t i = 0; i < n_ceilings; i++)
+		nft_visit_quota(nft, "bytes in all", ceilings[i].id, ceilings[i].bytes, visit);
 	if (limits->connections_per_destination.count > 0)
 		visit_recent(nft, visit);
-	if (plan->destinations_set)
-		visit_slots(nft, visit);
+	visit_session(nft, visit);
 	nft_visit_limiter_maps(nft, visit);
 }
 
 /* --- Chains ------------------------------------------------------------------------------------
  */
 
+/* The chain of what is over a ceiling. What a session does after it was reported needs no report
+ * for each packet. */
+static void put_excess(
+	const struct nft *nft, const char *id, const char *about, bool each, const char *end)
+{
+	const struct plan *plan = nft->plan;
+
+	if (each) {
+		nft_put_refusal(nft, id, id, about, end);
+		return;
+	}
+	nft_put_counter(nft, id);
+	nft_open_chain(nft, about, id);
+	nft_rule(nft, id, "limit rate 1/minute burst 5 packets log prefix \"%s %s \" group %u",
+		plan->table, id, plan->policy->nflog_group);
+	nft_rule(nft, id, "counter name \"%s\" %s", id, end);
+	nft_close_chain(nft);
+}
+
 static void put_spend(const struct nft *nft)
 {
-	bool enforced = is_enforced(nft->plan, LIMIT_BYTES);
+	struct bytes_ceiling ceilings[BYTES_CEILINGS];
+	size_t n_ceilings = bytes_ceilings(nft->plan, ceilings);
 
-	if (nft->plan->layers->limits.bytes > 0)
-		nft_put_refusal(nft, "limit-bytes", "limit-bytes",
-			"more bytes than the policy permits", nft_spend_end(enforced));
+	for (size_t i = 0; i < n_ceilings; i++)
+		put_excess(nft, ceilings[i].id, ceilings[i].about, ceilings[i].each,
+			nft_spend_end(ceilings[i].enforced));
 	nft_open_chain(nft, "what every packet of a permitted connection must keep to", "spend");
 	if (nft_limiters_spend(nft->plan))
 		nft_rule(nft, "entries", "ct mark vmap @spending");
-	if (nft->plan->layers->limits.bytes > 0)
-		nft_rule(nft, "limit-bytes",
-			"ct direction original quota name \"limit-bytes\" %s limit-bytes",
-			nft_exceeded(enforced));
+	for (size_t i = 0; i < n_ceilings; i++)
+		nft_rule(nft, ceilings[i].id, "ct direction original quota name \"%s\" %s %s",
+			ceilings[i].id, nft_exceeded(ceilings[i].enforced), ceilings[i].id);
 	nft_close_chain(nft);
 	nft_open_chain(nft, "connections that a rule in force has permitted", "ongoing");
 	nft_rule(nft, "spend", "jump spend");
@@ -241,6 +321,9 @@ static void put_limit_rules(const struct nft *nft)
 			nft_exceeded(is_enforced(nft->plan, LIMIT_CONNECTIONS)));
 	if (has_spend(nft->plan))
 		nft_rule(nft, "spend", "jump spend");
+	/* The last, so that what is refused for something else is none of the session's. */
+	if (nft->plan->connections_set)
+		nft_rule(nft, "budget-connections", "ct state new jump connection");
 }
 
 /* A flow that is judged anew because its rule is gone is no new connection, and isn't recorded as
@@ -250,15 +333,26 @@ static void put_permit(const struct nft *nft)
 	const struct plan *plan = nft->plan;
 	char condition[NFT_NAME];
 
+	if (any_flagged(plan))
+		nft_put_counter(nft, COUNTER_FLAG);
+	if (plan->layers->audit_allowed)
+		nft_put_counter(nft, COUNTER_ALLOW);
+	if (counts_permitted(plan))
+		nft_put_counter(nft, COUNTER_PERMIT);
 	nft_open_chain(nft, "connections that a rule permits", "permit");
 	put_limit_rules(nft);
 	if (any_flagged(plan)) {
 		snprintf(condition, sizeof(condition), "ct state new ct mark @%.64s ",
 			plan->flagged_set);
-		nft_log_rule(nft, "flag", condition);
+		nft_log_rule(nft, COUNTER_FLAG, condition);
+		nft_rule(nft, COUNTER_FLAG, "%scounter name \"" COUNTER_FLAG "\"", condition);
 	}
+	if (counts_permitted(plan))
+		nft_rule(nft, COUNTER_PERMIT, "ct state new counter name \"" COUNTER_PERMIT "\"");
 	if (plan->layers->audit_allowed)
-		nft_rule(nft, "allow", "ct state new log prefix \"%s allow \" group %u",
+		nft_rule(nft, COUNTER_ALLOW,
+			"ct state new log prefix \"%s " COUNTER_ALLOW
+			" \" group %u counter name \"" COUNTER_ALLOW "\"",
 			plan->table, plan->policy->nflog_group);
 	nft_rule(nft, "permit", "accept");
 	nft_close_chain(nft);
@@ -278,29 +372,40 @@ static void put_limit_refusals(const struct nft *nft)
 			nft_open_end(is_enforced(nft->plan, LIMIT_DESTINATION)));
 }
 
-/* A slot is taken once, and the same address finds it again. Where a name stands for the address,
- * the resolver has counted the name. Whoever finds no slot is counted by a counter with a name,
- * which a ruleset that is loaded again finds as it was. */
-static void put_slots(const struct nft *nft)
+/* A connection takes an element that nobody has; once the set is full the rule ends before its
+ * verdict. */
+static void put_connection(const struct nft *nft)
 {
 	const struct plan *plan = nft->plan;
-	const char *permit = nft_leased_verdict(plan);
 
-	nft_open_chain(
-		nft, "more destinations than the policy's budget has", "budget-destinations");
-	nft_log_rule(nft, "budget-destinations", "");
-	nft_rule(nft, "budget-destinations", "counter name \"budget-destinations\" %s",
-		plan->refuses_destinations ? nft_open_end(true) : permit);
+	put_excess(nft, "budget-connections", "more connections than the session's budget has",
+		plan->refuses_connections, nft_open_end(plan->refuses_connections));
+	nft_open_chain(nft, "new connections of the session, one by one", "connection");
+	nft_rule(nft, "budget-connections", "add @%s { " CONNECTION_KEY " } return",
+		plan->connections_set);
+	nft_rule(nft, "budget-connections: no room", "goto budget-connections");
 	nft_close_chain(nft);
-	nft_open_chain(
-		nft, "addresses that no name stands for: each takes a slot", "permit-address");
+}
+
+/* An address is counted once. Where a name stands for it the resolver has counted the name. */
+static void put_destinations(const struct nft *nft)
+{
+	static const char *const keys[PLAN_FAMILIES] = {
+		[PLAN_IP4] = MAPPED_DESTINATION, [PLAN_IP6] = "ip6 daddr"};
+	const struct plan *plan = nft->plan;
+	const char *permit = nft_leased_verdict(plan);
+	bool bounded = plan->layers->budget.destinations > 0;
+
+	if (bounded)
+		nft_put_refusal(nft, "budget-destinations", "budget-destinations",
+			"more destinations than the policy's budget has",
+			plan->refuses_destinations ? nft_open_end(true) : permit);
+	nft_open_chain(nft, "addresses that no name stands for: each is counted", "permit-address");
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
-		nft_rule(nft, "budget-destinations",
-			"meta nfproto %s add @%s { jhash %s mod 0x7fffffff seed " SLOT_SEED
-			" offset 1 } %s",
-			nft_families[family].nfproto, plan->destinations_set,
-			nft_families[family].daddr, permit);
-	nft_rule(nft, "budget-destinations: no room", "goto budget-destinations");
+		nft_rule(nft, "budget-destinations", "meta nfproto %s add @%s { %s } %s",
+			nft_families[family].nfproto, plan->destinations_set, keys[family], permit);
+	nft_rule(nft, "budget-destinations: no room", "%s",
+		bounded ? "goto budget-destinations" : permit);
 	nft_close_chain(nft);
 }
 
@@ -314,6 +419,8 @@ void nft_put_limit_chains(const struct nft *nft)
 		put_spend(nft);
 	if (has_permit(plan))
 		put_permit(nft);
+	if (plan->connections_set)
+		put_connection(nft);
 	if (plan->destinations_set)
-		put_slots(nft);
+		put_destinations(nft);
 }

@@ -274,6 +274,8 @@ static void visit_marks(const struct nft *nft, nft_object_visitor *visit)
 void nft_resolver_sets(const struct plan *plan, const char *out[NFT_RESOLVER_SETS + 1])
 {
 	*out++ = plan->resolver_set;
+	if (plan->session_map)
+		*out++ = plan->session_map;
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 		if (nft_has_upstream(plan, family))
 			*out++ = plan->family[family].upstream_set;

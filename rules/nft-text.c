@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "rules/counter-name.h"
+
 /*
  * Theory of operation
  *
@@ -218,11 +220,21 @@ void nft_log_rule(const struct nft *nft, const char *id, const char *condition)
 		condition, nft->plan->table, nft_clean(id, clean), nft->plan->policy->nflog_group);
 }
 
+void nft_put_counter(const struct nft *nft, const char *id)
+{
+	char name[COUNTER_NAME];
+
+	fprintf(nft->out, "\tcounter %s {\n\t\tpackets 0 bytes 0\n\t}\n\n", counter_name(id, name));
+}
+
 void nft_put_refusal(const struct nft *nft, const char *chain, const char *id, const char *about,
 	const char *end)
 {
+	char name[COUNTER_NAME];
+
+	nft_put_counter(nft, id);
 	nft_open_chain(nft, about, chain);
 	nft_log_rule(nft, id, "");
-	nft_rule(nft, id, "counter %s", end);
+	nft_rule(nft, id, "counter name \"%s\" %s", counter_name(id, name), end);
 	nft_close_chain(nft);
 }

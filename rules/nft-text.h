@@ -62,6 +62,10 @@ void nft_rule(const struct nft *nft, const char *comment, const char *format, ..
 /* A chain's rule that reports what comes to it under `id`, but no flood of it. */
 void nft_log_rule(const struct nft *nft, const char *id, const char *condition);
 
+/* The counter of what a rule refuses, or reports. It has a name, so a ruleset that is loaded again
+ * finds it as it was, and how many were not reported is known (resolver/tally.c). */
+void nft_put_counter(const struct nft *nft, const char *id);
+
 /* The chain of a reason to refuse: it reports, counts, and goes on with `end`. */
 void nft_put_refusal(const struct nft *nft, const char *chain, const char *id, const char *about,
 	const char *end);

@@ -26,7 +26,7 @@ int nft_write(const struct plan *plan, const struct nft_options *options, FILE *
 
 /* The names of the sets that are there for the resolver to fill, whether a rule asks them or not:
  * into `out`, ended by NULL. */
-#define NFT_RESOLVER_SETS (1 + PLAN_FAMILIES)
+#define NFT_RESOLVER_SETS (2 + PLAN_FAMILIES)
 void nft_resolver_sets(const struct plan *plan, const char *out[NFT_RESOLVER_SETS + 1]);
 
 /* As many bytes of its rule's id an element of an interval map has as its comment, at most. */

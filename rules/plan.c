@@ -26,7 +26,10 @@
  * none, since it splits none from the others: it has every group, and the rest.
  */
 
-enum { DNS_PORT = 53 };
+enum {
+	DNS_PORT = 53,
+	DESTINATIONS_COUNTED = 65536, /* for [budget] unknown_share, where they have no ceiling */
+};
 
 /* The entry of that number, counted over all layers. */
 static const struct entry *find_entry(const struct lowering *lowering, size_t number)
@@ -243,30 +246,65 @@ static void warn_of_dns_ports(const struct plan *plan, struct diag *diag)
 	}
 }
 
-/* Whether a layer that enforces has a ceiling of destinations. What refuses above it may be said by
- * another. */
-static bool enforces_destinations(const struct layers *layers)
+static bool bounds_destinations(const struct budget *budget)
+{
+	return budget->destinations > 0;
+}
+
+static bool bounds_unknown_share(const struct budget *budget)
+{
+	return budget->has_unknown_share;
+}
+
+static bool bounds_connections(const struct budget *budget)
+{
+	return budget->connections > 0;
+}
+
+static bool bounds_bytes(const struct budget *budget)
+{
+	return budget->bytes > 0;
+}
+
+/* Whether what is above the ceiling is refused: a layer that enforces has one. That it refuses may
+ * be said by another. */
+static bool refuses(const struct layers *layers, bool (*bounds)(const struct budget *budget))
 {
 	for (size_t i = 0; i < layers->n_layers; i++)
-		if (layers->layers[i].policy->budget.destinations > 0 &&
-			!layers->layers[i].policy->observe)
-			return true;
+		if (bounds(&layers->layers[i].policy->budget) && !layers->layers[i].policy->observe)
+			return layers->budget.refuse;
 	return false;
+}
+
+static void name_budget(struct plan *plan)
+{
+	const struct layers *layers = plan->layers;
+	const struct budget *budget = &layers->budget;
+
+	if (budget->destinations > 0 || budget->has_unknown_share) {
+		plan->destinations_set = "destinations";
+		plan->destinations_size =
+			budget->destinations > 0 ? budget->destinations : DESTINATIONS_COUNTED;
+	}
+	if (budget->connections > 0)
+		plan->connections_set = "connections";
+	if (layers_have_ceilings(layers))
+		plan->session_map = "session";
+	plan->refuses_destinations = refuses(layers, bounds_destinations);
+	plan->refuses_unknown_share = refuses(layers, bounds_unknown_share);
+	plan->refuses_connections = refuses(layers, bounds_connections);
+	plan->refuses_bytes = refuses(layers, bounds_bytes);
 }
 
 static int name_objects(struct arena *arena, struct plan *plan)
 {
-	const struct layers *layers = plan->layers;
-
 	plan->table = arena_printf(arena, "egress-%s", plan->policy->name);
 	plan->live_set = "live";
 	plan->flagged_set = "flagged";
 	plan->resolver_set = "resolver";
-	if (layers->budget.destinations > 0)
-		plan->destinations_set = "destinations";
 	plan->family[PLAN_IP4].upstream_set = "upstream4";
 	plan->family[PLAN_IP6].upstream_set = "upstream6";
-	plan->refuses_destinations = layers->budget.refuse && enforces_destinations(layers);
+	name_budget(plan);
 	plan->family[PLAN_IP4].addresses = "addresses4";
 	plan->family[PLAN_IP4].refused = "refused4";
 	plan->family[PLAN_IP6].addresses = "addresses6";

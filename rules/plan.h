@@ -98,13 +98,20 @@ struct plan_group {
  */
 struct plan {
 	const struct layers *layers;
-	const struct policy *policy;  /* the base */
-	const char *table;            /* "egress-default", in family inet */
-	const char *live_set;         /* marks in force */
-	const char *flagged_set;      /* those of them whose flows are to be reported */
-	const char *resolver_set;     /* mark . uid of the resolver's own sockets */
-	const char *destinations_set; /* slots of distinct destinations; NULL: no ceiling */
-	bool refuses_destinations;    /* those that find no slot; else they are only reported */
+	const struct policy *policy; /* the base */
+	const char *table;           /* "egress-default", in family inet */
+	const char *live_set;        /* marks in force */
+	const char *flagged_set;     /* those of them whose flows are to be reported */
+	const char *resolver_set;    /* mark . uid of the resolver's own sockets */
+	/* What a session has spent. NULL: nobody asks for it. */
+	const char *destinations_set; /* distinct destinations */
+	uint32_t destinations_size;   /* of it: their ceiling, if there is one */
+	const char *connections_set;  /* new connections, one by one */
+	const char *session_map;      /* what the resolver has to know of it: see resolver/sets.h */
+	bool refuses_destinations;    /* that are too many; else they are only reported */
+	bool refuses_unknown_share;   /* the same */
+	bool refuses_connections;
+	bool refuses_bytes;     /* what is above [budget] bytes */
 	uint32_t observed_mark; /* of flows that only an observing layer would refuse; 0: none. It
 				   is new whenever what refuses is */
 	struct plan_rule *rules;

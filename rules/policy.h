@@ -178,16 +178,75 @@ struct limits {
 	uint64_t bytes;
 };
 
+/* Of one session; 0: no ceiling. */
 struct budget {
-	uint32_t destinations;   /* 0: no ceiling */
-	uint32_t wildcard_names; /* 0: no ceiling */
-	bool refuse;             /* on_exceed */
+	uint32_t destinations;
+	uint32_t wildcard_names;
+	uint32_t connections;
+	uint64_t bytes; /* sent */
+	bool has_unknown_share;
+	double unknown_share;   /* 0 to 1 */
+	struct duration window; /* after it the next session begins; 0: none */
+	bool refuse;            /* on_exceed */
 };
+
+/* Below as many destinations a share says nothing. */
+#define BUDGET_SHARE_FROM 10
 
 struct thresholds {
 	double unknown;
 	double flag_at;
 	double refuse_at;
+};
+
+/* What takes records. */
+enum audit_kind {
+	AUDIT_FILE,
+	AUDIT_OUTPUT, /* the resolver's standard output */
+	AUDIT_JOURNAL,
+	AUDIT_SYSLOG,
+};
+
+/* What they look like there. */
+enum audit_format { AUDIT_NATIVE, AUDIT_ECS, AUDIT_OCSF };
+
+enum { AUDIT_SINKS_MAX = 8 };
+
+struct audit_sink {
+	enum audit_kind kind;
+	const char *path; /* of a file; of others the word that the policy has */
+	struct place place;
+};
+
+/* Where Prometheus may ask for numbers: at one of both, or nowhere. */
+struct metrics_policy {
+	const char *path; /* of a unix socket; NULL: there is none */
+	bool has_endpoint;
+	struct endpoint at;
+	struct place place;
+};
+
+/* What stands out in a session; src/event/anomaly.h has the thresholds' defaults. */
+enum anomaly_sort {
+	ANOMALY_CATEGORIES,
+	ANOMALY_UPLOAD,
+	ANOMALY_UPLOAD_RATIO,
+	ANOMALY_UPLOAD_BURST,
+	ANOMALY_ENCODED_NAMES,
+	ANOMALY_BEACON,
+	ANOMALY_REFUSALS,
+};
+
+struct anomaly_policy {
+	unsigned off; /* bits of enum anomaly_sort */
+	/* Thresholds; 0: absent. */
+	uint32_t categories; /* sessions with one false alarm among them */
+	uint64_t upload;
+	double upload_ratio;
+	uint64_t upload_burst;
+	uint32_t encoded_names;
+	uint32_t beacon;
+	uint32_t refusals;
 };
 
 struct policy {
@@ -207,8 +266,12 @@ struct policy {
 	struct budget budget;
 	struct thresholds score;
 	uint16_t nflog_group;
-	const char *audit_path; /* where records go: a file's, or "-"; NULL: nowhere */
+	const struct audit_sink *audit_sinks; /* where records go, none twice */
+	size_t n_audit_sinks;
+	enum audit_format audit_format;
 	bool audit_allowed;
+	struct metrics_policy metrics;
+	struct anomaly_policy anomaly;
 	struct place scope_place; /* of the table's head; line 0 when absent */
 	struct place dns_place;
 };

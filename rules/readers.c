@@ -152,6 +152,30 @@ static int read_budget_wildcard_names(struct load *load, const struct toml_node 
 	return 0;
 }
 
+static int read_budget_unknown_share(struct load *load, const struct toml_node *value)
+{
+	load->policy->budget.has_unknown_share = true;
+	load->policy->budget.unknown_share = reading_points(value);
+	return 0;
+}
+
+static int read_budget_bytes(struct load *load, const struct toml_node *value)
+{
+	reading_bytes(load, value, &load->policy->budget.bytes);
+	return 0;
+}
+
+static int read_budget_connections(struct load *load, const struct toml_node *value)
+{
+	load->policy->budget.connections = (uint32_t)value->value.integer;
+	return 0;
+}
+
+static int read_budget_window(struct load *load, const struct toml_node *value)
+{
+	return text_to_duration(value->value.string, &load->policy->budget.window);
+}
+
 static const struct words excesses = {
 	"an action on excess",
 	(const struct word[]){{"flag", false}, {"refuse", true}, {NULL, 0}},
@@ -190,39 +214,6 @@ static int read_score_refuse_at(struct load *load, const struct toml_node *value
 	return 0;
 }
 
-static int read_audit(struct load *load, const struct toml_node *value)
-{
-	return walk_table(load, "audit", value);
-}
-
-static int read_audit_path(struct load *load, const struct toml_node *value)
-{
-	struct text path = value->value.string;
-
-	if (text_is(path, "journal") || text_is(path, "syslog")) {
-		diag_error(load->diag, CODE_UNSUPPORTED, walk_place(load, value->at),
-			"'%.*s' is not supported yet", TEXT_ARG(path));
-		return 0;
-	}
-	if (text_is(path, "-")) {
-		load->policy->audit_path = "-";
-		return 0;
-	}
-	return reading_path(load, value, &load->policy->audit_path);
-}
-
-static int read_audit_allowed(struct load *load, const struct toml_node *value)
-{
-	load->policy->audit_allowed = value->value.boolean;
-	return 0;
-}
-
-static int read_audit_nflog_group(struct load *load, const struct toml_node *value)
-{
-	load->policy->nflog_group = (uint16_t)value->value.integer;
-	return 0;
-}
-
 static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_NAME] = read_name,
 	[SCHEMA_MODE] = read_mode,
@@ -237,6 +228,8 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_BUDGET] = read_budget,
 	[SCHEMA_SCORE] = read_score,
 	[SCHEMA_AUDIT] = read_audit,
+	[SCHEMA_METRICS] = read_metrics,
+	[SCHEMA_ANOMALY] = read_anomaly,
 	[SCHEMA_SCOPE_USERS] = read_scope_users,
 	[SCHEMA_SCOPE_GROUPS] = read_scope_groups,
 	[SCHEMA_SCOPE_CGROUPS] = read_scope_cgroups,
@@ -281,13 +274,27 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_LIMITS_BYTES] = read_limits_bytes,
 	[SCHEMA_BUDGET_DESTINATIONS] = read_budget_destinations,
 	[SCHEMA_BUDGET_WILDCARD_NAMES] = read_budget_wildcard_names,
+	[SCHEMA_BUDGET_UNKNOWN_SHARE] = read_budget_unknown_share,
+	[SCHEMA_BUDGET_BYTES] = read_budget_bytes,
+	[SCHEMA_BUDGET_CONNECTIONS] = read_budget_connections,
+	[SCHEMA_BUDGET_WINDOW] = read_budget_window,
 	[SCHEMA_BUDGET_ON_EXCEED] = read_budget_on_exceed,
 	[SCHEMA_SCORE_UNKNOWN] = read_score_unknown,
 	[SCHEMA_SCORE_FLAG_AT] = read_score_flag_at,
 	[SCHEMA_SCORE_REFUSE_AT] = read_score_refuse_at,
 	[SCHEMA_AUDIT_PATH] = read_audit_path,
+	[SCHEMA_AUDIT_FORMAT] = read_audit_format,
 	[SCHEMA_AUDIT_ALLOWED] = read_audit_allowed,
 	[SCHEMA_AUDIT_NFLOG_GROUP] = read_audit_nflog_group,
+	[SCHEMA_METRICS_LISTEN] = read_metrics_listen,
+	[SCHEMA_ANOMALY_OFF] = read_anomaly_off,
+	[SCHEMA_ANOMALY_CATEGORIES] = read_anomaly_categories,
+	[SCHEMA_ANOMALY_UPLOAD] = read_anomaly_upload,
+	[SCHEMA_ANOMALY_UPLOAD_RATIO] = read_anomaly_upload_ratio,
+	[SCHEMA_ANOMALY_UPLOAD_BURST] = read_anomaly_upload_burst,
+	[SCHEMA_ANOMALY_ENCODED_NAMES] = read_anomaly_encoded_names,
+	[SCHEMA_ANOMALY_BEACON] = read_anomaly_beacon,
+	[SCHEMA_ANOMALY_REFUSALS] = read_anomaly_refusals,
 };
 
 reader *reader_of(enum schema_id id)

@@ -73,5 +73,10 @@ reader read_dns, read_dns_listen, read_dns_upstream, read_dns_types, read_dns_re
 	read_dns_min_lease, read_dns_max_lease, read_dns_grace, read_dns_dnssec,
 	read_dns_trust_anchor, read_dns_search, read_dns_hosts, read_dns_hosts_name;
 reader read_profiles;
+reader read_metrics, read_metrics_listen;
+reader read_anomaly, read_anomaly_off, read_anomaly_categories, read_anomaly_upload,
+	read_anomaly_upload_ratio, read_anomaly_upload_burst, read_anomaly_encoded_names,
+	read_anomaly_beacon, read_anomaly_refusals;
+reader read_audit, read_audit_path, read_audit_format, read_audit_allowed, read_audit_nflog_group;
 
 #endif

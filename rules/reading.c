@@ -201,6 +201,27 @@ static struct text cut_digits(struct text text, struct text *ret_unit)
 	return digits;
 }
 
+int reading_size(struct text text, uint64_t *ret_bytes)
+{
+	struct text unit, digits = cut_digits(text, &unit);
+	const struct word *row = sizes.rows;
+	uint64_t number, factor = 1;
+	int error = text_to_number(digits, INT64_MAX, &number);
+
+	if (error)
+		return error;
+	while (unit.length > 0 && row->text && !text_is(unit, row->text))
+		row++;
+	if (unit.length > 0 && !row->text)
+		return -EINVAL;
+	if (unit.length > 0)
+		factor = row->value;
+	if (number == 0 || number > INT64_MAX / factor)
+		return -ERANGE;
+	*ret_bytes = number * factor;
+	return 0;
+}
+
 bool reading_bytes(struct load *load, const struct toml_node *string, uint64_t *ret_bytes)
 {
 	struct text unit, digits = cut_digits(string->value.string, &unit);

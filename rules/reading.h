@@ -56,6 +56,9 @@ double reading_points(const struct toml_node *number);
 bool reading_rate(struct load *load, const struct toml_node *string, struct rate *ret_rate);
 bool reading_bytes(struct load *load, const struct toml_node *string, uint64_t *ret_bytes);
 
+/* The same of a size that is in no policy. 0, -EINVAL or -ERANGE. */
+int reading_size(struct text text, uint64_t *ret_bytes);
+
 /* Addresses, prefixes and ranges, none of them twice, into the policy's arena; what is none is left
  * out, with an error. 0 or -errno as a reader. */
 int reading_ranges(struct load *load, const struct toml_node *value,

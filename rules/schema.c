@@ -11,8 +11,8 @@
  * Theory of operation
  *
  * One row for each key of the language. The loader walks a file by this table: what has no row is
- * unknown, what has SCHEMA_LATER is known and refused, and of the rest kinds, counts and ranges are
- * checked here before the key's own reader sees a value. A default is TOML text that goes the same
+ * unknown, and of the rest kinds, counts and ranges are checked here before the key's own reader
+ * sees a value. A default is TOML text that goes the same
  * way as what a user writes. Nothing else knows which keys there are.
  */
 
@@ -73,6 +73,8 @@ static const struct schema_key keys[] = {
 	{"", "budget", SCHEMA_BUDGET, A_TABLE, .fallback = "{}"},
 	{"", "score", SCHEMA_SCORE, A_TABLE, .fallback = "{}"},
 	{"", "audit", SCHEMA_AUDIT, A_TABLE, .fallback = "{}"},
+	{"", "metrics", SCHEMA_METRICS, SCHEMA_BASE_ONLY, A_TABLE},
+	{"", "anomaly", SCHEMA_ANOMALY, A_TABLE},
 
 	{"scope", "users", SCHEMA_SCOPE_USERS, USERS},
 	{"scope", "groups", SCHEMA_SCOPE_GROUPS, USERS},
@@ -135,8 +137,17 @@ static const struct schema_key keys[] = {
 	{"limits", "bytes", SCHEMA_LIMITS_BYTES, BYTES},
 
 	{"budget", "destinations", SCHEMA_BUDGET_DESTINATIONS, COUNT},
-	{"budget", "unknown_share", SCHEMA_LATER, .kinds = REAL, .expects = "a number from 0 to 1"},
+	{"budget", "unknown_share", SCHEMA_BUDGET_UNKNOWN_SHARE, .kinds = REAL | INTEGER,
+		.unit = SCHEMA_POINTS, .min = 0, .max = 1, .expects = "a number from 0 to 1"},
 	{"budget", "wildcard_names", SCHEMA_BUDGET_WILDCARD_NAMES, COUNT},
+	{"budget", "bytes", SCHEMA_BUDGET_BYTES, BYTES},
+	/* Each takes memory of the kernel's. */
+	{"budget", "connections", SCHEMA_BUDGET_CONNECTIONS, .kinds = INTEGER,
+		.unit = SCHEMA_NUMBER, .min = 1, .max = 1 << 24,
+		.expects = "an integer from 1 to 16777216"},
+	{"budget", "window", SCHEMA_BUDGET_WINDOW, .kinds = STRING, .unit = SCHEMA_DURATION,
+		.min = 60 * 1000, .max = INT64_C(365) * 24 * 60 * 60 * 1000,
+		.expects = "a duration from 60s to 365d, such as \"24h\""},
 	{"budget", "on_exceed", SCHEMA_BUDGET_ON_EXCEED, A_STRING, .fallback = "\"flag\""},
 
 	/* The default of refuse_at is the mode's. */
@@ -144,11 +155,29 @@ static const struct schema_key keys[] = {
 	{"score", "flag_at", SCHEMA_SCORE_FLAG_AT, SCORE, .fallback = "0.5"},
 	{"score", "refuse_at", SCHEMA_SCORE_REFUSE_AT, SCORE},
 
-	{"audit", "path", SCHEMA_AUDIT_PATH, SCHEMA_BASE_ONLY, A_STRING},
+	{"audit", "path", SCHEMA_AUDIT_PATH, STRING_OR_STRINGS, .max_items = AUDIT_SINKS_MAX},
+	{"audit", "format", SCHEMA_AUDIT_FORMAT, SCHEMA_BASE_ONLY, A_STRING,
+		.fallback = "\"native\""},
 	{"audit", "allowed", SCHEMA_AUDIT_ALLOWED, A_BOOLEAN, .fallback = "false"},
 	{"audit", "nflog_group", SCHEMA_AUDIT_NFLOG_GROUP, SCHEMA_BASE_ONLY, .kinds = INTEGER,
 		.unit = SCHEMA_NUMBER, .min = 1, .max = UINT16_MAX, .fallback = "5",
 		.expects = "an integer from 1 to 65535"},
+
+	{"metrics", "listen", SCHEMA_METRICS_LISTEN, SCHEMA_BASE_ONLY, A_STRING},
+
+	{"anomaly", "off", SCHEMA_ANOMALY_OFF, SCHEMA_BASE_ONLY, STRINGS, .max_items = 16},
+	{"anomaly", "categories", SCHEMA_ANOMALY_CATEGORIES, .kinds = INTEGER,
+		.unit = SCHEMA_NUMBER, .min = 10, .max = 1000000,
+		.expects = "an integer from 10 to 1000000"},
+	{"anomaly", "upload", SCHEMA_ANOMALY_UPLOAD, BYTES},
+	{"anomaly", "upload_ratio", SCHEMA_ANOMALY_UPLOAD_RATIO, .kinds = REAL | INTEGER,
+		.unit = SCHEMA_POINTS, .min = 1, .max = 1000000,
+		.expects = "a number from 1 to 1000000"},
+	{"anomaly", "upload_burst", SCHEMA_ANOMALY_UPLOAD_BURST, BYTES},
+	{"anomaly", "encoded_names", SCHEMA_ANOMALY_ENCODED_NAMES, COUNT},
+	{"anomaly", "beacon", SCHEMA_ANOMALY_BEACON, .kinds = INTEGER, .unit = SCHEMA_NUMBER,
+		.min = 6, .max = 32, .expects = "an integer from 6 to 32"},
+	{"anomaly", "refusals", SCHEMA_ANOMALY_REFUSALS, COUNT},
 };
 
 enum { N_KEYS = sizeof(keys) / sizeof(keys[0]) };
@@ -207,6 +236,8 @@ static const struct {
 	{"budget", "[budget]"},
 	{"score", "[score]"},
 	{"audit", "[audit]"},
+	{"metrics", "[metrics]"},
+	{"anomaly", "[anomaly]"},
 };
 
 const char *schema_table_title(const char *table)

@@ -2,6 +2,7 @@
 #include "rules/settings.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 #include "rules/describe.h"
@@ -76,6 +77,40 @@ static void compare_ceiling(
 
 	add_setting(settings, compare_numbers(before, after), key, ceiling_text(arena, before),
 		ceiling_text(arena, after));
+}
+
+static const char *share_text(struct arena *arena, const struct budget *budget)
+{
+	return budget->has_unknown_share ? arena_printf(arena, "%g", budget->unknown_share)
+					 : "no limit";
+}
+
+static void compare_shares(
+	struct settings *settings, const struct budget *before, const struct budget *after)
+{
+	struct arena *arena = settings->changes->arena;
+	double was = before->has_unknown_share ? before->unknown_share : INFINITY;
+	double is = after->has_unknown_share ? after->unknown_share : INFINITY;
+
+	add_setting(settings, (is > was) - (is < was), "budget.unknown_share",
+		share_text(arena, before), share_text(arena, after));
+}
+
+static const char *window_text(struct arena *arena, struct duration window)
+{
+	return window.ms > 0 ? arena_printf(arena, "%llds", (long long)window.ms / 1000) : "none";
+}
+
+/* What is spent comes back the sooner, the shorter the window is. */
+static void compare_windows(
+	struct settings *settings, struct duration before, struct duration after)
+{
+	struct arena *arena = settings->changes->arena;
+	int64_t was = before.ms > 0 ? before.ms : INT64_MAX;
+	int64_t is = after.ms > 0 ? after.ms : INT64_MAX;
+
+	add_setting(settings, (is < was) - (is > was), "budget.window", window_text(arena, before),
+		window_text(arena, after));
 }
 
 static bool is_scoped(const struct scope *scope)
@@ -196,6 +231,12 @@ int settings_compare(
 		after->budget.destinations);
 	compare_ceiling(&settings, "budget.wildcard_names", before->budget.wildcard_names,
 		after->budget.wildcard_names);
+	compare_ceiling(&settings, "budget.connections", before->budget.connections,
+		after->budget.connections);
+	compare_ceiling(&settings, "budget.bytes", before->budget.bytes, after->budget.bytes);
+	compare_shares(&settings, &before->budget, &after->budget);
+	if (layers_have_ceilings(before) && layers_have_ceilings(after))
+		compare_windows(&settings, before->budget.window, after->budget.window);
 	add_setting(&settings, -refuses, "budget.on_exceed",
 		before->budget.refuse ? "refuse" : "flag",
 		after->budget.refuse ? "refuse" : "flag");

@@ -244,11 +244,6 @@ static int read_key(
 	}
 	if (!check_file(load, row, value))
 		return 0;
-	if (row->id == SCHEMA_LATER) {
-		diag_error(load->diag, CODE_UNSUPPORTED, walk_place(load, value->key_at),
-			"'%s' is not supported yet", row->key);
-		return 0;
-	}
 	given[row->id] = true;
 	return read_value(load, row, value);
 }
@@ -285,8 +280,7 @@ static int read_defaults(struct load *load, const char *table, const bool given[
 		const struct toml_node *value;
 		int error;
 
-		if (strcmp(row->table, table) != 0 || row->id == SCHEMA_LATER || !row->fallback ||
-			given[row->id])
+		if (strcmp(row->table, table) != 0 || !row->fallback || given[row->id])
 			continue;
 		error = find_default(load, row, &load->defaults[i], &value);
 		if (error == 0)

@@ -325,6 +325,125 @@ void show_leases_end(struct lease_table *table, FILE *out)
 		show_held(table, out);
 }
 
+/* --- The session --- */
+
+/* "512 B", "1.5 MiB" */
+static const char *size_to_text(int64_t bytes, char out[32])
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+	double size = (double)bytes;
+	size_t unit = 0;
+
+	if (bytes < 1024) {
+		snprintf(out, 32, "%" PRId64 " B", bytes);
+		return out;
+	}
+	for (size /= 1024; size >= 1024 && unit + 1 < sizeof(units) / sizeof(units[0]); unit++)
+		size /= 1024;
+	snprintf(out, 32, "%.1f %s", size, units[unit]);
+	return out;
+}
+
+static const char *amount_to_text(const json_t *spent, const char *key, bool is_size, char out[32])
+{
+	int64_t amount = number_of(spent, key);
+
+	if (is_size)
+		return size_to_text(amount, out);
+	snprintf(out, 32, "%" PRId64, amount);
+	return out;
+}
+
+/* "  destinations      3 of 7, 2 of them for this session" */
+static void show_spent(const json_t *budget, const char *key, bool is_size, FILE *out)
+{
+	const json_t *spent = json_object_get(budget, key);
+	char used[32], of[32], extended[32];
+
+	if (!spent)
+		return;
+	fprintf(out, "  %-18s%s of %s", key, amount_to_text(spent, "used", is_size, used),
+		amount_to_text(spent, "of", is_size, of));
+	if (number_of(spent, "extended") > 0)
+		fprintf(out, ", %s of them for this session",
+			amount_to_text(spent, "extended", is_size, extended));
+	if (has(spent, "rule")) {
+		fputs(", under ", out);
+		put_string(spent, "rule", out);
+	}
+	fputc('\n', out);
+}
+
+static void show_share(const json_t *budget, FILE *out)
+{
+	const json_t *share = json_object_get(budget, "unknown_share");
+
+	if (!share)
+		return;
+	fprintf(out, "  %-18s%.2f of %.2f, %" PRId64 " of ", "unknown_share",
+		json_number_value(json_object_get(share, "used")),
+		json_number_value(json_object_get(share, "of")), number_of(share, "unknown"));
+	put_count(share, "destinations", "destination", out);
+	fputc('\n', out);
+}
+
+static void show_recorded(const json_t *session, FILE *out)
+{
+	char size[32];
+
+	if (!has(session, "alerts"))
+		return;
+	put_head("recorded", out);
+	put_count(session, "destinations", "destination", out);
+	fputs(", ", out);
+	put_count(session, "connections", "connection", out);
+	fprintf(out, ", sent %s, ", size_to_text(number_of(session, "bytes_out"), size));
+	fprintf(out, "received %s, ", size_to_text(number_of(session, "bytes_in"), size));
+	put_count(session, "alerts", "alert", out);
+	fputc('\n', out);
+}
+
+void show_session(const json_t *session, FILE *out)
+{
+	const json_t *budget = json_object_get(session, "budget");
+	char span[32];
+
+	put_head("session", out);
+	put_string(session, "session", out);
+	fputs(", policy ", out);
+	put_string(session, "policy", out);
+	fputc('\n', out);
+	put_head("  began", out);
+	put_since(session, "began", out);
+	fputc('\n', out);
+	if (has(session, "window")) {
+		put_head("  window", out);
+		fprintf(out, "%s\n", span_to_text(number_of(session, "window"), span));
+	}
+	put_head("budget", out);
+	fprintf(out, "on excess: ");
+	put_string(session, "on_exceed", out);
+	fputc('\n', out);
+	show_spent(budget, "destinations", false, out);
+	show_share(budget, out);
+	show_spent(budget, "wildcard_names", false, out);
+	show_spent(budget, "connections", false, out);
+	show_spent(budget, "bytes", true, out);
+	if (has(session, "limits")) {
+		put_head("limits", out);
+		fputc('\n', out);
+		show_spent(json_object_get(session, "limits"), "bytes", true, out);
+	}
+	show_recorded(session, out);
+}
+
+void show_new_session(const json_t *begun, FILE *out)
+{
+	fputs("a new session has begun, ", out);
+	put_count(begun, "leases", "lease", out);
+	fputs(" closed\n", out);
+}
+
 /* --- The others --- */
 
 void show_why(const json_t *why, FILE *out)

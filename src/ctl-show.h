@@ -13,6 +13,8 @@ void show_status(const json_t *status, FILE *out);
 void show_why(const json_t *why, FILE *out);
 void show_reload(const json_t *reload, FILE *out);
 void show_revoked(const json_t *revoked, FILE *out);
+void show_session(const json_t *session, FILE *out);
+void show_new_session(const json_t *begun, FILE *out);
 
 /* What is wrong. */
 void show_error(const json_t *answer, FILE *out);

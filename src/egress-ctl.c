@@ -25,25 +25,28 @@ struct request {
 	const char *name;
 	bool json;
 	const struct task *task;
-	const char *argument; /* NULL: none */
+	char argument[CONSOLE_ARGUMENT]; /* "": none */
 };
 
 /* What can be asked. */
 struct task {
-	const char *word;
+	const char *word;     /* or two, with a space between */
 	const char *argument; /* what it is called; NULL: takes none */
-	bool optional;
+	int least, most;      /* arguments */
 	enum console_command command;
 	void (*show)(const json_t *answer, FILE *out); /* NULL: in pages, as leases */
 };
 
 static const struct task tasks[] = {
-	{"status", NULL, false, CONSOLE_STATUS, show_status},
-	{"leases", "NAME or ADDRESS", true, CONSOLE_LEASES, NULL},
-	{"why", "a DEST", false, CONSOLE_WHY, show_why},
-	{"reload", NULL, false, CONSOLE_RELOAD, show_reload},
-	{"revoke", "NAME or ADDRESS", false, CONSOLE_REVOKE, show_revoked},
-	{"flush", NULL, false, CONSOLE_FLUSH, show_revoked},
+	{"status", NULL, 0, 0, CONSOLE_STATUS, show_status},
+	{"leases", "NAME or ADDRESS", 0, 1, CONSOLE_LEASES, NULL},
+	{"why", "a DEST", 1, 1, CONSOLE_WHY, show_why},
+	{"reload", NULL, 0, 0, CONSOLE_RELOAD, show_reload},
+	{"revoke", "NAME or ADDRESS", 1, 1, CONSOLE_REVOKE, show_revoked},
+	{"flush", NULL, 0, 0, CONSOLE_FLUSH, show_revoked},
+	{"session show", NULL, 0, 0, CONSOLE_SESSION, show_session},
+	{"session new", NULL, 0, 0, CONSOLE_SESSION_NEW, show_new_session},
+	{"session extend", "KEY and AMOUNT", 2, 3, CONSOLE_SESSION_EXTEND, show_session},
 };
 
 enum { N_TASKS = sizeof(tasks) / sizeof(tasks[0]) };
@@ -67,7 +70,11 @@ static const struct command command = {
 		 "  why DEST                what the policy decides about DEST, and what is open\n"
 		 "  reload                  read the policy again, and say what came of it\n"
 		 "  revoke NAME|ADDRESS     close its addresses now, end connections to them\n"
-		 "  flush                   close all addresses of names, forget all answers\n",
+		 "  flush                   close all addresses of names, forget all answers\n"
+		 "  session show            what the running session has spent of its budget\n"
+		 "  session new             end it, and begin the next one with a whole budget\n"
+		 "  session extend KEY AMOUNT   more for this session: destinations,\n"
+		 "                          wildcard-names, connections or bytes (\"2 GiB\")\n",
 	.notes = "Exit status: 0 done, 1 the resolver says no, 2 usage, 3 no resolver reached;\n"
 		 "with why 0 permitted, 4 refused.\n",
 	.rows = rows,
@@ -100,36 +107,72 @@ static int take_json(void *context, const struct option_row *row, const char *ar
 
 /* --- The command line --- */
 
-static const struct task *find_task(const char *word)
+/* How many of the operands are the task's words; 0: it is not asked for. */
+static int match_task(const struct task *task, char **operands, int count)
 {
-	for (size_t i = 0; i < N_TASKS; i++)
-		if (strcmp(tasks[i].word, word) == 0)
+	const char *space = strchr(task->word, ' ');
+	size_t length = space ? (size_t)(space - task->word) : strlen(task->word);
+
+	if (strlen(operands[0]) != length || memcmp(operands[0], task->word, length) != 0)
+		return 0;
+	if (!space)
+		return 1;
+	return count > 1 && strcmp(operands[1], space + 1) == 0 ? 2 : 0;
+}
+
+static const struct task *find_task(char **operands, int count, int *ret_words)
+{
+	for (size_t i = 0; i < N_TASKS; i++) {
+		*ret_words = match_task(&tasks[i], operands, count);
+		if (*ret_words > 0)
 			return &tasks[i];
+	}
 	return NULL;
+}
+
+/* The arguments, with a space between. False: they have no room, or one is empty. */
+static bool join(char *const *arguments, int count, char out[CONSOLE_ARGUMENT])
+{
+	size_t at = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < count; i++) {
+		int length = snprintf(
+			out + at, CONSOLE_ARGUMENT - at, "%s%s", i > 0 ? " " : "", arguments[i]);
+
+		if (*arguments[i] == '\0' || length < 0 || (size_t)length >= CONSOLE_ARGUMENT - at)
+			return false;
+		at += (size_t)length;
+	}
+	return true;
 }
 
 /* 0 or -EINVAL, which has been said. */
 static int take_operands(struct request *request, char **operands, int count)
 {
-	const struct task *task = count > 0 ? find_task(operands[0]) : NULL;
+	int n_words = 0;
+	const struct task *task = count > 0 ? find_task(operands, count, &n_words) : NULL;
+	int n_arguments = count - n_words;
 
 	if (count == 0)
 		complain("no command given");
+	else if (!task && strcmp(operands[0], "session") == 0)
+		complain("session takes show, new or extend");
 	else if (!task)
 		complain("there is no command '%s'", operands[0]);
-	else if (count > 1 && !task->argument)
+	else if (n_arguments > 0 && !task->argument)
 		complain("%s takes no argument", task->word);
-	else if (count > 2)
+	else if (n_arguments > task->most && task->most == 1)
 		complain("%s takes one argument", task->word);
-	else if (count == 1 && task->argument && !task->optional)
+	else if (n_arguments > task->most || n_arguments < task->least)
 		complain("%s takes %s", task->word, task->argument);
-	else if (count > 1 && (*operands[1] == '\0' || strlen(operands[1]) >= CONSOLE_ARGUMENT))
-		complain("'%s' is no name and no address", operands[1]);
+	else if (!join(operands + n_words, n_arguments, request->argument))
+		complain("'%s' is no %s", operands[n_words],
+			task->most == 1 ? "name and no address" : "argument");
 	else if (request->path && request->name)
 		complain("--socket and --name do not go together");
 	else {
 		request->task = task;
-		request->argument = count > 1 ? operands[1] : NULL;
 		return 0;
 	}
 	return -EINVAL;
@@ -194,8 +237,8 @@ static struct console_call call_of(const struct request *request, enum console_c
 	struct console_call call = {
 		.version = CONSOLE_VERSION, .command = wanted, .json = request->json};
 
-	if (request->argument && wanted != CONSOLE_MORE)
-		snprintf(call.argument, sizeof(call.argument), "%s", request->argument);
+	if (wanted != CONSOLE_MORE)
+		memcpy(call.argument, request->argument, sizeof(call.argument));
 	return call;
 }
 

@@ -28,6 +28,7 @@ static int take_observe(void *context, const struct option_row *row, const char 
 static int take_upstream(void *context, const struct option_row *row, const char *argument);
 static int take_events(void *context, const struct option_row *row, const char *argument);
 static int take_session(void *context, const struct option_row *row, const char *argument);
+static int take_state(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
 
@@ -53,6 +54,7 @@ static const struct option_row rows[] = {
 	{"upstream-fd", "FD", "whom to ask for sockets to upstream servers", take_upstream, 0, 0},
 	{"events-fd", "FD", "where to record everything", take_events, 0, 0},
 	{"session", "NAME", "what records name this run", take_session, 0, 0},
+	{"state", "DIR", "where sessions are kept, or none", take_state, 0, 0},
 	{"verbose", NULL, "log more", take_verbose, 0, 'v'},
 };
 
@@ -247,16 +249,41 @@ static int take_session(void *context, const struct option_row *row, const char 
 	return 0;
 }
 
+static int take_state(void *context, const struct option_row *row, const char *argument)
+{
+	struct resolver_options *options = &((struct request *)context)->options;
+
+	(void)row;
+	options->state = argument;
+	return 0;
+}
+
+/* The folder that the service manager has made for it, the first of them; malloc'ed, or NULL. */
+static char *given_state(void)
+{
+	const char *folders = getenv("STATE_DIRECTORY");
+
+	return folders && *folders ? strndup(folders, strcspn(folders, ":")) : NULL;
+}
+
 static enum resolver_status serve(struct request *request)
 {
 	struct resolver_options *options = &request->options;
+	char *given = options->state ? NULL : given_state();
+	enum resolver_status status;
 
+	if (given)
+		options->state = given;
+	else if (options->state && strcmp(options->state, "none") == 0)
+		options->state = NULL;
 	options->overrides = request->files[OVERRIDE];
 	options->n_overrides = request->n_files[OVERRIDE];
 	options->profile_dirs = request->files[PROFILE_DIR];
 	options->n_profile_dirs = request->n_files[PROFILE_DIR];
 	log_start(command.name, NULL, options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
-	return resolver_run(options);
+	status = resolver_run(options);
+	free(given);
+	return status;
 }
 
 int main(int argc, char **argv)

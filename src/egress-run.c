@@ -18,6 +18,7 @@
 #include "src/run-options.h"
 #include "src/run-policies.h"
 #include "src/run-session.h"
+#include "src/run-state.h"
 #include "src/run/attach.h"
 #include "src/run/command.h"
 #include "src/run/stage.h"
@@ -176,7 +177,12 @@ static int start_stage(const struct run_request *request, const struct run_polic
 	CLEANUP_FD int policy_fd = -1;
 	CLEANUP_FD int added_fd = -1;
 	struct stage_failure why = {""};
+	char name[RUN_STATE_NAME];
+	/* Runs are compared with those under the same policy. */
+	char *state = policies->path ? run_state_folder() : NULL;
 	struct stage_config config = {
+		.session = run_state_name(name),
+		.state = state,
 		.plan = policies->compiled.plan,
 		.policy = policies->path,
 		.overrides = request->lists[RUN_OVERRIDE],
@@ -201,9 +207,10 @@ static int start_stage(const struct run_request *request, const struct run_polic
 		error = read_forwards(request, RUN_LOOPBACK, forward_add_loopback, &loopback);
 	if (!error)
 		error = read_link(request, &config.link);
-	if (error)
+	if (error) {
+		free(state);
 		return error;
-
+	}
 	if (!policies->path) {
 		error = make_file(policies->text, strlen(policies->text), &policy_fd, policy_path);
 		config.policy = policy_path;
@@ -218,6 +225,7 @@ static int start_stage(const struct run_request *request, const struct run_polic
 		snprintf(why.reason, sizeof(why.reason), "%s", strerror(-error));
 	else
 		error = stage_start(&config, ret_stage, &why);
+	free(state);
 	if (error)
 		run_complain("%s", why.reason);
 	else if (config.verbose && ret_stage->no_veth.text[0] != '\0')

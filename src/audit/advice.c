@@ -157,6 +157,18 @@ static int suggest(struct arena *arena, const struct digest_row *row, struct adv
 	return suggest_entry(arena, row, "", advice);
 }
 
+static int suggest_refusal(struct arena *arena, const struct digest_row *row, struct advice *advice)
+{
+	char text[INADDR_TEXT];
+
+	if (*row->name != '\0' ? !advice_is_host(row) : !row->has_address)
+		return 0;
+	advice->refusal =
+		arena_printf(arena, "[[deny]]\n%s = \"%s\"\n", *row->name != '\0' ? "host" : "ip",
+			*row->name != '\0' ? row->name : inaddr_to_text(&row->address, text));
+	return advice->refusal ? 0 : -ENOMEM;
+}
+
 /* --- Whose decision it was --- */
 
 struct ruling {
@@ -247,6 +259,15 @@ static int say_dns(const struct ruling *ruling, struct advice *advice)
 	return say(advice, "DNS goes to the resolver and nowhere else");
 }
 
+/* A rule that the policies at hand do not have. */
+static int say_id(const struct ruling *ruling, struct advice *advice)
+{
+	if (*ruling->row->rule == '\0')
+		return 0;
+	return say(advice,
+		arena_printf(ruling->arena, "the policy's rule %s decides", ruling->row->rule));
+}
+
 static const struct {
 	const char *prefix; /* of the rule id */
 	int (*say)(const struct ruling *ruling, struct advice *advice);
@@ -275,7 +296,7 @@ static int say_why(const struct ruling *ruling, struct advice *advice)
 		return reasons[i].say(ruling, advice);
 	}
 	advice->decided = false;
-	return 0;
+	return say_id(ruling, advice);
 }
 
 /* An entry from the command line says by its reason which option it was. */
@@ -303,6 +324,8 @@ int advice_make(struct arena *arena, const struct layers *layers, const struct d
 		error = place_entry(arena, ruling.entry->entry, &advice);
 	if (!error && (row->outcome == DIGEST_REFUSED || row->outcome == DIGEST_OBSERVED))
 		error = say_why(&ruling, &advice);
+	else if (!error)
+		error = suggest_refusal(arena, row, &advice);
 	if (!error)
 		*ret_advice = advice;
 	return error;

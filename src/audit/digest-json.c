@@ -18,9 +18,13 @@
  *	bytes_out, bytes_in
  *	reached, observed, refused, named    {"rows": [ROW...], "more": records beyond the rows}
  *	ceilings     [{"name", "used", "most", "refuses"}...]
- *	categories   [{"name" or null, "destinations", "connections", "bytes_out", "bytes_in"}...]
+ *	categories   [{"name" or null, "destinations", "connections", "bytes_out", "bytes_in",
+ *	             "refused"}...]
+ *	alerts       {"rows": [ALERT...], "more": alerts beyond the rows, "suppressed": alerts of
+ *	             which no record was made}
+ *	sessions     {"rows": [SESSION...], "more": records of sessions beyond the rows}
  *	timeline     {"start", "width": seconds, "slots": [SLOT...]}, or null
- *	lost         {"queries", "connections", "flows", "others", "malformed"}
+ *	lost         {"queries", "connections", "flows", "others", "malformed", "refused"}
  *	complete     false: records are missing, nobody knows how many
  *
  * ROW is:
@@ -35,6 +39,21 @@
  *	place        "egress.toml:12" of the rule, or null
  *	says, option, entry    of what was refused: why; the option that would permit it; the same
  *	             as lines of a policy; or null
+ *	refusal      of what was permitted: lines of a policy that would refuse it; or null
+ *
+ * ALERT has the members of its record (egress-events(5)), null where there is none.
+ *
+ * SESSION is:
+ *
+ *	session, policy
+ *	first, last  times of its records
+ *	ended        whether it said so
+ *	records, destinations, unknown, wildcard_names, connections, refused, bytes_out, bytes_in,
+ *	alerts, lost
+ *	at_least     true: there may have been more destinations
+ *	budget       key -> {"used", "of"}
+ *	categories   name -> destinations
+ *	baseline     {"sessions", "state"}, or null
  *
  * SLOT is {"reached", "observed", "refused", "bytes_out", "bytes_in"}.
  */
@@ -83,9 +102,9 @@ static json_t *bytes_object(uint64_t bytes_out, uint64_t bytes_in)
 static json_t *advice_object(const struct advice *advice)
 {
 	/* The entry has line feeds, and nothing else that isn't plain. */
-	return json_pack("{s:o, s:o, s:o, s:s?}", "place", text_or_null(advice->place), "says",
-		text_or_null(advice->says), "option", text_or_null(advice->option), "entry",
-		advice->entry);
+	return json_pack("{s:o, s:o, s:o, s:s?, s:s?}", "place", text_or_null(advice->place),
+		"says", text_or_null(advice->says), "option", text_or_null(advice->option), "entry",
+		advice->entry, "refusal", advice->refusal);
 }
 
 static json_t *row_object(const struct digest_row *row, const struct advice *advice)
@@ -116,11 +135,16 @@ static json_t *rows_object(const struct rendering_rows *rows)
 	return json_pack("{s:o, s:o}", "rows", array, "more", number(rows->sum.records));
 }
 
-static json_t *policy_object(const struct layers *layers)
+static json_t *policy_object(const struct rendering *it)
 {
+	const struct layers *layers = it->about->layers;
 	const struct policy *base = layers->layers[0].policy;
-	json_t *overrides = json_array();
+	json_t *overrides;
 
+	if (it->about->unread)
+		return json_pack("{s:o, s:n, s:[], s:n}", "name", text_or_null(it->policy), "file",
+			"overrides", "observe");
+	overrides = json_array();
 	for (size_t i = 1; i < layers->n_layers; i++)
 		overrides =
 			json_parts_add(overrides, json_parts_clean(layers->layers[i].policy->file));
@@ -153,6 +177,8 @@ static json_t *categories_array(const struct rendering *it)
 			"destinations", number(category->rows), "connections",
 			number(category->times));
 
+		object = join(object, json_pack("{s:o}", "refused", number(category->refused)));
+
 		array = json_parts_add(
 			array, join(object, bytes_object(category->bytes_out, category->bytes_in)));
 	}
@@ -181,11 +207,112 @@ static json_t *timeline_object(const struct digest_timeline *timeline)
 		number((uint64_t)timeline->width / 1000000), "slots", slots);
 }
 
+/* --- Alerts and sessions --- */
+
+static json_t *evidence_array(const struct alerts_row *row)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < row->n_evidence; i++)
+		array = json_parts_add(array, json_parts_clean(row->evidence[i]));
+	return array;
+}
+
+static json_t *alert_object(const struct alerts_row *row)
+{
+	char address[INADDR_TEXT];
+	json_t *what = json_pack("{s:o, s:o, s:o, s:o, s:s}", "time", time_of(row->at), "policy",
+		text_or_null(row->policy), "session", text_or_null(row->session), "rule",
+		text_or_null(row->rule), "verdict", row->refuses ? "refuse" : "flag");
+	json_t *where = json_pack("{s:o, s:o, s:o, s:o}", "name", text_or_null(row->name),
+		"address",
+		text_or_null(row->has_address ? inaddr_to_text(&row->address, address) : NULL),
+		"protocol", text_or_null(row->protocol), "port",
+		json_parts_number(row->port >= 0, row->port));
+	json_t *numbers = json_pack("{s:f, s:f, s:o, s:o, s:o}", "value", row->value, "threshold",
+		row->threshold, "p", row->p >= 0 ? json_real(row->p) : json_null(), "evidence",
+		evidence_array(row), "suppressed", number(row->suppressed));
+
+	return join(join(what, where), numbers);
+}
+
+static json_t *alerts_object(const struct alerts *alerts)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < alerts_count(alerts); i++)
+		array = json_parts_add(array, alert_object(alerts_at(alerts, i)));
+	return json_pack("{s:o, s:o, s:o}", "rows", array, "more", number(alerts_more(alerts)),
+		"suppressed", number(alerts_suppressed(alerts)));
+}
+
+static json_t *budget_object(const struct record_session *figures)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < figures->n_budgets; i++)
+		json_object_set_new(object, figures->budgets[i].key,
+			json_pack("{s:f, s:f}", "used", figures->budgets[i].used, "of",
+				figures->budgets[i].of));
+	return object;
+}
+
+/* Names that differ only in what does not show are one. */
+static json_t *kinds_object(const struct record_session *figures)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < figures->n_categories; i++) {
+		json_t *key = json_parts_clean(figures->categories[i].name);
+
+		json_object_set_new(object, json_is_string(key) ? json_string_value(key) : "",
+			number(figures->categories[i].destinations));
+		json_decref(key);
+	}
+	return object;
+}
+
+static json_t *baseline_object(const struct record_session *figures)
+{
+	if (*figures->baseline == '\0')
+		return json_null();
+	return json_pack("{s:o, s:s}", "sessions", number(figures->baseline_sessions), "state",
+		figures->baseline);
+}
+
+static json_t *session_object(const struct sessions_row *row)
+{
+	json_t *head = json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "session", text_or_null(row->id),
+		"policy", text_or_null(row->policy), "first", time_of(row->first), "last",
+		time_of(row->last), "ended", row->ended, "records", number(row->records));
+	json_t *counts = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "destinations",
+		number(row->destinations), "at_least", row->at_least, "unknown",
+		number(row->unknown), "wildcard_names", number(row->wildcard_names), "connections",
+		number(row->connections), "refused", number(row->refused), "alerts",
+		number(row->alerts), "lost", number(row->lost));
+	json_t *told =
+		json_pack("{s:o, s:o, s:o}", "budget", budget_object(&row->figures), "categories",
+			kinds_object(&row->figures), "baseline", baseline_object(&row->figures));
+
+	return join(join(join(head, counts), bytes_object(row->bytes_out, row->bytes_in)), told);
+}
+
+static json_t *sessions_object(const struct rendering *it)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < it->n_sessions; i++)
+		array = json_parts_add(array, session_object(it->sessions[i]));
+	return json_pack("{s:o, s:o}", "rows", array, "more",
+		number(sessions_more(digest_sessions(it->digest))));
+}
+
 static json_t *lost_object(const struct digest_lost *lost)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "queries", number(lost->queries),
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "queries", number(lost->queries),
 		"connections", number(lost->connections), "flows", number(lost->flows), "others",
-		number(lost->others), "malformed", number(lost->malformed));
+		number(lost->others), "malformed", number(lost->malformed), "refused",
+		number(lost->refused));
 }
 
 static json_t *root_object(const struct rendering *it)
@@ -194,7 +321,7 @@ static json_t *root_object(const struct rendering *it)
 	const struct rendering_rows *rows = it->outcomes;
 	json_t *head = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1,
 		"program", about->program, "command", text_or_null(about->command), "ending",
-		text_or_null(about->ending), "policy", policy_object(about->layers), "started",
+		text_or_null(about->ending), "policy", policy_object(it), "started",
 		time_of(about->started), "ended", time_of(about->ended), "destinations",
 		number(it->destinations));
 	json_t *lists = json_pack("{s:o, s:o, s:o, s:o}", "reached",
@@ -205,16 +332,18 @@ static json_t *root_object(const struct rendering *it)
 		"categories", categories_array(it), "timeline",
 		timeline_object(digest_timeline(it->digest)), "lost",
 		lost_object(digest_lost(it->digest)), "complete", !about->incomplete);
+	json_t *more = json_pack("{s:o, s:o}", "alerts", alerts_object(digest_alerts(it->digest)),
+		"sessions", sessions_object(it));
 	json_t *bytes = bytes_object(
 		rows[DIGEST_REACHED].sum.bytes_out + rows[DIGEST_OBSERVED].sum.bytes_out,
 		rows[DIGEST_REACHED].sum.bytes_in + rows[DIGEST_OBSERVED].sum.bytes_in);
 
-	return join(join(join(head, bytes), lists), rest);
+	return join(join(join(join(head, bytes), lists), more), rest);
 }
 
-int digest_as_json(const struct rendering *it, FILE *out)
+/* Takes the object over. 0 or -ENOMEM. */
+static int write_object(json_t *root, FILE *out)
 {
-	json_t *root = root_object(it);
 	int error = -ENOMEM;
 
 	if (root && json_dumpf(root, out, JSON_INDENT(2)) == 0)
@@ -223,4 +352,14 @@ int digest_as_json(const struct rendering *it, FILE *out)
 		fputc('\n', out);
 	json_decref(root);
 	return error;
+}
+
+int digest_as_json(const struct rendering *it, FILE *out)
+{
+	return write_object(root_object(it), out);
+}
+
+int digest_as_sessions_json(const struct rendering *it, FILE *out)
+{
+	return write_object(sessions_object(it), out);
 }

@@ -106,6 +106,17 @@ static void put_end(const char *text, int width, FILE *out)
 		fprintf(out, "..%s", text + length - (size_t)width + 2);
 }
 
+/* The same of the last one on a line. */
+static void put_last(const char *text, int width, FILE *out)
+{
+	const size_t length = strlen(text);
+
+	if (width > 2 && length > (size_t)width)
+		fprintf(out, "..%s", text + length - (size_t)width + 2);
+	else if (width > 2)
+		fputs(text, out);
+}
+
 static void put_start(const char *text, int width, FILE *out)
 {
 	if (strlen(text) <= (size_t)width)
@@ -234,6 +245,121 @@ static void put_section(const struct style *style, const struct rendering *it,
 	put_more(rows, shown, out);
 }
 
+/* --- Alerts and sessions --- */
+
+static void put_alert(const struct style *style, const struct alerts_row *row, FILE *out)
+{
+	const char *meaning = alerts_meaning(row->rule);
+	char where[ALERTS_WHERE], numbers[ALERTS_NUMBERS], words[WORDS], time[RENDERING_TIME];
+
+	fprintf(out, "  %s", row->rule);
+	if (*alerts_where(row, where)) {
+		fputc(' ', out);
+		put_last(where, COLUMNS - (int)strlen(row->rule) - 3, out);
+	}
+	fputc('\n', out);
+	snprintf(words, sizeof(words), "%s%s%s%s", meaning ? meaning : "", meaning ? ": " : "",
+		alerts_numbers(row, numbers),
+		row->refuses ? "; further destinations are refused" : "");
+	put_words(words, out);
+	if (!style->full)
+		return;
+	fprintf(out, "%*s%s, session %s\n", INDENT, "", rendering_time(row->at, time),
+		*row->session ? row->session : "-");
+	for (size_t i = 0; i < row->n_evidence; i++)
+		put_words(row->evidence[i], out);
+}
+
+static void put_alerts(const struct style *style, const struct rendering *it, FILE *out)
+{
+	const struct alerts *alerts = digest_alerts(it->digest);
+	const size_t count = alerts_count(alerts),
+		     shown = count < style->most ? count : style->most;
+	const uint64_t more = count - shown + alerts_more(alerts);
+
+	if (count + more == 0)
+		return;
+	paint(style, PAINT_ODD, out);
+	fputs("  alerts", out);
+	paint(style, PAINT_NONE, out);
+	fputc('\n', out);
+	for (size_t i = 0; i < shown; i++)
+		put_alert(style, alerts_at(alerts, i), out);
+	if (more > 0) {
+		fputs("  and ", out);
+		put_count(more, out);
+		fputs(" more\n", out);
+	}
+	if (alerts_suppressed(alerts) > 0) {
+		fputs("  and ", out);
+		put_count(alerts_suppressed(alerts), out);
+		fputs(" of which no record was made\n", out);
+	}
+}
+
+static void put_budget(const struct sessions_row *row, FILE *out)
+{
+	char use[SESSIONS_USE];
+
+	for (size_t i = 0; i < row->figures.n_budgets; i++)
+		fprintf(out, "%s%s %s", i > 0 ? ", " : "; ", row->figures.budgets[i].key,
+			sessions_use(&row->figures.budgets[i], use));
+}
+
+static void put_session(const struct sessions_row *row, FILE *out)
+{
+	const struct record_budget *fullest = sessions_fullest(row);
+	char began[RENDERING_TIME], sent[RENDERING_BYTES], received[RENDERING_BYTES];
+	char span[RENDERING_SPAN], percent[16] = "-";
+	char *words = NULL;
+	size_t size;
+	FILE *more;
+
+	if (fullest)
+		snprintf(percent, sizeof(percent), "%.0f %%", sessions_part(fullest) * 100);
+	fprintf(out, "  %.19s ", rendering_time(row->first, began));
+	put_start(*row->policy ? row->policy : "-", 11, out);
+	fprintf(out, " %6" PRIu64 "%c %7" PRIu64 " %8s %8s %6" PRIu64 " %6s\n", row->destinations,
+		row->at_least ? '+' : ' ', row->refused, rendering_bytes(row->bytes_out, sent),
+		rendering_bytes(row->bytes_in, received), row->alerts, percent);
+	more = open_memstream(&words, &size);
+	if (!more)
+		return;
+	fprintf(more, "%s, %s%s", *row->id ? row->id : "-",
+		rendering_span(row->last - row->first, span), row->ended ? "" : ", not ended");
+	put_budget(row, more);
+	if (*row->figures.baseline)
+		fprintf(more, "; baseline %s (%" PRIu64 " %s)", row->figures.baseline,
+			row->figures.baseline_sessions,
+			plural(row->figures.baseline_sessions, "session", "sessions"));
+	if (row->lost > 0)
+		fprintf(more, "; %" PRIu64 " records lost", row->lost);
+	if (fclose(more) == 0)
+		put_words(describe_clean(words), out);
+	free(words);
+}
+
+void digest_as_sessions(const struct rendering *it, bool colour, FILE *out)
+{
+	const struct style style = {.colour = colour};
+	const uint64_t more = sessions_more(digest_sessions(it->digest));
+
+	if (it->n_sessions == 0)
+		return;
+	paint(&style, PAINT_HEAD, out);
+	fprintf(out, "  %-19s %-11s %6s %8s %8s %8s %6s %6s", "sessions, from", "policy", "places",
+		"refused", "sent", "received", "alerts", "budget");
+	paint(&style, PAINT_NONE, out);
+	fputc('\n', out);
+	for (size_t i = 0; i < it->n_sessions; i++)
+		put_session(it->sessions[i], out);
+	if (more > 0) {
+		fputs("  and ", out);
+		put_count(more, out);
+		fputs(" records of sessions beyond those that are kept\n", out);
+	}
+}
+
 /* --- Around them --- */
 
 static void put_ceilings(const struct rendering *it, FILE *out)
@@ -271,6 +397,7 @@ static void put_losses(const struct rendering *it, FILE *out)
 
 	put_loss(lost->queries, "of names", &comma, out);
 	put_loss(lost->connections, "of connections", &comma, out);
+	put_loss(lost->refused, "of refused connections", &comma, out);
 	put_loss(lost->flows, "of what connections carried", &comma, out);
 	put_loss(lost->others, "of other things", &comma, out);
 	put_loss(lost->malformed, "that could not be read", &comma, out);
@@ -285,6 +412,35 @@ static bool has_any(const struct rendering_rows *rows)
 	return rows->count > 0 || rows->sum.records > 0;
 }
 
+static void put_alert_count(const char *before, const struct alerts *alerts, FILE *out)
+{
+	const uint64_t count = alerts_count(alerts) + alerts_more(alerts);
+
+	if (count == 0)
+		return;
+	fputs(before, out);
+	put_count(count, out);
+	fputs(plural(count, " alert", " alerts"), out);
+}
+
+/* What a summary has of the one session that it is of; reports have a table of them. */
+static void put_budgets(const struct style *style, const struct rendering *it, FILE *out)
+{
+	char use[SESSIONS_USE];
+
+	if (style->full) {
+		digest_as_sessions(it, style->colour, out);
+		return;
+	}
+	for (size_t i = 0; i < it->n_sessions; i++) {
+		const struct record_session *figures = &it->sessions[i]->figures;
+
+		for (size_t j = 0; j < figures->n_budgets; j++)
+			fprintf(out, "  [budget] %s: %s\n", figures->budgets[j].key,
+				sessions_use(&figures->budgets[j], use));
+	}
+}
+
 static void put_headline(const struct style *style, const struct rendering *it, FILE *out)
 {
 	const struct rendering_rows *reached = &it->outcomes[DIGEST_REACHED];
@@ -296,6 +452,7 @@ static void put_headline(const struct style *style, const struct rendering *it, 
 	fprintf(out, "%s:", it->about->program);
 	if (!has_any(reached) && !has_any(observed) && !has_any(refused)) {
 		fputs(" nothing was reached, and nothing refused", out);
+		put_alert_count("; ", digest_alerts(it->digest), out);
 	} else {
 		fputs(" reached ", out);
 		put_count(it->destinations, out);
@@ -306,6 +463,7 @@ static void put_headline(const struct style *style, const struct rendering *it, 
 		}
 		fputs(", refused ", out);
 		put_count(refused->count, out);
+		put_alert_count(", ", digest_alerts(it->digest), out);
 		fprintf(out, "; sent %s, received %s",
 			rendering_bytes(reached->sum.bytes_out + observed->sum.bytes_out, sent),
 			rendering_bytes(reached->sum.bytes_in + observed->sum.bytes_in, received));
@@ -319,6 +477,8 @@ static void put_all(const struct style *style, const struct rendering *it, FILE 
 	put_headline(style, it, out);
 	for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
 		put_section(style, it, &sections[i], out);
+	put_alerts(style, it, out);
+	put_budgets(style, it, out);
 	put_ceilings(it, out);
 	put_losses(it, out);
 }
@@ -350,7 +510,7 @@ int digest_as_text(const struct rendering *it, FILE *out)
 	char time[RENDERING_TIME];
 	int error = put_clean("command", it->about->command, out);
 
-	for (size_t i = 0; i < layers->n_layers && !error; i++)
+	for (size_t i = 0; i < layers->n_layers && !it->about->unread && !error; i++)
 		error = put_clean(
 			i == 0 ? "policy" : "override", layers->layers[i].policy->file, out);
 	if (error)

@@ -69,6 +69,8 @@ struct digest {
 	const char *last_name; /* that was copied: the addresses of one come together */
 	struct digest_timeline timeline;
 	struct digest_lost lost;
+	struct sessions *sessions;
+	struct alerts *alerts;
 };
 
 int digest_new(struct digest **ret_digest)
@@ -89,6 +91,10 @@ int digest_new(struct digest **ret_digest)
 		digest->addresses = calloc(DIGEST_ADDRESSES_MAX, sizeof(*digest->addresses));
 		error = digest->addresses ? 0 : -ENOMEM;
 	}
+	if (!error)
+		error = sessions_new(&digest->sessions);
+	if (!error)
+		error = alerts_new(&digest->alerts);
 	if (error)
 		digest_free(digest);
 	else
@@ -105,6 +111,8 @@ void digest_free(struct digest *digest)
 		free(digest->tables[i].rows);
 	}
 	arena_free(digest->names);
+	sessions_free(digest->sessions);
+	alerts_free(digest->alerts);
 	free(digest->addresses);
 	free(digest);
 }
@@ -306,7 +314,22 @@ static void halve(struct digest_timeline *timeline)
 	timeline->n_slots = (timeline->n_slots + 1) / 2;
 }
 
-/* What lies before the first record counts as then. */
+/* Makes room for what lies before the first slot. */
+static void extend_back(struct digest_timeline *timeline, int64_t at)
+{
+	int64_t more;
+
+	while ((more = (timeline->start - at + timeline->width - 1) / timeline->width) +
+			(int64_t)timeline->n_slots >
+		DIGEST_SLOTS)
+		halve(timeline);
+	memmove(timeline->slots + more, timeline->slots,
+		timeline->n_slots * sizeof(timeline->slots[0]));
+	memset(timeline->slots, 0, (size_t)more * sizeof(timeline->slots[0]));
+	timeline->n_slots += (size_t)more;
+	timeline->start -= more * timeline->width;
+}
+
 static struct digest_slot *slot_at(struct digest_timeline *timeline, int64_t at)
 {
 	int64_t offset;
@@ -315,7 +338,9 @@ static struct digest_slot *slot_at(struct digest_timeline *timeline, int64_t at)
 		timeline->start = at;
 		timeline->width = SECOND;
 	}
-	offset = at > timeline->start ? at - timeline->start : 0;
+	if (at < timeline->start)
+		extend_back(timeline, at);
+	offset = at - timeline->start;
 	while (offset / timeline->width >= DIGEST_SLOTS)
 		halve(timeline);
 	if (timeline->n_slots < (size_t)(offset / timeline->width) + 1)
@@ -419,14 +444,34 @@ static void take_lost(struct digest *digest, const struct record *record)
 	};
 	uint64_t *counter = &digest->lost.others;
 
+	if (record->verdict == VERDICT_REFUSE && strcmp(record->what, "connections") == 0) {
+		digest->lost.refused += record->count;
+		slot_at(&digest->timeline, record->at)->times[DIGEST_REFUSED] += record->count;
+		return;
+	}
 	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		if (strcmp(counters[i].what, record->what) == 0)
 			counter = (uint64_t *)(void *)((char *)&digest->lost + counters[i].offset);
 	*counter += record->count;
 }
 
+/* By the name that led to an address, where that is known. */
+static void take_session(struct digest *digest, const struct record *record)
+{
+	struct record named;
+
+	if (*record->name != '\0' || !record->has_address) {
+		sessions_take(digest->sessions, record);
+		return;
+	}
+	named = *record;
+	named.name = name_of(digest, &record->address);
+	sessions_take(digest->sessions, &named);
+}
+
 void digest_take(struct digest *digest, const struct record *record)
 {
+	take_session(digest, record);
 	switch (record->kind) {
 	case RECORD_QUERY:
 	case RECORD_CONNECTION:
@@ -436,6 +481,9 @@ void digest_take(struct digest *digest, const struct record *record)
 		return;
 	case RECORD_LEASE:
 		note_address(digest, record);
+		return;
+	case RECORD_ALERT:
+		alerts_take(digest->alerts, record);
 		return;
 	case RECORD_LOST:
 		take_lost(digest, record);
@@ -523,7 +571,8 @@ static void imply(struct digest *digest, enum digest_outcome asked, const struct
 static void name_rows(struct digest *digest, struct table *table)
 {
 	for (size_t i = 0; i < table->n_rows; i++)
-		if (!table->rows[i].shown.asked && *table->rows[i].shown.name == '\0')
+		if (!table->rows[i].shown.asked && !table->rows[i].merged &&
+			*table->rows[i].shown.name == '\0')
 			name_row(digest, table, &table->rows[i]);
 }
 
@@ -634,9 +683,19 @@ const struct digest_lost *digest_lost(const struct digest *digest)
 	return &digest->lost;
 }
 
+const struct sessions *digest_sessions(const struct digest *digest)
+{
+	return digest->sessions;
+}
+
+const struct alerts *digest_alerts(const struct digest *digest)
+{
+	return digest->alerts;
+}
+
 bool digest_has_refusals(const struct digest *digest)
 {
 	const struct table *table = &digest->tables[DIGEST_REFUSED];
 
-	return table->n_rows > 0 || table->sum.records > 0;
+	return table->n_rows > 0 || table->sum.records > 0 || digest->lost.refused > 0;
 }

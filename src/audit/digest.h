@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/audit/alerts.h"
 #include "src/audit/record.h"
+#include "src/audit/sessions.h"
 
 /* What a session's event records come to: each destination once, with what became of it. Of bounded
  * size, whatever is recorded. */
@@ -78,6 +80,7 @@ struct digest_lost {
 	uint64_t flows;
 	uint64_t others;
 	uint64_t malformed; /* lines that were no records */
+	uint64_t refused;   /* connections that the ruleset refused and counted alone */
 };
 
 /* 0, -ENOMEM, or another -errno when there is no randomness. */
@@ -91,7 +94,8 @@ void digest_take(struct digest *digest, const struct record *record);
 /* The same of a line; NULL is one that was too long. */
 void digest_take_line(struct digest *digest, const char *line, size_t size);
 
-/* When all has been taken: finds the names of addresses that were known only later. */
+/* When all has been taken: finds the names of addresses that were known only later. More may be
+ * taken then, and it be finished again. */
 void digest_finish(struct digest *digest);
 
 /* Of a finished digest: the rows of an outcome that are not implied, the most used first. To be
@@ -106,6 +110,8 @@ size_t digest_destinations(const struct digest *digest);
 
 const struct digest_timeline *digest_timeline(const struct digest *digest);
 const struct digest_lost *digest_lost(const struct digest *digest);
+const struct sessions *digest_sessions(const struct digest *digest);
+const struct alerts *digest_alerts(const struct digest *digest);
 
 /* Addresses that the name is known to have had, at most `most` of them; the count. */
 size_t digest_addresses(

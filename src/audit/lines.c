@@ -37,3 +37,10 @@ void lines_take(struct lines *lines, const char *bytes, size_t size,
 	memcpy(lines->kept + lines->n_kept, bytes, size);
 	lines->n_kept += size;
 }
+
+void lines_finish(struct lines *lines, void (*visit)(void *context, const char *line, size_t size),
+	void *context)
+{
+	if (lines->n_kept > 0 || lines->skipping)
+		end_line(lines, "", 0, visit, context);
+}

@@ -19,4 +19,8 @@ struct lines {
 void lines_take(struct lines *lines, const char *bytes, size_t size,
 	void (*visit)(void *context, const char *line, size_t size), void *context);
 
+/* No more bytes will come: the same with the line that has no end, if there is one. */
+void lines_finish(struct lines *lines, void (*visit)(void *context, const char *line, size_t size),
+	void *context);
+
 #endif

@@ -37,7 +37,9 @@ static void add_ceilings(struct rendering *it)
 		.refuses = true,
 	};
 
-	add_ceiling(it, &destinations);
+	/* Sessions that tell of their budgets know better what is used. */
+	if (!it->has_budgets)
+		add_ceiling(it, &destinations);
 	add_ceiling(it, &bytes);
 }
 
@@ -62,7 +64,19 @@ static int compare_categories(const void *left, const void *right)
 
 	if (bytes_a != bytes_b)
 		return bytes_a > bytes_b ? -1 : 1;
-	return a->times != b->times ? (a->times > b->times ? -1 : 1) : strcmp(a->name, b->name);
+	if (a->times != b->times)
+		return a->times > b->times ? -1 : 1;
+	if (a->refused != b->refused)
+		return a->refused > b->refused ? -1 : 1;
+	return strcmp(a->name, b->name);
+}
+
+static void add_refused(struct rendering *it)
+{
+	const struct rendering_rows *refused = &it->outcomes[DIGEST_REFUSED];
+
+	for (size_t i = 0; i < refused->count; i++)
+		find_category(it, refused->rows[i]->category)->refused += refused->rows[i]->times;
 }
 
 static void add_categories(struct rendering *it)
@@ -78,7 +92,50 @@ static void add_categories(struct rendering *it)
 		category->bytes_in += row->bytes_in;
 		category->rows++;
 	}
+	add_refused(it);
 	qsort(it->categories, it->n_categories, sizeof(it->categories[0]), compare_categories);
+}
+
+/* --- Sessions --- */
+
+static bool is_policy_new(const struct rendering *it, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (strcmp(it->sessions[i]->policy, it->sessions[index]->policy) == 0)
+			return false;
+	return true;
+}
+
+/* As far as 64, beyond which nobody counts. */
+size_t rendering_policies(const struct rendering *it)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < it->n_sessions && count < 64; i++)
+		count += is_policy_new(it, i);
+	return count;
+}
+
+static int add_sessions(struct rendering *it)
+{
+	const struct sessions *sessions = digest_sessions(it->digest);
+	int error = sessions_list(sessions, &it->sessions);
+
+	if (error)
+		return error;
+	error = arena_defer(it->arena, free, it->sessions);
+	if (error) {
+		free(it->sessions);
+		return error;
+	}
+	it->n_sessions = sessions_count(sessions);
+	for (size_t i = 0; i < it->n_sessions; i++)
+		it->has_budgets |= it->sessions[i]->figures.n_budgets > 0;
+	if (!it->about->unread)
+		it->policy = it->about->layers->layers[0].policy->name;
+	else if (rendering_policies(it) == 1)
+		it->policy = it->sessions[0]->policy;
+	return 0;
 }
 
 /* --- All of it --- */
@@ -121,6 +178,8 @@ int rendering_make(const struct digest *digest, const struct rendering_about *ab
 	*it = (struct rendering){.arena = arena, .about = about, .digest = digest};
 	for (size_t i = 0; i < DIGEST_OUTCOMES && !error; i++)
 		error = add_rows(it, (enum digest_outcome)i);
+	if (!error)
+		error = add_sessions(it);
 	if (error) {
 		arena_free(arena);
 		return error;
@@ -163,6 +222,36 @@ const char *rendering_time(int64_t at, char *out)
 	if (at < 0 || at == INT64_MAX || !gmtime_r(&seconds, &tm) ||
 		strftime(out, RENDERING_TIME, "%Y-%m-%d %H:%M:%S UTC", &tm) == 0)
 		snprintf(out, RENDERING_TIME, "-");
+	return out;
+}
+
+const char *rendering_moment(const struct rendering *it, int64_t at, char *out)
+{
+	const int64_t day = (int64_t)86400 * 1000000;
+	char whole[RENDERING_TIME];
+
+	rendering_time(at, whole);
+	if (strlen(whole) < 19)
+		snprintf(out, RENDERING_TIME, "-");
+	else if (it->about->started / day == it->about->ended / day)
+		snprintf(out, RENDERING_TIME, "%.8s", whole + 11);
+	else
+		snprintf(out, RENDERING_TIME, "%.19s", whole);
+	return out;
+}
+
+const char *rendering_span(int64_t microseconds, char *out)
+{
+	const double seconds = microseconds > 0 ? (double)microseconds / 1e6 : 0;
+
+	if (seconds < 100)
+		snprintf(out, RENDERING_SPAN, "%.0f s", seconds);
+	else if (seconds < 6000)
+		snprintf(out, RENDERING_SPAN, "%.0f min", seconds / 60);
+	else if (seconds < 172800)
+		snprintf(out, RENDERING_SPAN, "%.1f h", seconds / 3600);
+	else
+		snprintf(out, RENDERING_SPAN, "%.1f days", seconds / 86400);
 	return out;
 }
 

@@ -16,8 +16,9 @@ struct rendering_about {
 	const char *command;         /* what ran, as it was typed; NULL: nothing did */
 	const char *ending;          /* "exit status 0"; NULL: it hasn't ended */
 	const struct layers *layers; /* the policies it ran under */
-	int64_t started, ended;      /* microseconds since 1970 */
-	bool incomplete;             /* records are missing */
+	bool unread;            /* nobody gave them: the layers stand for them, and are empty */
+	int64_t started, ended; /* microseconds since 1970 */
+	bool incomplete;        /* records are missing */
 };
 
 /* Rows of one outcome, each with its advice. */
@@ -46,6 +47,7 @@ struct rendering_category {
 	uint64_t bytes_out;
 	uint64_t bytes_in;
 	size_t rows;
+	uint64_t refused; /* times */
 };
 
 enum { RENDERING_CATEGORIES_MAX = 32 }; /* the last one has the rest */
@@ -60,7 +62,11 @@ struct rendering {
 	size_t n_ceilings;
 	struct rendering_category categories[RENDERING_CATEGORIES_MAX];
 	size_t n_categories;
-	size_t destinations; /* distinct ones that were reached */
+	size_t destinations;                  /* distinct ones that were reached */
+	const struct sessions_row **sessions; /* the first one first */
+	size_t n_sessions;
+	bool has_budgets;   /* some session has one */
+	const char *policy; /* name of the one policy; NULL: there are several */
 };
 
 /* Prepares a finished digest, which must outlive it. 0 or -ENOMEM. */
@@ -74,6 +80,10 @@ void rendering_free(struct rendering *rendering);
 /* For a terminal: at most 80 columns, `colour` by its escapes, `most` rows of an outcome. */
 void digest_as_summary(const struct rendering *it, bool colour, size_t most, FILE *out);
 
+/* The sessions alone: a table of 80 columns. */
+void digest_as_sessions(const struct rendering *it, bool colour, FILE *out);
+int digest_as_sessions_json(const struct rendering *it, FILE *out);
+
 /* All rows; reports. 0 or -ENOMEM. */
 int digest_as_text(const struct rendering *it, FILE *out);
 int digest_as_json(const struct rendering *it, FILE *out);
@@ -83,6 +93,17 @@ int digest_as_html(const struct rendering *it, FILE *out);
 int digest_as_policy(const struct rendering *it, FILE *out);
 
 /* --- Their parts --- */
+
+/* How many policies the sessions have. */
+size_t rendering_policies(const struct rendering *it);
+
+/* The time of day where all that is shown is of one day, else date and time, into `out`
+ * (RENDERING_TIME bytes), which it returns. */
+const char *rendering_moment(const struct rendering *it, int64_t at, char *out);
+
+/* "12 s", "34 min", "5.0 h", "3.2 days", into `out` (RENDERING_SPAN bytes), which it returns. */
+#define RENDERING_SPAN 24
+const char *rendering_span(int64_t microseconds, char *out);
 
 /* "1.2 MiB", in at most 9 characters, into `out` (RENDERING_BYTES), which it returns. */
 #define RENDERING_BYTES 16

@@ -180,11 +180,18 @@ bool name_equal(const struct name *a, const struct name *b)
 
 bool name_is_sound(const struct name *name)
 {
-	struct reader reader = reader_over(name->wire, name->length);
-	struct name read;
+	unsigned at = 0;
 
-	name_read(&reader, &read);
-	return !reader.failed && name_equal(&read, name);
+	while (at < name->length && name->wire[at] != 0) {
+		unsigned end = at + 1 + name->wire[at];
+
+		if (name->wire[at] > LABEL_MAX || end >= name->length)
+			return false;
+		while (++at < end)
+			if (name->wire[at] >= 'A' && name->wire[at] <= 'Z')
+				return false;
+	}
+	return at + 1 == name->length;
 }
 
 unsigned name_labels(const struct name *name)

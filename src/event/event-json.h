@@ -10,8 +10,9 @@
 struct event_context {
 	const char *policy;
 	const char *session;
-	const char *category; /* of the rule; NULL: none */
+	const char *category; /* of the rule or the name; NULL: none */
 	const char *reason;   /* the same */
+	const char *score;    /* the number that the rule has decided by, as JSON; the same */
 };
 
 /* No line is longer, its newline included: so a pipe takes it as a whole (PIPE_BUF). */

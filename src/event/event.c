@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "src/base/bytes.h"
+
 _Static_assert(sizeof(struct event) <= 512, "records stay small");
 
 int64_t event_time(void)
@@ -19,10 +21,15 @@ void event_begin(struct event *event, enum event_kind kind)
 	event_begin_at(event, kind, event_time());
 }
 
+void event_clear_rest(struct event *event)
+{
+	bytes_clear(&event->user, EVENT_REST);
+}
+
 void event_begin_at(struct event *event, enum event_kind kind, int64_t time)
 {
-	memset(event, 0, offsetof(struct event, name) + sizeof(event->name.length));
-	memset(&event->user, 0, EVENT_REST);
+	bytes_clear(event, offsetof(struct event, name) + sizeof(event->name.length));
+	event_clear_rest(event);
 	event->time = time;
 	event->kind = (uint8_t)kind;
 	event->rcode = EVENT_NO_NUMBER;
@@ -34,7 +41,7 @@ static void set_text(char *out, size_t room, const char *text)
 	size_t length = text ? strnlen(text, room - 1) : 0;
 
 	if (length > 0)
-		memcpy(out, text, length);
+		bytes_copy(out, text, length);
 	out[length] = '\0';
 }
 
@@ -51,7 +58,7 @@ void event_set_ports(struct event *event, const char *ports)
 void event_set_name(struct event *event, const struct name *name)
 {
 	event->name.length = name->length;
-	memcpy(event->name.wire, name->wire, name->length);
+	bytes_copy(event->name.wire, name->wire, name->length);
 }
 
 size_t event_size(const struct event *event)

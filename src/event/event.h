@@ -92,6 +92,7 @@ struct event {
 	uint64_t packets_in;
 	uint64_t duration; /* microseconds */
 	uint64_t count;    /* of what was lost */
+	uint64_t flow;     /* tells it from others to the same place; 0: not known. Not written */
 	char ports[EVENT_PORTS];
 };
 
@@ -102,6 +103,9 @@ void event_begin(struct event *event, enum event_kind kind);
 
 /* The same at that time, for who knows it. */
 void event_begin_at(struct event *event, enum event_kind kind, int64_t time);
+
+/* Has nothing in it of what a query hasn't. */
+void event_clear_rest(struct event *event);
 
 /* Microseconds since 1970. */
 int64_t event_time(void);

@@ -36,6 +36,14 @@ int rings_fd(const struct rings *rings);
 /* Puts a record there; one for which there is no room is counted as lost. */
 void ring_put(struct rings *rings, unsigned ring, const struct event *event);
 
+/* The same for several in a row: who reads may sleep on until ring_tell(), which who writes calls
+ * before it sleeps itself. */
+void ring_add(struct rings *rings, unsigned ring, const struct event *event);
+void ring_tell(struct rings *rings);
+
+/* Whether there is room for one. */
+bool ring_has_room(const struct rings *rings, unsigned ring);
+
 /* --- Who reads --- */
 
 /*

@@ -8,15 +8,30 @@
 
 #include "src/event/event.h"
 
-/* Where lines go: a file, or a pipe to who reads. What it takes no more is counted and told once it
- * takes some again; nobody waits for it. */
+/* Where lines go: a file, a pipe to who reads, or the socket of a daemon. What it takes no more is
+ * counted and told once it takes some again; nobody waits for it. */
 struct sink;
 
 struct event_context;
 
-/* `fd` stays the caller's. With `all` permitted things are recorded, too,
+enum sink_kind {
+	SINK_LINES,
+	SINK_JOURNAL, /* a datagram each (src/event/journal.h) */
+	SINK_SYSLOG,  /* the same (src/event/syslog.h) */
+};
+
+/* What lines are written as (egress-events(5)). */
+enum sink_format { SINK_NATIVE, SINK_ECS, SINK_OCSF };
+
+struct sink_style {
+	enum sink_kind kind;
+	enum sink_format format;
+	const char *host; /* of syslog's messages; it must stay. NULL: not known */
+};
+
+/* `fd` stays the caller's, and so does the style. With `all` permitted things are recorded, too,
  * leases and flows among them; else only what was flagged, observed or refused. 0 or -ENOMEM. */
-int sink_new(int fd, bool all, struct sink **ret_sink);
+int sink_new(int fd, bool all, const struct sink_style *style, struct sink **ret_sink);
 
 /* Without writing what waits. NULL is allowed. */
 void sink_free(struct sink *sink);
@@ -25,8 +40,8 @@ void sink_free(struct sink *sink);
 bool sink_wants(const struct sink *sink, const struct event *event);
 
 /* Puts a line of `size` bytes, with its newline, behind those that wait; `kind` says what it would
- * be lost as. */
-void sink_put(struct sink *sink, enum event_kind kind, const char *line, size_t size);
+ * be lost as. False: it was lost, which is counted, unless it is EVENT_LOST itself. */
+bool sink_put(struct sink *sink, enum event_kind kind, const char *line, size_t size);
 
 /* Counts what was lost before it was a line. */
 void sink_lose(struct sink *sink, enum event_loss loss, uint64_t count);

@@ -28,10 +28,11 @@
  * Where a flow goes is read from its reply direction: that is the address after any translation,
  * and so what the filter hooks, which come behind it, have judged.
  *
- * Who is told of ends reads messages that the kernel sends by itself to those who joined their
- * group, which takes a capability, and reading them none. They have no numbers: when the socket's
- * buffer was full that is all that is known. The kernel tells only of flows that began while
- * somebody listened (net.netfilter.nf_conntrack_events is 2, "auto", unless it was changed).
+ * Who is told of beginnings and ends reads messages that the kernel sends by itself to those who
+ * joined their groups, which takes a capability, and reading them none. A flow begins when its
+ * first packet has passed all rules, so it has its mark. The messages have no numbers: when the
+ * socket's buffer was full that is all that is known. The kernel tells only of flows that began
+ * while somebody listened (net.netfilter.nf_conntrack_events is 2, "auto", unless it was changed).
  *
  * A walk that its visitor ends is read to its end all the same: a socket has one dump at a time.
  */
@@ -85,7 +86,8 @@ int conntrack_open(struct conntrack **ret_conntrack)
 int conntrack_open_ends(struct conntrack **ret_conntrack)
 {
 	const int bytes = ENDS_BYTES;
-	int error = open_socket(NF_NETLINK_CONNTRACK_DESTROY, ret_conntrack);
+	int error =
+		open_socket(NF_NETLINK_CONNTRACK_NEW | NF_NETLINK_CONNTRACK_DESTROY, ret_conntrack);
 
 	if (error)
 		return error;
@@ -202,6 +204,9 @@ static int read_flow(const struct nlattr *attribute, void *context)
 	case CTA_MARK:
 		found->flow.mark = read_number(attribute);
 		break;
+	case CTA_ID:
+		found->flow.id = read_number(attribute);
+		break;
 	case CTA_STATUS:
 		found->flow.answered = read_number(attribute) & IPS_SEEN_REPLY;
 		break;
@@ -277,9 +282,9 @@ static int read_account(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
-static void take_flow(struct walk *walk, const struct nlmsghdr *message)
+static void take_flow(struct walk *walk, const struct nlmsghdr *message, bool begins)
 {
-	struct found found = {.has_address = false};
+	struct found found = {.flow.begins = begins};
 
 	if (walk->stop || message->nlmsg_type >> 8 != NFNL_SUBSYS_CTNETLINK)
 		return;
@@ -367,7 +372,7 @@ static int take_part(struct conntrack *conntrack, struct walk *walk, int size)
 			continue;
 		if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
 			return end_error(message);
-		take_flow(walk, message);
+		take_flow(walk, message, false);
 	}
 	return 1;
 }
@@ -388,7 +393,20 @@ int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 	return walk.stop ? walk.stop : more;
 }
 
-/* --- Ends --- */
+/* --- Beginnings and ends --- */
+
+enum {
+	MESSAGE_NEW = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+	MESSAGE_END = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE,
+};
+
+/* Changes of a flow come as the same message, without these. */
+static bool is_beginning(const struct nlmsghdr *message)
+{
+	const uint16_t flags = NLM_F_CREATE | NLM_F_EXCL;
+
+	return message->nlmsg_type == MESSAGE_NEW && (message->nlmsg_flags & flags) == flags;
+}
 
 void conntrack_take_ends(const void *bytes, size_t size, conntrack_visit *visit, void *context)
 {
@@ -398,10 +416,13 @@ void conntrack_take_ends(const void *bytes, size_t size, conntrack_visit *visit,
 
 	/* mnl_nlmsg_ok() takes lengths from 2^31 on for negative ones. */
 	for (; mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
-		message = mnl_nlmsg_next(message, &left))
-		if (message->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_DELETE) &&
+		message = mnl_nlmsg_next(message, &left)) {
+		bool begins = is_beginning(message);
+
+		if ((begins || message->nlmsg_type == MESSAGE_END) &&
 			mnl_nlmsg_get_payload_len(message) >= sizeof(struct nfgenmsg))
-			take_flow(&walk, message);
+			take_flow(&walk, message, begins);
+	}
 }
 
 int conntrack_read_ends(struct conntrack *conntrack, conntrack_visit *visit, void *context)

@@ -19,6 +19,8 @@ struct conntrack_flow {
 	uint16_t port;    /* there; 0 where the protocol has none */
 	uint8_t protocol; /* IPPROTO_* */
 	uint32_t mark;
+	uint32_t id;   /* the kernel's, as long as there is the flow; 0: not known */
+	bool begins;   /* told when it began */
 	bool answered; /* something came back */
 	bool over;     /* a TCP connection that was reset, or that both sides have ended */
 	/* What it has carried, where the namespace counts it (conntrack_count_bytes()): packets of
@@ -36,8 +38,8 @@ struct conntrack_flow {
 int conntrack_open(struct conntrack **ret_conntrack);
 void conntrack_close(struct conntrack *conntrack);
 
-/* The same to be told of flows that end, from now on, by conntrack_read_ends(), for which it takes
- * no capability. */
+/* The same to be told of flows that begin and end, from now on, by conntrack_read_ends(), for which
+ * it takes no capability. */
 int conntrack_open_ends(struct conntrack **ret_conntrack);
 
 /* Has the namespace count what flows carry, and when they began, from now on. 0, or -errno where
@@ -59,8 +61,9 @@ typedef int conntrack_visit(void *context, const struct conntrack_flow *flow);
 int conntrack_walk(struct conntrack *conntrack, uint32_t mark, uint32_t mask,
 	conntrack_visit *visit, void *context);
 
-/* Visits the flows of the next message from the kernel that have ended, whatever their mark is. 1;
- * 0 when none waits; -ENOBUFS: some are missing; or another -errno. */
+/* Visits the flows of the next message from the kernel that begin, with their first packet, or have
+ * ended, whatever their mark is. 1; 0 when none waits; -ENOBUFS: some are missing; or another
+ * -errno. */
 int conntrack_read_ends(struct conntrack *conntrack, conntrack_visit *visit, void *context);
 
 /* The same for a message that is at hand, which may be anybody's bytes. */

@@ -80,6 +80,11 @@ void setlink_closep(struct setlink **link)
 	*link = NULL;
 }
 
+struct netlink *setlink_netlink(struct setlink *link)
+{
+	return link->netlink;
+}
+
 void setlink_begin(struct setlink *link, const char *table)
 {
 	size_t length = strlen(table);

@@ -14,6 +14,8 @@
  */
 struct setlink;
 
+struct netlink;
+
 #define SETLINK_KEY_MAX 64
 
 /* An element of a set, or of a map whose values are marks. */
@@ -30,6 +32,9 @@ struct setlink_element {
 int setlink_open(struct setlink **ret_link);
 void setlink_close(struct setlink *link);
 void setlink_closep(struct setlink **link);
+
+/* The socket, for other changes in the transaction, and other questions. */
+struct netlink *setlink_netlink(struct setlink *link);
 
 /* Starts a transaction on the inet table `table`; whatever was collected and not committed is
  * forgotten. */

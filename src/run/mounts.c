@@ -38,7 +38,8 @@ enum { PLACE_MAX = 512, FILE_MAX = 1 << 20 };
 #define RESOLV_CONF "/etc/resolv.conf"
 #define NSSWITCH "/etc/nsswitch.conf"
 
-/* What is hidden, and why. "%u" is the user's id, "%h" the home folder. */
+/* What is hidden, and why. "%u" is the user's id, "%h" the home folder, "%s" that of programs'
+ * states. */
 static const struct {
 	const char *path;
 	const char *reason;
@@ -90,6 +91,8 @@ static const struct {
 	{"/run/user/%u/wezterm", "starts programs in a terminal outside"},
 	{"/run/user/%u/emacs", "starts programs"},
 	{"/tmp/emacs%u", "starts programs"},
+	{"%s/egress", "is what runs are compared with"},
+	{"/var/lib/egress", "is what runs are compared with"},
 };
 
 /* Environment variables that name such a socket. */
@@ -130,10 +133,16 @@ char *mounts_named_socket(const char *value)
 	return *start == '/' ? strndup(start, length) : NULL;
 }
 
+static bool is_absolute(const char *path)
+{
+	return path && path[0] == '/';
+}
+
 /* The place's path. false: it has none here, or is too long. */
 static bool write_place(const char *place, uid_t uid, char path[PLACE_MAX])
 {
 	const char *mark = strchr(place, '%'), *home = getenv("HOME");
+	const char *states = getenv("XDG_STATE_HOME");
 	int length;
 
 	if (!mark)
@@ -141,8 +150,11 @@ static bool write_place(const char *place, uid_t uid, char path[PLACE_MAX])
 	else if (mark[1] == 'u')
 		length = snprintf(
 			path, PLACE_MAX, "%.*s%u%s", (int)(mark - place), place, uid, mark + 2);
-	else if (home && home[0] == '/')
-		length = snprintf(path, PLACE_MAX, "%s%s", home, mark + 2);
+	else if (mark[1] == 's' && is_absolute(states))
+		length = snprintf(path, PLACE_MAX, "%s%s", states, mark + 2);
+	else if (is_absolute(home))
+		length = snprintf(path, PLACE_MAX, "%s%s%s", home,
+			mark[1] == 's' ? "/.local/state" : "", mark + 2);
 	else
 		return false;
 	return length < PLACE_MAX;

@@ -43,6 +43,8 @@ struct stage_config {
 	/* Where the resolver records everything (egress-events(5)): mostly the writing end of a
 	 * pipe. Only the resolver keeps it, but for the caller's own; -1 or 0: nowhere. */
 	int events_fd;
+	const char *session; /* what records name the run; NULL: the resolver makes one */
+	const char *state;   /* the folder where sessions are kept; NULL: nowhere */
 	/* Loads the plan's ruleset and compares what the kernel has. 0, or -errno with what it was
 	 * in *ret_message (to be freed, may be NULL). */
 	int (*load)(const struct plan *plan, struct apply_rest **ret_rest, char **ret_message);

@@ -291,6 +291,9 @@ static void __attribute__((noreturn)) become_resolver(const struct warden *warde
 		add_argument(&arguments, "--observe");
 	if (config->events_fd > 0)
 		add_option(&arguments, "--events-fd", events);
+	if (config->session)
+		add_option(&arguments, "--session", config->session);
+	add_option(&arguments, "--state", config->state ? config->state : "none");
 	if (config->verbose)
 		add_argument(&arguments, "--verbose");
 	add_option(&arguments, "--", config->policy);

@@ -252,7 +252,7 @@ static void test_long_names(void **state)
 
 static void test_timeline(void **state)
 {
-	static const int64_t seconds[] = {1000, 1001, 1059, 900, 1061, 5000, 300000000000};
+	static const int64_t seconds[] = {1000, 1001, 1059, 940, 1061, 5000, 300000000000};
 	struct digest *digest = *state;
 	const struct digest_timeline *timeline = digest_timeline(digest);
 	uint64_t sum = 0;
@@ -266,8 +266,14 @@ static void test_timeline(void **state)
 		digest_take(digest, &record);
 		if (i == 2)
 			assert_int_equal(timeline->n_slots, 60);
-		if (i == 4)
+		if (i == 3) {
+			assert_int_equal(timeline->start, 940 * SECOND);
 			assert_int_equal(timeline->width, 2 * SECOND);
+			assert_int_equal(timeline->slots[0].times[DIGEST_REFUSED], 1);
+			assert_int_equal(timeline->slots[30].times[DIGEST_REFUSED], 2);
+		}
+		if (i == 4)
+			assert_int_equal(timeline->width, 4 * SECOND);
 		assert_true(timeline->n_slots <= DIGEST_SLOTS);
 	}
 	for (size_t i = 0; i < timeline->n_slots; i++)
@@ -290,11 +296,30 @@ static void test_lost(void **state)
 	}
 	digest_take_line(digest, NULL, 0);
 	digest_take_line(digest, "{}", 2);
+	assert_false(digest_has_refusals(digest));
 	assert_int_equal(digest_lost(digest)->queries, 1);
 	assert_int_equal(digest_lost(digest)->connections, 2);
 	assert_int_equal(digest_lost(digest)->flows, 3);
 	assert_int_equal(digest_lost(digest)->others, 4);
 	assert_int_equal(digest_lost(digest)->malformed, 2);
+}
+
+/* A burst of refusals, of which the ruleset has counted some alone: they are refusals all the same.
+ */
+static void test_counted_alone(void **state)
+{
+	struct digest *digest = *state;
+	struct record record = record_of(RECORD_LOST, VERDICT_REFUSE, SECOND);
+
+	record.what = "connections";
+	record.rule = "default-deny";
+	record.count = 9950;
+	digest_take(digest, &record);
+	digest_finish(digest);
+	assert_int_equal(digest_lost(digest)->refused, 9950);
+	assert_int_equal(digest_lost(digest)->connections, 0);
+	assert_true(digest_has_refusals(digest));
+	assert_int_equal(digest_timeline(digest)->slots[0].times[DIGEST_REFUSED], 9950);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -312,6 +337,7 @@ int main(void)
 		TEST(test_long_names),
 		TEST(test_timeline),
 		TEST(test_lost),
+		TEST(test_counted_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,12 +76,149 @@ static void test_least(void **state)
 	struct record record;
 
 	(void)state;
-	assert_int_equal(read_text("{" TIME ",\"kind\":\"alert\"}", &record), 0);
+	assert_int_equal(read_text("{" TIME ",\"kind\":\"later\"}", &record), 0);
 	assert_int_equal(record.kind, RECORD_OTHER);
 	assert_int_equal(record.port, -1);
 	assert_false(record.has_address);
 	assert_string_equal(record.name, "");
 	record_free(&record);
+}
+
+static void test_alert(void **state)
+{
+	struct record record;
+
+	(void)state;
+	assert_int_equal(
+		read_text("{" TIME ",\"kind\":\"alert\",\"verdict\":\"refuse\",\"rule\":\"upload\","
+			  "\"name\":\"a.example\",\"port\":443,\"protocol\":\"tcp\","
+			  "\"value\":12.5,\"threshold\":10,\"p\":1e-5,\"evidence\":[\"one\","
+			  "\"two\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"],"
+			  "\"suppressed\":7}",
+			&record),
+		0);
+	assert_int_equal(record.kind, RECORD_ALERT);
+	assert_int_equal(record.verdict, VERDICT_REFUSE);
+	assert_true(record.value == 12.5);
+	assert_true(record.threshold == 10);
+	assert_true(record.p == 1e-5);
+	assert_int_equal(record.n_evidence, RECORD_EVIDENCE);
+	assert_string_equal(record.evidence[0], "one");
+	assert_string_equal(record.evidence[7], "8");
+	assert_int_equal(record.suppressed, 7);
+	assert_null(record.figures);
+	record_free(&record);
+	assert_int_equal(read_text("{" TIME ",\"kind\":\"alert\"}", &record), 0);
+	assert_true(record.p == -1);
+	assert_int_equal(record.n_evidence, 0);
+	record_free(&record);
+}
+
+static void test_session(void **state)
+{
+	struct record record;
+	const struct record_session *figures;
+
+	(void)state;
+	assert_int_equal(
+		read_text("{" TIME ",\"kind\":\"session\",\"phase\":\"end\",\"since\":"
+			  "\"1970-01-01T00:00:01Z\",\"destinations\":7,\"unknown\":1,"
+			  "\"wildcard_names\":2,\"connections\":3,\"refused\":4,"
+			  "\"alerts\":5,\"categories\":{\"docs\":6,\"caf\\u00e9\":1},"
+			  "\"budget\":{\"destinations\":{\"used\":7,\"of\":10,\"later\":1},"
+			  "\"unknown_share\":{\"of\":0.5,\"used\":0.25}},\"baseline\":"
+			  "{\"sessions\":12,\"state\":\"ready\",\"later\":\"x\"}}",
+			&record),
+		0);
+	figures = record.figures;
+	assert_non_null(figures);
+	assert_string_equal(record.phase, "end");
+	assert_int_equal(record.since, 1000000);
+	assert_int_equal(record.destinations, 7);
+	assert_int_equal(record.unknown, 1);
+	assert_int_equal(record.wildcard_names, 2);
+	assert_int_equal(record.connections, 3);
+	assert_int_equal(record.refused, 4);
+	assert_int_equal(record.alerts, 5);
+	assert_int_equal(figures->n_categories, 2);
+	assert_string_equal(figures->categories[1].name, "caf\xc3\xa9");
+	assert_int_equal(figures->categories[0].destinations, 6);
+	assert_int_equal(figures->n_budgets, 2);
+	assert_string_equal(figures->budgets[1].key, "unknown_share");
+	assert_true(figures->budgets[1].used == 0.25 && figures->budgets[1].of == 0.5);
+	assert_true(figures->budgets[0].used == 7 && figures->budgets[0].of == 10);
+	assert_int_equal(figures->baseline_sessions, 12);
+	assert_string_equal(figures->baseline, "ready");
+	record_free(&record);
+}
+
+static void test_bad_parts(void **state)
+{
+	(void)state;
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"evidence\":\"x\"}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"evidence\":[1]}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"evidence\":[[\"x\"]]}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"evidence\":[\"a\\nb\"]}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"value\":-1}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"value\":1e999}");
+	expect_bad("{" TIME ",\"kind\":\"alert\",\"value\":\"1\"}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"categories\":[]}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"categories\":{\"a\":\"1\"}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"categories\":{\"a\":{\"b\":1}}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"categories\":{\"a\\u0000b\":1}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"budget\":{\"a\":1}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"budget\":{\"a\":{\"used\":\"1\"}}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"budget\":{\"a\":{\"used\":{}}}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"budget\":{\"a b\":{\"used\":1}}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"baseline\":{\"sessions\":-1}}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"baseline\":\"cold\"}");
+	expect_bad("{" TIME ",\"kind\":\"session\",\"baseline\":null}");
+	expect_bad("{" TIME ",\"kind\":\"query\",\"name\":{\"a\":1}}");
+	expect_bad("{" TIME ",\"kind\":\"query\",\"name\":null}");
+	expect_bad("[{" TIME ",\"kind\":\"query\"}]");
+	/* What is not known may be anything, but not without end. */
+	expect_good("{" TIME ",\"kind\":\"query\",\"x\":[{\"name\":7},[null,true],\"\"]}");
+	expect_bad("{" TIME ",\"kind\":\"query\",\"x\":[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]}");
+	expect_bad("{" TIME ",\"kind\":\"query\",\"x\":"
+		   "{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{"
+		   "\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":1}}}}}}}}}}}}}}}}}}}");
+}
+
+/* Of whatever bytes come, those that are taken are as they must be: the sanitizers look. */
+static void test_mutations(void **state)
+{
+	static const char line[] =
+		"{" TIME ",\"kind\":\"session\",\"policy\":\"agent\",\"session\":\"s\","
+		"\"phase\":\"end\",\"name\":\"a.example\",\"address\":\"192.0.2.1\","
+		"\"categories\":{\"a\\u00e9\":1,\"b\":2},\"budget\":{\"bytes\":{\"used\":"
+		"1.5,\"of\":2}},\"baseline\":{\"sessions\":1,\"state\":\"cold\"},"
+		"\"evidence\":[\"x\",\"y\"],\"live\":true,\"reason\":\"caf\xc3\xa9\"}";
+	static const char bytes[] = "{}[]\",:\\ue0159.-+tfn \xc3\x01\x7f";
+	uint64_t seed = 88172645463325252;
+	size_t taken = 0;
+
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		char *copy = malloc(sizeof(line) - 1);
+		struct record record;
+
+		assert_non_null(copy);
+		memcpy(copy, line, sizeof(line) - 1);
+		for (int j = 0; j < 1 + i % 3; j++) {
+			seed ^= seed << 13;
+			seed ^= seed >> 7;
+			seed ^= seed << 17;
+			copy[seed % (sizeof(line) - 1)] = bytes[(seed >> 32) % (sizeof(bytes) - 1)];
+		}
+		if (record_read(copy, sizeof(line) - 1 - (size_t)(i % 5), &record) == 0) {
+			for (const char *at = record.name; *at; at++)
+				assert_true(*at > ' ' && *at <= '~');
+			taken++;
+			record_free(&record);
+		}
+		free(copy);
+	}
+	assert_true(taken > 1000);
 }
 
 static void test_bad(void **state)
@@ -200,6 +337,20 @@ static void expect_lines(const char *bytes, size_t size, size_t step, const char
 	free(lines);
 }
 
+static void test_last_line(void **state)
+{
+	struct lines *lines = calloc(1, sizeof(*lines));
+	struct seen seen = {.length = 0};
+
+	(void)state;
+	assert_non_null(lines);
+	lines_take(lines, "one\ntwo", 7, note, &seen);
+	lines_finish(lines, note, &seen);
+	lines_finish(lines, note, &seen);
+	assert_string_equal(seen.text, "<one><two>");
+	free(lines);
+}
+
 static void test_lines(void **state)
 {
 	static const char text[] = "one\n\ntwo three\nfour";
@@ -223,10 +374,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_members),
 		cmocka_unit_test(test_least),
+		cmocka_unit_test(test_alert),
+		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_bad_parts),
+		cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_time),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_last_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -390,6 +390,53 @@ static void test_hostile(void **state)
 	end(&fixture);
 }
 
+/* What the session says of itself. */
+static void test_session(void **state)
+{
+	static const char lines[] =
+		"{\"time\":\"2026-11-21T13:05:02Z\",\"kind\":\"alert\",\"session\":\"s\","
+		"\"policy\":\"session\",\"verdict\":\"refuse\",\"rule\":\"budget-bytes\","
+		"\"value\":2048,\"threshold\":1024,\"evidence\":[\"a.example 1.0 KiB\"]}\n"
+		"{\"time\":\"2026-11-21T13:05:03Z\",\"kind\":\"alert\",\"session\":\"s\","
+		"\"policy\":\"session\",\"rule\":\"upload\",\"name\":\"<u>.example\","
+		"\"value\":2048,\"threshold\":1024,\"evidence\":[\"<i>\"]}\n"
+		"{\"time\":\"2026-11-21T13:05:04Z\",\"kind\":\"session\",\"session\":\"s\","
+		"\"policy\":\"session\",\"phase\":\"end\",\"destinations\":3,\"alerts\":2,"
+		"\"budget\":{\"destinations\":{\"used\":3,\"of\":20},\"bytes\":{\"used\":"
+		"2048,\"of\":1024}},\"categories\":{\"\\u001b<u>\":3}}\n";
+	struct fixture fixture;
+	char *text;
+
+	(void)state;
+	start(&fixture, "session.toml", lines);
+	text = summary(&fixture, false, 1);
+	assert_string_equal(text, "egress-run: nothing was reached, and nothing refused; 2 alerts\n"
+				  "  alerts\n"
+				  "  budget-bytes\n"
+				  "      more bytes sent than the budget has: 2.0 KiB, threshold "
+				  "1.0 KiB; further\n"
+				  "      destinations are refused\n"
+				  "  and 1 more\n"
+				  "  [budget] destinations: 3 of 20\n"
+				  "  [budget] bytes: 2.0 KiB of 1.0 KiB\n"
+				  "  [limits] bytes: 0 B of 1.0 MiB\n");
+	free(text);
+	text = text_of_form(&fixture, digest_as_html);
+	expect_in(text, "<h2 id=\"alerts\"");
+	expect_in(text, "<li>a.example 1.0 KiB</li>");
+	expect_in(text, "&lt;u&gt;.example");
+	expect_in(text, "<li>&lt;i&gt;</li>");
+	expect_in(text, "2.0 KiB of 1.0 KiB</td><td class=\"n\">200 % (over)");
+	expect_in(text, "<code>s</code>");
+	expect_not_in(text, "<u>");
+	expect_not_in(text, "<i>");
+	free(text);
+	text = text_of_form(&fixture, digest_as_json);
+	expect_in(text, "\"?<u>\": 3");
+	free(text);
+	end(&fixture);
+}
+
 static void test_bytes(void **state)
 {
 	static const struct {
@@ -419,6 +466,7 @@ int main(void)
 		cmocka_unit_test(test_policy_compiles),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_bytes),
 	};
 

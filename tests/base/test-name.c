@@ -407,6 +407,17 @@ static void tells_sound_names(void **state)
 	name.wire[0] = 0;
 	assert_false(name_is_sound(&name));
 	name = sound;
+	name.length--;
+	assert_false(name_is_sound(&name));
+	name = sound;
+	name.wire[name.length++] = 0;
+	assert_false(name_is_sound(&name));
+	memset(&name, 'a', sizeof(name));
+	name.length = NAME_WIRE_MAX;
+	for (unsigned at = 0; at < NAME_WIRE_MAX; at += 64)
+		name.wire[at] = 63;
+	assert_false(name_is_sound(&name));
+	name = sound;
 	name.wire[0] = 0xc0;
 	assert_false(name_is_sound(&name));
 	name = sound;

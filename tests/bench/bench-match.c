@@ -142,7 +142,9 @@ static size_t count_refused(const struct match *match, const struct name batch[B
 	size_t n_refused = 0;
 
 	for (size_t i = 0; i < count; i++)
-		match_prepare(match, &batch[i], &walks[i]);
+		match_begin(match, &batch[i], &walks[i]);
+	for (size_t i = 0; i < count; i++)
+		match_prepare(match, &walks[i]);
 	for (size_t i = 0; i < count; i++)
 		n_refused += !match_prepared(match, &walks[i], &result);
 	return n_refused;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rules/counter-name.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "src/base/text.h"
@@ -48,23 +49,23 @@ void trial_disagree(const struct trial *trial, size_t index, const char *what, c
 
 /* --- What came of it --- */
 
-/* Adds the packets that the chain of each refusal has counted, out of the table's listing. */
+/* Adds the packets that the counter of each refusal has, out of the table's listing. */
 static void count_refusals(const struct plan *plan, char *listing, unsigned long *counts)
 {
-	const char *chain = "";
+	static const char head[] = "\tcounter ", packets[] = "\t\tpackets ";
+	char id[COUNTER_ID] = "";
 	char *rest = listing, *line;
 
 	while ((line = strsep(&rest, "\n")) != NULL) {
-		const char *counter = strstr(line, "counter packets ");
-
-		if (strncmp(line, "\tchain ", 7) == 0) {
-			line[7 + strcspn(line + 7, " ")] = '\0';
-			chain = line + 7;
+		if (strncmp(line, head, strlen(head)) == 0) {
+			line[strlen(head) + strcspn(line + strlen(head), " ")] = '\0';
+			counter_id(line + strlen(head), id);
 		}
-		for (size_t i = 0; counter && i < plan->n_refusals; i++)
-			if (strcmp(plan->refusals[i].chain, chain) == 0)
-				counts[i] +=
-					strtoul(counter + strlen("counter packets "), NULL, 10);
+		if (strncmp(line, packets, strlen(packets)) != 0)
+			continue;
+		for (size_t i = 0; i < plan->n_refusals; i++)
+			if (strcmp(plan->refusals[i].id, id) == 0)
+				counts[i] += strtoul(line + strlen(packets), NULL, 10);
 	}
 }
 

@@ -64,7 +64,7 @@ static void test_query(void **state)
 
 static void test_lease(void **state)
 {
-	const struct event_context context = {"agent", "s1", "api", "model API"};
+	const struct event_context context = {"agent", "s1", "api", "model API", "-1.5"};
 	struct event event = begin(EVENT_LEASE);
 
 	(void)state;
@@ -76,7 +76,7 @@ static void test_lease(void **state)
 	expect(&event, &context,
 		"{\"time\":\"2026-11-21T13:05:02.123456Z\",\"kind\":\"lease\",\"policy\":\"agent\","
 		"\"session\":\"s1\",\"verdict\":\"permit\",\"address\":\"2001:db8::1\","
-		"\"ports\":\"tcp-443\",\"ttl\":60,\"lease\":90,\"category\":\"api\","
+		"\"ports\":\"tcp-443\",\"ttl\":60,\"lease\":90,\"score\":-1.5,\"category\":\"api\","
 		"\"reason\":\"model API\"}\n");
 }
 
@@ -191,7 +191,7 @@ static void test_injection(void **state)
 	(void)state;
 	for (unsigned byte = 1; byte < 256; byte++) {
 		char text[2000], line[EVENT_LINE];
-		const struct event_context context = {text, text, text, text};
+		const struct event_context context = {text, text, text, text, "-1000.125"};
 
 		memset(text, (int)byte, sizeof(text) - 1);
 		text[sizeof(text) - 1] = '\0';
@@ -218,9 +218,9 @@ static void test_injection(void **state)
 static void test_texts(void **state)
 {
 	const struct event_context context = {
-		"p", "s", "a\"b\\c\n\x1b[2J\xff", "\xc3\xa4\xe2\x80\xae"};
+		"p", "s", "a\"b\\c\n\x1b[2J\xff", "\xc3\xa4\xe2\x80\xae", NULL};
 	struct event event = begin(EVENT_POLICY);
-	const struct event_context emoji = {"p", "s", "\xf0\x9f\x98\x80", "\xf3\xa0\x81\x81"};
+	const struct event_context emoji = {"p", "s", "\xf0\x9f\x98\x80", "\xf3\xa0\x81\x81", NULL};
 
 	(void)state;
 	event.time = 0;

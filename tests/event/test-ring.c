@@ -139,6 +139,30 @@ static void test_sleep(void **state)
 	rings_free(rings);
 }
 
+/* Several records wake who reads once, when all of them are there. */
+static void test_several(void **state)
+{
+	struct rings *rings = make(1);
+
+	(void)state;
+	assert_true(rings_sleep(rings));
+	for (uint64_t i = 0; i < RING_RECORDS + 2; i++) {
+		const struct event event = numbered(i);
+
+		ring_add(rings, 0, &event);
+	}
+	assert_false(is_rung(rings));
+	ring_tell(rings);
+	assert_true(is_rung(rings));
+	rings_wake(rings);
+	ring_tell(rings);
+	assert_false(is_rung(rings));
+	for (uint64_t i = 0; i < RING_RECORDS; i++)
+		expect(rings, 0, i);
+	assert_int_equal(ring_lost(rings, 0), 2);
+	rings_free(rings);
+}
+
 enum { MANY = 300000 };
 
 /* Another process writes as fast as it can; what arrives is in order, and what doesn't is counted.
@@ -265,6 +289,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_query),
 		cmocka_unit_test(test_sleep),
+		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_two_processes),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_head),

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,11 +22,13 @@
 
 static const struct event_context context = {.policy = "p", .session = "s"};
 
+static const struct sink_style plain = {SINK_LINES, SINK_NATIVE, NULL};
+
 static struct sink *make(int fd, bool all)
 {
 	struct sink *sink;
 
-	assert_int_equal(sink_new(fd, all, &sink), 0);
+	assert_int_equal(sink_new(fd, all, &plain, &sink), 0);
 	return sink;
 }
 
@@ -183,6 +188,259 @@ static void test_cut(void **state)
 	close(fd);
 }
 
+/* --- Daemons --- */
+
+#define RECORD                                                                                     \
+	"{\"time\":\"2026-11-21T13:05:02.123456Z\",\"kind\":\"query\",\"policy\":\"p\","           \
+	"\"session\":\"s\",\"verdict\":\"refuse\",\"rule\":\"default-deny\","                      \
+	"\"name\":\"example.org\",\"type\":\"A\"}\n"
+
+/* A daemon's socket, in a folder of its own. */
+struct daemon {
+	char folder[64];
+	struct sockaddr_un address;
+	int listens; /* -1: it is gone */
+};
+
+static void listen_there(struct daemon *daemon)
+{
+	unlink(daemon->address.sun_path);
+	daemon->listens = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	assert_int_equal(
+		bind(daemon->listens, (struct sockaddr *)&daemon->address, sizeof(daemon->address)),
+		0);
+}
+
+static void start_daemon(struct daemon *daemon)
+{
+	*daemon = (struct daemon){"/tmp/test-sink-XXXXXX", {.sun_family = AF_UNIX}, -1};
+	assert_non_null(mkdtemp(daemon->folder));
+	snprintf(daemon->address.sun_path, sizeof(daemon->address.sun_path), "%s/log",
+		daemon->folder);
+	listen_there(daemon);
+}
+
+static void end_daemon(struct daemon *daemon)
+{
+	close(daemon->listens);
+	unlink(daemon->address.sun_path);
+	rmdir(daemon->folder);
+}
+
+/* What the parent does, for a socket that the sink goes on with. */
+static int connect_to(const struct daemon *daemon, int fd)
+{
+	return connect(fd, (const struct sockaddr *)&daemon->address, sizeof(daemon->address));
+}
+
+static int client_of(const struct daemon *daemon)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(connect_to(daemon, fd), 0);
+	return fd;
+}
+
+/* One message, as text; false: there is none. */
+static bool receive(const struct daemon *daemon, char *text, size_t size)
+{
+	ssize_t got = recv(daemon->listens, text, size - 1, 0);
+
+	if (got < 0)
+		return false;
+	text[got] = '\0';
+	return true;
+}
+
+static struct sink *make_styled(int fd, enum sink_kind kind, enum sink_format format)
+{
+	const struct sink_style style = {kind, format, "host"};
+	struct sink *sink;
+
+	assert_int_equal(sink_new(fd, true, &style, &sink), 0);
+	return sink;
+}
+
+static void test_messages(void **state)
+{
+	static const struct {
+		enum sink_kind kind;
+		enum sink_format format;
+		const char *begins;
+		const char *has;
+	} rows[] = {
+		{SINK_JOURNAL, SINK_NATIVE, "MESSAGE=refuse query: example.org A (default-deny)\n",
+			"\nEGRESS_NAME=example.org\n"},
+		{SINK_JOURNAL, SINK_ECS, "MESSAGE={\"@timestamp\":", "\nEGRESS_NAME=example.org\n"},
+		{SINK_SYSLOG, SINK_NATIVE, "<28>1 2026-11-21T13:05:02.123456Z host egress ",
+			" query ["
+			"egress@32473 time="},
+		{SINK_SYSLOG, SINK_OCSF, "<28>1 2026-11-21T13:05:02.123456Z host egress ",
+			" query - {\"time\":1795266302123,"},
+	};
+	static char got[20000];
+	struct daemon daemon;
+
+	(void)state;
+	start_daemon(&daemon);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		int fd = client_of(&daemon);
+		struct sink *sink = make_styled(fd, rows[i].kind, rows[i].format);
+
+		put(sink, RECORD);
+		put(sink, RECORD);
+		assert_int_equal(sink_flush(sink, &context), 0);
+		for (unsigned j = 0; j < 2; j++) {
+			assert_true(receive(&daemon, got, sizeof(got)));
+			assert_memory_equal(got, rows[i].begins, strlen(rows[i].begins));
+			assert_non_null(strstr(got, rows[i].has));
+		}
+		assert_false(receive(&daemon, got, sizeof(got)));
+		sink_free(sink);
+		close(fd);
+	}
+	end_daemon(&daemon);
+}
+
+static void test_formats_of_lines(void **state)
+{
+	char got[EVENT_LINE + 1];
+	int ends[2];
+	struct sink *sink;
+
+	(void)state;
+	make_pipe(ends);
+	sink = make_styled(ends[1], SINK_LINES, SINK_ECS);
+	put(sink, RECORD);
+	put(sink, "no record\n");
+	assert_int_equal(sink_flush(sink, &context), 0);
+	got[read(ends[0], got, EVENT_LINE)] = '\0';
+	assert_memory_equal(got, "{\"@timestamp\":", 14);
+	assert_non_null(strstr(strchr(got, '\n'), "\"egress\":{\"session\":\"s\",\"count\":1,"));
+	sink_free(sink);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* A daemon that doesn't read: what waits is bounded, and what was too much is told as such. */
+static void test_slow_daemon(void **state)
+{
+	enum { MANY = 5000 };
+	static char got[20000];
+	struct daemon daemon;
+	unsigned taken = 0, lost = 0;
+	struct sink *sink;
+	int fd, error;
+
+	(void)state;
+	start_daemon(&daemon);
+	fd = client_of(&daemon);
+	sink = make_styled(fd, SINK_SYSLOG, SINK_NATIVE);
+	for (unsigned i = 0; i < MANY; i++)
+		put(sink, RECORD);
+	assert_int_equal(sink_flush(sink, &context), -EAGAIN);
+	assert_true(sink_waits(sink));
+	do {
+		error = sink_flush(sink, &context);
+		while (receive(&daemon, got, sizeof(got))) {
+			const char *count = strstr(got, " count=\"");
+
+			if (count)
+				lost += (unsigned)strtoul(count + 8, NULL, 10);
+			taken += count == NULL;
+		}
+	} while (error == -EAGAIN);
+	assert_int_equal(error, 0);
+	assert_true(lost > 0);
+	assert_int_equal(taken + lost, MANY);
+	sink_free(sink);
+	close(fd);
+	end_daemon(&daemon);
+}
+
+/* A daemon that is started anew: what came meanwhile waits, and once the socket is connected again
+ * it goes there, in its order. */
+static void test_daemon_restarts(void **state)
+{
+	static char got[20000];
+	struct daemon daemon;
+	struct sink *sink;
+	int fd;
+
+	(void)state;
+	start_daemon(&daemon);
+	fd = client_of(&daemon);
+	sink = make_styled(fd, SINK_JOURNAL, SINK_NATIVE);
+	put(sink, RECORD);
+	assert_int_equal(sink_flush(sink, &context), 0);
+	assert_true(receive(&daemon, got, sizeof(got)));
+	close(daemon.listens);
+	put(sink, RECORD);
+	assert_int_equal(sink_flush(sink, &context), -ENOTCONN);
+	assert_int_equal(sink_flush(sink, &context), -ENOTCONN);
+	assert_int_not_equal(connect_to(&daemon, fd), 0);
+	listen_there(&daemon);
+	assert_int_equal(connect_to(&daemon, fd), 0);
+	assert_int_equal(connect_to(&daemon, fd), 0);
+	assert_int_equal(sink_flush(sink, &context), 0);
+	assert_true(receive(&daemon, got, sizeof(got)));
+	assert_non_null(strstr(got, "EGRESS_NAME=example.org\n"));
+	assert_false(receive(&daemon, got, sizeof(got)));
+	sink_free(sink);
+	close(fd);
+	end_daemon(&daemon);
+}
+
+/* What a sink has no room for goes out first, if it can. */
+static void test_room_is_made(void **state)
+{
+	static char line[4000];
+	char path[] = "/tmp/test-sink-XXXXXX";
+	int fd = mkstemp(path);
+	struct stat status;
+	struct sink *sink;
+
+	(void)state;
+	assert_true(fd >= 0);
+	unlink(path);
+	memset(line, 'x', sizeof(line) - 2);
+	line[sizeof(line) - 2] = '\n';
+	sink = make(fd, true);
+	for (unsigned i = 0; i < 100; i++)
+		put(sink, line);
+	assert_int_equal(sink_flush(sink, &context), 0);
+	assert_int_equal(fstat(fd, &status), 0);
+	assert_int_equal(status.st_size, 100 * (sizeof(line) - 1));
+	sink_free(sink);
+	close(fd);
+}
+
+/* What a burst of queries has filled still takes an alert, and a record of what was lost. */
+static void test_reserve(void **state)
+{
+	enum { ALERTS = 3 };
+	char line[EVENT_LINE];
+	unsigned taken = 0;
+	struct sink *sink;
+	int ends[2];
+
+	(void)state;
+	memset(line, 'x', sizeof(line));
+	line[sizeof(line) - 1] = '\n';
+	make_pipe(ends);
+	sink = make(ends[1], true);
+	while (sink_put(sink, EVENT_QUERY, line, 400))
+		assert_in_range(++taken, 1, 10000);
+	assert_false(sink_put(sink, EVENT_FLOW, line, 400));
+	for (unsigned i = 0; i < ALERTS; i++)
+		assert_true(sink_put(sink, EVENT_POLICY, line, sizeof(line)));
+	assert_true(sink_put(sink, EVENT_LOST, line, 400));
+	assert_false(sink_put(sink, EVENT_QUERY, line, 400));
+	sink_free(sink);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -191,6 +449,12 @@ int main(void)
 		cmocka_unit_test(test_full_pipe),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_formats_of_lines),
+		cmocka_unit_test(test_slow_daemon),
+		cmocka_unit_test(test_daemon_restarts),
+		cmocka_unit_test(test_room_is_made),
+		cmocka_unit_test(test_reserve),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

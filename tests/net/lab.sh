@@ -193,6 +193,7 @@ lab_done() {
 		lab_resolver_stop
 		is "the resolver ends with status 0" $? 0
 	fi
+	lab_records
 	if grep -lE 'Sanitizer|runtime error:' ./*.log >reports; then
 		not_ok "no sanitizer has found anything"
 	fi
@@ -207,6 +208,30 @@ lab_done() {
 		exit 1
 	fi
 	exit 0
+}
+
+# Whether what was recorded is what egress-events(5) says: the first lines of each log there is.
+lab_records() {
+	local source=${abs_top_srcdir:-${BASH_SOURCE[0]%/*}/../..} log count=0
+
+	command -v python3 >/dev/null || return
+	while read -r log; do
+		head -n 1 "$log" | grep -q '^{"time":"[^"]*","kind":"' || continue
+		head -n 4000 "$log" | "$source/tests/event/validate" \
+			"$source/src/event/egress-events.schema.json" - >records.said 2>&1
+		case $? in
+		0) count=$((count + 1)) ;;
+		1)
+			not_ok "records in ${log##*/} are what the schema says"
+			note "$(cat records.said)"
+			;;
+		*)
+			note "records are not looked at: $(cat records.said)"
+			return
+			;;
+		esac
+	done < <(find "$LAB" -type f -size +0 \( -name 'events*' -o -name '*.jsonl' -o -name '*.jsonl.*' \))
+	[ $count = 0 ] || note "the records of $count logs are what the schema says"
 }
 
 # What the programs said, for whoever reads a failure.

@@ -180,14 +180,14 @@ END
 # spent: bytes of the quota, and destinations.
 spent() {
 	in_client nft list quotas table inet egress-lab | grep -oE 'used .*'
-	set_of destinations | grep -oE '0x[0-9a-f]{8}' | sort
+	set_of destinations | grep -oE '::ffff:[0-9.]+' | sort
 }
 must apply lab
 reaches "a destination" tcp 198.18.40.1 443
 reaches "and another" tcp 198.18.40.2 443
 before=$(spent)
 unlike "a chain that nothing leads to is gone" "$(lab_listing egress-lab)" 'chain deny-1 '
-like "are counted" "$before" 'used [1-9].*0x.*0x'
+like "are counted" "$before" 'used [1-9].*::ffff:198\.18\.40\.1.*::ffff:198\.18\.40\.2'
 check "--apply" apply lab
 is "keeps what was counted" "$(spent)" "$before"
 

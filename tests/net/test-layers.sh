@@ -118,13 +118,15 @@ rejected "an address too many" tcp 198.18.40.2 443
 rejected "the name's address stays closed" tcp 198.18.1.103 443
 reaches "a destination from before" tcp 198.18.40.1 443
 opens t1.fresh.lab.example 198.18.1.101 2001:db8:1::101
-like "the log tells" "$(cat "$resolver_log")" 'budget-destinations: .* 4: t3\.fresh\.lab\.example'
+like "the log tells" "$(cat "$resolver_log")" 'budget-destinations: .*: t3\.fresh\.lab\.example'
 must lab_reload lab
 is "a reload gives nothing back" "$(ask t3.fresh.lab.example)" "NXDOMAIN (EDE 15: budget-destinations)"
 lab_resolver_stop
 
-# --- Another session ---
+# --- The same session, and another one ---
 must up
+is "nor does another resolver" "$(ask t3.fresh.lab.example)" "NXDOMAIN (EDE 15: budget-destinations)"
+must "$(program src/egress-ctl)" session new
 is "a new session begins with none" "$(ask t3.fresh.lab.example)" "NOERROR 198.18.1.103"
 lab_resolver_stop
 

@@ -36,14 +36,13 @@ refused() {
 
 # counted ID: packets that were refused by it, or would have been.
 counted() {
-	in_client nft list table inet egress-lab |
-		sed -n "s/^\t\tcounter packets \([0-9]*\) .* comment \"$1\"\$/\1/p"
+	in_client nft list counter inet egress-lab "${1//:/.}" |
+		sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
 }
 
 # over_budget: new connections beyond [budget] destinations.
 over_budget() {
-	in_client nft list counter inet egress-lab budget-destinations |
-		sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
+	counted budget-destinations
 }
 
 # destinations: how many were counted.

@@ -61,6 +61,13 @@ script='getent ahostsv4 www.lab.example >/dev/null
 told -q --report report.json >/dev/null
 like "of connections that are open, too" "$(json '.reached.rows[0].bytes_out')" '^1[0-9]{5}$'
 
+# A burst of refusals is told to the last of them, though the ruleset reports no more than some.
+script='perl -MIO::Socket::INET -e '\''
+	IO::Socket::INET->new(PeerAddr => q(198.18.1.3), PeerPort => 443) for 1..2000'\'
+burst=$(told --report report.json)
+like "what is counted alone is told" "$burst" '  not recorded: 1,[0-9]* of refused connections'
+is "and all of it comes to what was refused" "$(json '[.refused.rows[].times, .lost.refused] | add')" 2000
+
 # --- Hostile names ---
 script='printf "\\033]0;x\\007" >name
 	dig +short +time=5 "\\027[31m\\010\\000;\\\$(touch\\032x).lab.example" >/dev/null; true'

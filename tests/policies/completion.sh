@@ -83,7 +83,9 @@ if [ -x "$abs_top_builddir/src/egress-ctl" ]; then
 else
 	skip "egress-ctl -" "it is not built"
 fi
-offers "flush leases reload revoke status why" egress-ctl ''
+offers "flush leases reload revoke session status why" egress-ctl ''
+offers "extend new show" egress-ctl session ''
+offers destinations egress-ctl session extend de
 offers status egress-ctl --json st
 offers "" egress-ctl revoke s
 offers policy.toml egress-ctl --socket = p

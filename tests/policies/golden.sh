@@ -92,7 +92,7 @@ check_load() {
 	done
 	nft add element inet "$table" resolver '{ 0x7 . 0 }' || return
 	! has_set "$table" destinations ||
-		nft add element inet "$table" destinations '{ 0x7 }' || return
+		nft add element inet "$table" destinations '{ ::7 }' || return
 	nft -f "$ruleset" || { echo "the second load failed"; return 1; }
 
 	for map in $(lease_maps "$table"); do
@@ -102,7 +102,7 @@ check_load() {
 	nft get element inet "$table" resolver '{ 0x7 . 0 }' >/dev/null ||
 		{ echo "the resolver's sockets are gone"; return 1; }
 	! has_set "$table" destinations ||
-		nft get element inet "$table" destinations '{ 0x7 }' >/dev/null ||
+		nft get element inet "$table" destinations '{ ::7 }' >/dev/null ||
 		{ echo "the destinations are gone"; return 1; }
 	[ "$(others)" = "$before" ] || { echo "a table of others was touched"; return 1; }
 	diff <(comments <"$ruleset") <(nft list table inet "$table" | comments) ||

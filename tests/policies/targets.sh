@@ -46,7 +46,7 @@ done
 # Names, one a line, of lists in the forms that people write them in; what has a variable in it is
 # nobody's.
 names_of() {
-	sed -E 's/^[a-z-]+: //; s/^(name|pattern|dns-name|dns-pattern) //; s/#.*//' "$1" | tr ' \t' '\n\n' |
+	sed -E 's/^[a-z-]+: //; s/^(name|pattern|dns-name|dns-pattern) //; s/#.*//' "$1" | tr -s '[:blank:]' '\n' |
 		sed -E 's/:[0-9]+$//' | grep -E '^(\*\.)?[a-z0-9*-]+(\.[a-z0-9*-]+)+$' | grep -vE '^[0-9.]+$' | sort -u
 }
 

@@ -59,8 +59,13 @@ static struct cache *make(size_t bytes)
 {
 	struct cache *cache = NULL;
 
-	assert_int_equal(cache_new(bytes, &key, &cache), 0);
+	assert_int_equal(cache_new(bytes, &cache), 0);
 	return cache;
+}
+
+static uint64_t hash_of(const struct name *name)
+{
+	return hash_bytes(&key, name->wire, name->length);
 }
 
 static void store(struct cache *cache, const struct name *name, uint16_t type, unsigned number,
@@ -70,16 +75,16 @@ static void store(struct cache *cache, const struct name *name, uint16_t type, u
 	struct cached cached = body_number(records, number);
 
 	cached.expires = expires;
-	cache_store(cache, name, type, &cached);
+	cache_store(cache, hash_of(name), name, type, &cached);
 }
 
 static bool find(
 	struct cache *cache, const struct name *name, uint16_t type, struct cached *ret_cached)
 {
-	struct cache_place place = cache_place(cache, name, type);
+	struct cache_place place = cache_place(cache, hash_of(name), type);
 
-	cache_fetch(cache, place);
-	if (!cache_find(cache, place, name, type, ret_cached))
+	cache_fetch(cache, &place);
+	if (!cache_find(cache, &place, name, type, ret_cached))
 		return false;
 	cache_given(ret_cached);
 	return true;
@@ -126,7 +131,7 @@ static void all_that_was_stored_is_found(void **state)
 
 	(void)state;
 	assert_false(find(cache, &name, RRTYPE_A, &out));
-	cache_store(cache, &name, RRTYPE_A, &in);
+	cache_store(cache, hash_of(&name), &name, RRTYPE_A, &in);
 	assert_true(find(cache, &name, RRTYPE_A, &out));
 	assert_int_equal(out.expires.ms, in.expires.ms);
 	assert_int_equal(out.stale_seconds, 4711);
@@ -191,7 +196,7 @@ static void what_is_in_demand_is_asked_for_ahead_once(void **state)
 
 	(void)state;
 	in.ahead_seconds = 30;
-	cache_store(cache, &name, RRTYPE_A, &in);
+	cache_store(cache, hash_of(&name), &name, RRTYPE_A, &in);
 	for (unsigned i = 0; i < 6; i++) {
 		assert_true(find(cache, &name, RRTYPE_A, &out));
 		assert_int_equal(out.in_demand, i >= 2);
@@ -199,7 +204,7 @@ static void what_is_in_demand_is_asked_for_ahead_once(void **state)
 		if (i == 3)
 			cache_asked_ahead(&out);
 	}
-	cache_store(cache, &name, RRTYPE_A, &in);
+	cache_store(cache, hash_of(&name), &name, RRTYPE_A, &in);
 	assert_true(find(cache, &name, RRTYPE_A, &out));
 	assert_false(out.in_demand);
 	assert_int_equal(out.ahead_seconds, 30);
@@ -323,7 +328,7 @@ static void a_new_name_uses_the_reserve_before_it_pushes_out_others(void **state
 	for (unsigned stored = 1; stored <= FITTING; stored++) {
 		struct name name = numbered(stored - 1);
 
-		cache_store(cache, &name, RRTYPE_A, &cached);
+		cache_store(cache, hash_of(&name), &name, RRTYPE_A, &cached);
 		for (unsigned i = 0; i < 4 * stored; i++) {
 			name = numbered(i % stored);
 			assert_true(has(cache, &name));
@@ -365,7 +370,7 @@ static void bodies_of_any_size_come_back_whole(void **state)
 		cached.body.n_ttls = (uint8_t)(random >> 24);
 		for (size_t j = 0; j < cached.body.size; j += 64)
 			records[j] = (uint8_t)(i + j);
-		cache_store(cache, &name, RRTYPE_AAAA, &cached);
+		cache_store(cache, hash_of(&name), &name, RRTYPE_AAAA, &cached);
 		assert_true(find(cache, &name, RRTYPE_AAAA, &got));
 		assert_int_equal(got.body.size, cached.body.size);
 		assert_memory_equal(got.body.records, records, cached.body.size);
@@ -387,7 +392,7 @@ static void a_body_too_large_is_not_stored(void **state)
 
 	(void)state;
 	store(cache, &other, RRTYPE_A, 1, after(1000));
-	cache_store(cache, &name, RRTYPE_A, &cached);
+	cache_store(cache, hash_of(&name), &name, RRTYPE_A, &cached);
 	assert_false(has(cache, &name));
 	assert_true(has(cache, &other));
 	cache_free(cache);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,11 +168,70 @@ static void what_the_old_one_counts_meanwhile_counts(void **state)
 	assert_true(guard_query(guards[1], at));
 }
 
+/* Where the policy is the same both count into one account, whoever is at work. */
+static void the_same_policy_has_one_account(void **state)
+{
+	(void)state;
+	make(0, HEAD LAB NAMES);
+	make(1, HEAD LAB NAMES);
+	assert_int_equal(count_refused(0, "lab.example", 0, 6), 0);
+	assert_int_equal(count_refused(1, "lab.example", 20, 6), 2);
+	assert_int_equal(count_refused(0, "lab.example", 40, 6), 6);
+	guard_new_session(guards[1]);
+	assert_int_equal(count_refused(0, "lab.example", 40, 6), 0);
+	assert_int_equal(count_refused(1, "lab.example", 60, 6), 2);
+}
+
+static void a_new_session_begins_with_none(void **state)
+{
+	struct guard_names names;
+
+	(void)state;
+	make(0, HEAD LAB NAMES);
+	for (unsigned session = 0; session < 5; session++) {
+		assert_int_equal(count_refused(0, "lab.example", 20 * session, 15), 5);
+		assert_true(guard_names(guards[0], &names));
+		assert_int_equal(names.used, 10);
+		assert_string_equal(names.entry, "allow-1");
+		guard_new_session(guards[0]);
+		assert_true(guard_names(guards[0], &names));
+		assert_int_equal(names.used, 0);
+	}
+}
+
+static void a_ceiling_is_raised_for_a_session(void **state)
+{
+	struct guard_names names;
+
+	(void)state;
+	make(0, HEAD LAB NAMES);
+	assert_int_equal(guard_extend(guards[0], 3), 0);
+	assert_int_equal(count_refused(0, "lab.example", 0, 20), 7);
+	assert_int_equal(guard_extend(guards[0], 2), 0);
+	/* Another policy goes on with it. */
+	make(1, HEAD FAR LAB NAMES);
+	assert_int_equal(count_refused(1, "lab.example", 20, 20), 18);
+	assert_true(guard_names(guards[1], &names));
+	assert_int_equal(names.of, 15);
+	assert_int_equal(names.raised, 5);
+	assert_int_equal(guard_extend(guards[1], 0), -ERANGE);
+	assert_int_equal(guard_extend(guards[1], UINT64_MAX), -ERANGE);
+	assert_int_equal(guard_extend(guards[1], 1 << 21), -ERANGE);
+	guard_new_session(guards[1]);
+	assert_int_equal(count_refused(1, "lab.example", 0, 20), 10);
+	make(2, HEAD LAB);
+	assert_int_equal(guard_extend(guards[2], 1), -ENODATA);
+	assert_false(guard_names(guards[2], &names));
+}
+
 #define TEST(name) cmocka_unit_test_teardown(name, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(the_same_policy_has_one_account),
+		TEST(a_new_session_begins_with_none),
+		TEST(a_ceiling_is_raised_for_a_session),
 		TEST(names_stay_counted),
 		TEST(bytes_stay_spent),
 		TEST(queries_stay_spent),

@@ -209,28 +209,40 @@ static const char *destinations_set(void)
 	return keeping.compiled.plan->destinations_set;
 }
 
-static uint32_t mark_of_name(const char *text)
+/* What stands for the name in the session that runs. */
+static struct destination destination_of(const char *text, bool unknown)
 {
 	struct name name;
 
 	assert_int_equal(name_from_text(text_of(text), &name), 0);
-	return destinations_mark(&keeping.destinations_key, &name);
+	return destination_of_name(&keeping.destinations_key, &name, unknown);
 }
 
-static void change_destination(uint32_t mark,
-	void (*change)(struct setlink *, const char *, const struct setlink_element *))
+static void put_destination(const struct destination *destination)
 {
-	struct setlink_element element = {.key_size = sizeof(mark)};
+	struct setlink_element element = {.key_size = sizeof(destination->bytes)};
 
-	memcpy(element.key, &mark, sizeof(mark));
+	memcpy(element.key, destination->bytes, sizeof(destination->bytes));
 	setlink_begin(keeping.kernel, keeping.compiled.plan->table);
-	change(keeping.kernel, destinations_set(), &element);
+	setlink_add(keeping.kernel, destinations_set(), &element);
 	assert_int_equal(setlink_commit(keeping.kernel), 0);
 }
 
-static void put_destination(uint32_t mark)
+static void put_address(const char *text)
 {
-	change_destination(mark, setlink_add);
+	struct destination destination;
+	struct inaddr address;
+
+	assert_int_equal(inaddr_from_text(text_of(text), &address), 0);
+	memcpy(destination.bytes, address.bytes, sizeof(destination.bytes));
+	put_destination(&destination);
+}
+
+static void put_name(const char *text, bool unknown)
+{
+	const struct destination destination = destination_of(text, unknown);
+
+	put_destination(&destination);
 }
 
 static void a_name_too_many_is_refused(void **state)
@@ -286,10 +298,10 @@ static void bare_addresses_take_the_same_slots(void **state)
 {
 	(void)state;
 	begin(HEAD WILD BUDGET TAIL, NULL);
-	put_destination(1);
+	put_address("192.0.2.1");
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
-	put_destination(2);
+	put_address("2001:db8:9::2");
 	assert_int_equal(keeping_ask_lease("b.wild.test", 300, "198.51.100.2").status, -EDQUOT);
 	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.3"), 350);
 	keeping_stop();
@@ -301,8 +313,8 @@ static void what_the_keeper_before_counted_is_known(void **state)
 	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
 	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
 	keeping_stop();
-	put_destination(1);
-	put_destination(2);
+	put_address("192.0.2.1");
+	put_address("2001:db8:9::2");
 	keeping_make_channels();
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.9"), 350);
@@ -318,7 +330,7 @@ static void a_name_is_sent_once(void **state)
 
 	(void)state;
 	begin(HEAD WILD BUDGET TAIL, NULL);
-	put_destination(mark_of_name("a.wild.test"));
+	put_name("a.wild.test", false);
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("b.wild.test", 300, "198.51.100.1"), 350);
 	before = keeping_generation();
@@ -331,21 +343,160 @@ static void a_name_is_sent_once(void **state)
 	keeping_stop();
 }
 
-/* What stands for a name can't be told without the key. */
-static void the_key_is_used(void **state)
+/* What stands for a name can't be told without the key, which a session keeps, whoever serves it.
+ */
+static void the_key_is_the_sessions(void **state)
 {
 	(void)state;
-	begin(HEAD WILD BUDGET TAIL, NULL);
-	put_destination(mark_of_name("a.wild.test"));
-	put_destination(1);
-	put_destination(2);
-	keeping_start(true);
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
 	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
 	keeping_stop();
+	put_address("192.0.2.1");
+	put_address("192.0.2.2");
 	keeping.destinations_key.k[0]++;
 	keeping_make_channels();
 	keeping_start(true);
-	assert_int_equal(keeping_ask_lease("a.wild.test", 300, "198.51.100.1").status, -EDQUOT);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	assert_int_equal(keeping_ask_lease("b.wild.test", 300, "198.51.100.1").status, -EDQUOT);
+	keeping_stop();
+}
+
+/* --- Sessions --- */
+
+static int status_of(const char *name, const char *address)
+{
+	return keeping_ask_lease(name, 300, address).status;
+}
+
+static struct control_reply ask_session(enum control_op op, enum spent_key key, uint64_t amount)
+{
+	struct control_request request = keeping_control(op);
+
+	request.key = key;
+	request.amount = amount;
+	return keeping_ask_control(&request);
+}
+
+/* Answers of before are void. */
+static void take_forget(void)
+{
+	for (unsigned worker = 0; worker < KEEPING_WORKERS; worker++) {
+		int fd;
+
+		assert_int_equal(keeping_receive(worker, 0, &fd).op, CHANNEL_FORGET);
+	}
+}
+
+static void a_session_is_extended_and_followed(void **state)
+{
+	struct control_reply reply;
+
+	(void)state;
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
+	assert_int_equal(status_of("a.wild.test", "198.51.100.1"), 0);
+	assert_int_equal(status_of("b.wild.test", "198.51.100.2"), 0);
+	assert_int_equal(status_of("c.wild.test", "198.51.100.3"), 0);
+	assert_int_equal(status_of("d.wild.test", "198.51.100.4"), -EDQUOT);
+	reply = ask_session(CONTROL_SESSION_EXTEND, SPENT_DESTINATIONS, 2);
+	assert_int_equal(reply.status, 0);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].of, 5);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].used, 3);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].extended, 2);
+	take_forget();
+	assert_int_equal(status_of("d.wild.test", "198.51.100.4"), 0);
+	keeping_stop();
+	keeping_make_channels();
+	keeping_start(true);
+	assert_int_equal(status_of("e.wild.test", "198.51.100.5"), 0);
+	assert_int_equal(status_of("f.wild.test", "198.51.100.6"), -EDQUOT);
+	reply = ask_session(CONTROL_SESSION_EXTEND, SPENT_DESTINATIONS, 1);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].extended, 3);
+	take_forget();
+	reply = ask_session(CONTROL_SESSION_NEW, SPENT_DESTINATIONS, 0);
+	assert_int_equal(reply.status, 0);
+	take_forget();
+	assert_int_equal(reply.total, 5);
+	assert_int_equal(keeping_count(MAP4), 0);
+	assert_int_equal(keeping_count(destinations_set()), 0);
+	assert_int_equal(status_of("f.wild.test", "198.51.100.6"), 0);
+	assert_int_equal(status_of("a.wild.test", "198.51.100.1"), 0);
+	assert_int_equal(status_of("b.wild.test", "198.51.100.2"), 0);
+	assert_int_equal(status_of("c.wild.test", "198.51.100.3"), -EDQUOT);
+	keeping_stop();
+}
+
+static void what_cannot_be_extended_stays(void **state)
+{
+	struct control_reply reply;
+
+	(void)state;
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
+	assert_int_equal(ask_session(CONTROL_SESSION_EXTEND, SPENT_BYTES, 1).status, -ENODATA);
+	assert_int_equal(
+		ask_session(CONTROL_SESSION_EXTEND, SPENT_CONNECTIONS, 1).status, -ENODATA);
+	assert_int_equal(
+		ask_session(CONTROL_SESSION_EXTEND, SPENT_DESTINATIONS, 0).status, -ERANGE);
+	assert_int_equal(ask_session(CONTROL_SESSION_EXTEND, SPENT_DESTINATIONS, UINT32_MAX).status,
+		-ERANGE);
+	assert_int_equal(ask_session(CONTROL_SESSION_EXTEND, SPENT_DESTINATIONS, UINT64_MAX).status,
+		-ERANGE);
+	reply = ask_session(CONTROL_SESSION, SPENT_DESTINATIONS, 0);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].of, 3);
+	assert_int_equal(reply.session.spent[SPENT_DESTINATIONS].extended, 0);
+	assert_in_range(reply.session.began, time(NULL) - 100, time(NULL));
+	keeping_stop();
+}
+
+#define KNOWN "[[allow]]\nhost = \"*.known.test\"\ncategory = \"known\"\n"
+#define BARE "[[allow]]\nip = \"11.1.0.0/16\"\ncategory = \"known\"\n"
+#define SHARE "[budget]\nunknown_share = 0.2\non_exceed = \"refuse\"\n"
+
+static void open_known(unsigned first, unsigned last)
+{
+	for (unsigned i = first; i <= last; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "n%u.known.test", i);
+		assert_int_equal(status_of(name, "198.51.100.1"), 0);
+	}
+}
+
+/* One of the first ten and the ones behind, whoever counts them; in one transaction, too. */
+static void the_share_of_the_unknown_is_bounded(void **state)
+{
+	struct channel_request requests[3];
+	int status[3], fd;
+
+	(void)state;
+	begin_and_start(HEAD WILD KNOWN BARE SHARE TAIL, NULL);
+	open_known(1, 7);
+	assert_int_equal(status_of("a.wild.test", "198.51.100.1"), 0);
+	assert_int_equal(status_of("b.wild.test", "198.51.100.1"), 0);
+	/* The tenth would be the third of ten. */
+	assert_int_equal(status_of("c.wild.test", "198.51.100.1"), -EDOM);
+	assert_int_equal(status_of("a.wild.test", "198.51.100.2"), 0);
+	open_known(8, 11);
+	requests[0] = keeping_request("c.wild.test", 300, "198.51.100.1");
+	requests[1] = keeping_request("n12.known.test", 300, "198.51.100.1");
+	requests[2] = keeping_request("d.wild.test", 300, "198.51.100.1");
+	assert_int_equal(status_of("c.wild.test", "198.51.100.1"), -EDOM);
+	put_address("11.1.0.1");
+	for (unsigned i = 0; i < 3; i++)
+		keeping_send(0, &requests[i]);
+	for (unsigned i = 0; i < 3; i++)
+		status[i] = keeping_receive(0, requests[i].ticket, &fd).status;
+	assert_int_equal(status[0], 0);
+	assert_int_equal(status[1], 0);
+	assert_int_equal(status[2], -EDOM);
+	keeping_stop();
+	keeping_make_channels();
+	keeping_start(true);
+	/* An address without a category: 4 of 17 with it, 5 of 18 with a name. */
+	put_address("192.0.2.1");
+	assert_int_equal(status_of("d.wild.test", "198.51.100.1"), -EDOM);
+	open_known(13, 20);
+	assert_int_equal(status_of("d.wild.test", "198.51.100.1"), 0);
+	assert_int_equal(ask_session(CONTROL_SESSION, SPENT_DESTINATIONS, 0).session.unknown, 5);
 	keeping_stop();
 }
 
@@ -365,7 +516,10 @@ int main(void)
 		TEST(bare_addresses_take_the_same_slots),
 		TEST(what_the_keeper_before_counted_is_known),
 		TEST(a_name_is_sent_once),
-		TEST(the_key_is_used),
+		TEST(the_key_is_the_sessions),
+		TEST(a_session_is_extended_and_followed),
+		TEST(what_cannot_be_extended_stays),
+		TEST(the_share_of_the_unknown_is_bounded),
 	};
 	int error = space_enter(), failed;
 

@@ -9,10 +9,13 @@
 
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "resolver/namering.h"
+#include "rules/category.h"
 #include "rules/compile.h"
+#include "rules/load.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 
@@ -149,6 +152,8 @@ static void test_refusals(void **state)
 		{"egress-w limit-connections ", EVENT_REFUSE, "limit-connections"},
 		{"egress-w limit-bytes ", EVENT_OBSERVE, "limit-bytes"},
 		{"egress-w budget-destinations ", EVENT_FLAG, "budget-destinations"},
+		{"egress-w budget-connections ", EVENT_FLAG, "budget-connections"},
+		{"egress-w budget-bytes ", EVENT_FLAG, "budget-bytes"},
 		{"egress-w allow-2:connections ", EVENT_REFUSE, "allow-2:connections"},
 		{"egress-w dns ", EVENT_REFUSE, "dns"},
 		{"egress-w nobody-knows ", EVENT_REFUSE, "nobody-knows"},
@@ -332,6 +337,119 @@ static void test_explained(void **state)
 	witness_free(witness);
 }
 
+static const char *score_of(struct witness *witness, const char *rule, char out[32])
+{
+	struct event_context context = {.score = NULL};
+	struct event event;
+
+	event_begin(&event, EVENT_QUERY);
+	event_set_rule(&event, rule);
+	witness_explain(witness, &event, &context);
+	snprintf(out, 32, "%s", context.score ? context.score : "none");
+	return out;
+}
+
+static void test_scores(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *score;
+	} rows[] = {
+		{"allow-1", "-1"},
+		{"allow-2", "0.6"},
+		{"deny-1", "4"},
+		{"block-private", "4"},
+		{"default-deny", "1"},
+		{"default-permit", "1"},
+		{"limit-connections", "none"},
+		{"budget-destinations", "none"},
+		{"allow-1:bytes", "none"},
+		{"o1:default-deny", "none"},
+		{"", "none"},
+	};
+	struct witness *witness = make(nothing);
+	char score[32];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(score_of(witness, rows[i / 2].rule, score), rows[i / 2].score);
+	witness_free(witness);
+}
+
+/* The entry's category, and else what the name is known as. */
+static void test_categories(void **state)
+{
+	static const struct {
+		const char *rule;
+		const char *name;
+		const char *category;
+	} rows[] = {
+		{"default-deny", "crates.io", "package registry"},
+		{"allow-1", "crates.io", "docs"},
+		{"default-deny", "nobody.example", NULL},
+		{"default-deny", "", NULL},
+	};
+	const char *top = getenv("abs_top_srcdir");
+	const char *folder = arena_printf(arena, "%s/rules/profiles", top ? top : ".");
+	const struct load_options options = {.profile_dirs = &folder, .n_profile_dirs = 1};
+	struct witness *witness;
+
+	(void)state;
+	assert_int_equal(category_load(arena, &options, diag_new(arena), &compiled.categories), 0);
+	witness = make(nothing);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct event_context context = {.category = NULL};
+		struct event event;
+
+		memset(&event, 0, sizeof(event));
+		event_begin(&event, EVENT_QUERY);
+		event_set_rule(&event, rows[i].rule);
+		if (rows[i].name[0])
+			assert_int_equal(name_from_text(text_of(rows[i].name), &event.name), 0);
+		witness_explain(witness, &event, &context);
+		if (rows[i].category)
+			assert_string_equal(context.category, rows[i].category);
+		else
+			assert_null(context.category);
+	}
+	witness_free(witness);
+}
+
+/* Of counters: what was counted and not recorded one by one. */
+static void test_unrecorded(void **state)
+{
+	static const struct {
+		const char *id, *rule;
+		enum event_verdict verdict;
+		bool recorded;
+	} cases[] = {
+		{"flag", "", EVENT_FLAG, true},
+		{"allow", "", EVENT_PERMIT, true},
+		{"default-deny", "default-deny", EVENT_REFUSE, true},
+		{"deny-1", "deny-1", EVENT_REFUSE, true},
+		{"allow-2:connections", "allow-2:connections", EVENT_REFUSE, true},
+		{"limit-connections", "limit-connections", EVENT_REFUSE, true},
+		/* A policy before may have had it. */
+		{"o3:deny-7", "o3:deny-7", EVENT_REFUSE, true},
+		/* It is flagged, once in a while. */
+		{"budget-destinations", "budget-destinations", EVENT_FLAG, false},
+	};
+	struct witness *witness = make(nothing);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct event event;
+
+		event_begin(&event, EVENT_LOST);
+		assert_int_equal(
+			witness_unrecorded(witness, cases[i].id, &event), cases[i].recorded);
+		assert_int_equal(event.verdict, cases[i].verdict);
+		assert_string_equal(event.rule, cases[i].rule);
+		assert_true(event.has & EVENT_HAS_VERDICT);
+	}
+	witness_free(witness);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -345,6 +463,9 @@ int main(void)
 		TEST(test_flows),
 		TEST(test_past),
 		TEST(test_explained),
+		TEST(test_scores),
+		TEST(test_categories),
+		TEST(test_unrecorded),
 	};
 
 	return cmocka_run_group_tests_name("witness", tests, NULL, NULL);

@@ -13,7 +13,7 @@ struct kubed;
 
 /* Objects of one kind: NetworkPolicy, CiliumNetworkPolicy or ClusterNetworkPolicy. Ends the test
  * when the text is anything else, or has a key that it does not know. */
-struct kubed *kubed_read(const char *text);
+struct kubed *kubed_read(const char *yaml);
 void kubed_free(struct kubed *kubed);
 
 struct kubed_packet {

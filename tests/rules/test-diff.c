@@ -209,6 +209,29 @@ static void limits_and_scope_count(void **state)
 		"  + flag (was: refuse)\n");
 }
 
+static void sessions_are_compared(void **state)
+{
+	(void)state;
+	check("[budget]\nbytes = \"1 kB\"\nconnections = 5\nunknown_share = 0.2\n",
+		"[budget]\nbytes = \"1 kB\"\nconnections = 6\nunknown_share = 0.5\n", true,
+		"gained by budget.connections:\n"
+		"  + 6 (was: 5)\n"
+		"gained by budget.unknown_share:\n"
+		"  + 0.5 (was: 0.2)\n");
+	check("[budget]\nunknown_share = 0\n", "", true,
+		"gained by budget.unknown_share:\n"
+		"  + no limit (was: 0)\n");
+	check("[budget]\nbytes = \"2 kB\"\n", "[budget]\nbytes = \"1 kB\"\nwindow = \"1h\"\n", true,
+		"gained by budget.window:\n"
+		"  + 3600s (was: none)\n"
+		"lost with budget.bytes:\n"
+		"  - 2000 (now: 1000)\n");
+	check("[budget]\nbytes = \"2 kB\"\nwindow = \"1h\"\n",
+		"[budget]\nbytes = \"2 kB\"\nwindow = \"1d\"\n", false,
+		"lost with budget.window:\n"
+		"  - 3600s (now: 86400s)\n");
+}
+
 static void patterns_that_change_count_as_gained(void **state)
 {
 	(void)state;
@@ -290,6 +313,7 @@ int main(void)
 		cmocka_unit_test(limits_of_unknown_names_count),
 		cmocka_unit_test(limits_and_scope_count),
 		cmocka_unit_test(patterns_that_change_count_as_gained),
+		cmocka_unit_test(sessions_are_compared),
 		cmocka_unit_test(the_json_has_the_same),
 		cmocka_unit_test(overrides_are_explained),
 	};

@@ -158,11 +158,13 @@ static void test_the_lower_ceiling_holds(void **state)
 				  "connections_per_destination = \"60/minute\"\n"
 				  "queries = \"5/second\"\nbytes = \"1 GiB\"\n"
 				  "[budget]\ndestinations = 10\nwildcard_names = 4\n"
+				  "bytes = \"3 GiB\"\nconnections = 5\nunknown_share = 0\n"
 				  "on_exceed = \"refuse\"\n";
 	static const char high[] = "[limits]\nconnections = \"1000/minute\"\n"
 				   "connections_per_destination = \"1/second\"\n"
 				   "bytes = \"2 GiB\"\n"
-				   "[budget]\ndestinations = 200\n";
+				   "[budget]\ndestinations = 200\nbytes = \"4 GiB\"\n"
+				   "connections = 50\nunknown_share = 1\n";
 
 	for (int turn = 0; turn < 2; turn++) {
 		const struct layers *layers =
@@ -178,6 +180,10 @@ static void test_the_lower_ceiling_holds(void **state)
 		assert_int_equal(layers->limits.bytes, 1 << 30);
 		assert_int_equal(layers->budget.destinations, 10);
 		assert_int_equal(layers->budget.wildcard_names, 4);
+		assert_int_equal(layers->budget.bytes, INT64_C(3) << 30);
+		assert_int_equal(layers->budget.connections, 5);
+		assert_true(layers->budget.has_unknown_share);
+		assert_true(layers->budget.unknown_share == 0);
 		assert_true(layers->budget.refuse);
 	}
 }
@@ -208,6 +214,28 @@ static void test_what_unknown_names_may_spend(void **state)
 		LAYERS_WILDCARD_ANSWER_BYTES);
 	expect_rates(
 		layered_base(*state, allow), LAYERS_WILDCARD_BYTES, LAYERS_WILDCARD_ANSWER_BYTES);
+}
+
+static int64_t window_of(void *state, const char *base, const char *override)
+{
+	return layered_two(state, base, override)->budget.window.ms / 1000;
+}
+
+/* The longer it is, the less may be spent in it; what has ceilings and no window has them for good.
+ */
+static void test_the_longer_window_holds(void **state)
+{
+	static const char none[] = "[budget]\ndestinations = 5\n";
+	static const char hour[] = "[budget]\ndestinations = 5\nwindow = \"1h\"\n";
+	static const char day[] = "[budget]\nwindow = \"1d\"\n";
+
+	assert_int_equal(window_of(*state, hour, day), 86400);
+	assert_int_equal(window_of(*state, day, hour), 86400);
+	assert_int_equal(window_of(*state, hour, none), 3600);
+	assert_int_equal(window_of(*state, none, hour), 0);
+	assert_int_equal(window_of(*state, "[limits]\nbytes = \"1 GiB\"\n", hour), 0);
+	assert_int_equal(window_of(*state, "", hour), 3600);
+	assert_int_equal(window_of(*state, "", ""), 0);
 }
 
 static void test_no_ceiling(void **state)
@@ -253,6 +281,9 @@ static void test_zero_never_wins(void **state)
 		"[limits]\nbytes = \"0 GiB\"\n",
 		"[budget]\ndestinations = 0\n",
 		"[budget]\nwildcard_names = 0\n",
+		"[budget]\nconnections = 0\n",
+		"[budget]\nbytes = \"0 GiB\"\n",
+		"[budget]\nwindow = \"0s\"\n",
 	};
 	static const char base[] = "[limits]\nconnections = \"600/minute\"\n";
 
@@ -269,6 +300,31 @@ static void test_audit_is_the_stronger(void **state)
 	assert_true(layered_two(*state, loud, "")->audit_allowed);
 	assert_true(layered_two(*state, "", loud)->audit_allowed);
 	assert_true(layered_two(*state, loud, "[audit]\nallowed = false\n")->audit_allowed);
+}
+
+/* Records go to all places of all layers, each once. */
+static void test_audit_goes_everywhere(void **state)
+{
+	const struct layers *layers =
+		layered_two(*state, "[audit]\npath = [\"journal\", \"/a\"]\nformat = \"ecs\"\n",
+			"[audit]\npath = [\"/a\", \"/b\"]\n");
+
+	assert_int_equal(layers->n_audit_sinks, 3);
+	assert_int_equal(layers->audit_sinks[0].kind, AUDIT_JOURNAL);
+	assert_string_equal(layers->audit_sinks[1].path, "/a");
+	assert_string_equal(layers->audit_sinks[2].path, "/b");
+	assert_int_equal(layered_two(*state, "", "[audit]\npath = \"-\"\n")->n_audit_sinks, 1);
+	assert_int_equal(layered_two(*state, "[audit]\npath = \"-\"\n", "")->n_audit_sinks, 1);
+}
+
+static void test_audit_places_are_few(void **state)
+{
+	static const char base[] = "[audit]\npath = [\"/1\",\"/2\",\"/3\",\"/4\",\"/5\",\"/6\"]\n";
+
+	assert_int_equal(
+		layered_two(*state, base, "[audit]\npath = [\"/7\",\"/8\"]\n")->n_audit_sinks, 8);
+	expect(complaint(*state, base, "[audit]\npath = [\"/7\",\"/8\",\"/9\"]\n"),
+		"more than 8 places for records");
 }
 
 /* --- Expiry --- */
@@ -376,9 +432,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_unknown_names_may_spend, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_ceiling, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_observed_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_longer_window_holds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_extreme_rates, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_zero_never_wins, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_audit_is_the_stronger, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_audit_goes_everywhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_audit_places_are_few, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_expired_entries, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			test_an_expired_allowlist_stays_one, setup, teardown),

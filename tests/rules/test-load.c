@@ -151,6 +151,8 @@ static const char whole[] =
 	"[audit]\n"
 	"nflog_group = 65535\n"
 	"allowed = true\n"
+	"path = [\"journal\", \"/var/log/e.jsonl\", \"syslog\", \"-\"]\n"
+	"format = \"ocsf\"\n"
 	"[scope]\n"
 	"users = [\"root\", 1001]\n"
 	"groups = [4294967294, \"root\"]\n"
@@ -187,8 +189,79 @@ static void test_scalars(void **state)
 	assert_int_equal(policy->dns.grace.ms, 1500);
 	assert_true(policy->dns.dnssec);
 	assert_string_equal(policy->dns.trust_anchor, "/etc/anchor");
-	expect_place(&policy->scope_place, 33, 1, 7);
+	expect_place(&policy->scope_place, 35, 1, 7);
 	expect_place(&policy->dns_place, 19, 1, 5);
+}
+
+static void test_audit(void **state)
+{
+	static const struct {
+		enum audit_kind kind;
+		const char *path;
+	} expected[] = {
+		{AUDIT_JOURNAL, "journal"},
+		{AUDIT_FILE, "/var/log/e.jsonl"},
+		{AUDIT_SYSLOG, "syslog"},
+		{AUDIT_OUTPUT, "-"},
+	};
+	const struct policy *policy = parse_good(*state, whole);
+
+	assert_int_equal(policy->n_audit_sinks, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(policy->audit_sinks[i].kind, expected[i].kind);
+		assert_string_equal(policy->audit_sinks[i].path, expected[i].path);
+		assert_int_equal(policy->audit_sinks[i].place.line, 33);
+	}
+	assert_int_equal(policy->audit_format, AUDIT_OCSF);
+	policy = parse_good(*state, "version = 1\n[audit]\npath = \"./journal\"\n");
+	assert_int_equal(policy->n_audit_sinks, 1);
+	assert_int_equal(policy->audit_sinks[0].kind, AUDIT_FILE);
+	assert_int_equal(policy->audit_format, AUDIT_NATIVE);
+	assert_int_equal(parse_good(*state, "version = 1\n")->n_audit_sinks, 0);
+}
+
+static void test_metrics(void **state)
+{
+	static const struct {
+		const char *at, *said;
+	} bad[] = {
+		{"", "is not a place to listen at"},
+		{"127.0.0.1", "is not a place to listen at"},
+		{"127.0.0.1:0", "is not a place to listen at"},
+		{"127.0.0.1:65536", "is not a place to listen at"},
+		{"localhost:9533", "is not a place to listen at"},
+		{"/run/egress/m", "is not a place to listen at"},
+		{"192.0.2.1:9533", "is not a loopback address"},
+		{"0.0.0.0:9533", "is not a loopback address"},
+		{"[::]:9533", "is not a loopback address"},
+		{"[2001:db8::1]:9533", "is not a loopback address"},
+		{"128.0.0.1:9533", "is not a loopback address"},
+		{"unix:", "has no absolute path behind \"unix:\""},
+		{"unix:run/m", "has no absolute path behind \"unix:\""},
+		{"unix:@m", "has no absolute path behind \"unix:\""},
+	};
+	static const char head[] = "version = 1\n[metrics]\nlisten = ";
+	const struct policy *policy = parse_good(*state, "version = 1\n");
+
+	assert_false(policy->metrics.path || policy->metrics.has_endpoint);
+	policy = parse_good(*state, arena_printf(*state, "%s\"127.1.2.3:9533\"\n", head));
+	assert_true(policy->metrics.has_endpoint);
+	expect_endpoint(&policy->metrics.at, "127.1.2.3:9533");
+	policy = parse_good(*state, arena_printf(*state, "%s\"[::1]:1\"\n", head));
+	expect_endpoint(&policy->metrics.at, "[::1]:1");
+	expect_place(&policy->metrics.place, 3, 10, 9);
+	policy = parse_good(*state, arena_printf(*state, "%s\"unix:/run/a b.metrics\"\n", head));
+	assert_string_equal(policy->metrics.path, "/run/a b.metrics");
+	assert_false(policy->metrics.has_endpoint);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		parse_expect(parse_bad(*state, arena_printf(*state, "%s\"%s\"\n", head, bad[i].at)),
+			"3:10", arena_printf(*state, "'%s' %s", bad[i].at, bad[i].said));
+	parse_expect(parse_bad(*state, arena_printf(*state, "%s\"unix:/%0107d\"\n", head, 1)),
+		"3:10",
+		arena_printf(
+			*state, "'unix:/%074d...' has a path that is too long for a socket", 0));
+	policy = parse_good(*state, arena_printf(*state, "%s\"unix:/%0106d\"\n", head, 1));
+	assert_int_equal(strlen(policy->metrics.path), 107);
 }
 
 static void expect_rate(struct rate rate, uint32_t count, uint32_t seconds)
@@ -659,6 +732,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_defaults, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_metrics, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_audit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_entries, setup, teardown),

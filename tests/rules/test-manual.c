@@ -199,7 +199,7 @@ static void each_key_has_an_example_that_loads(void **state)
 	for (size_t i = 0; i < count; i++) {
 		char policy[1024], *section, *example;
 
-		if (rows[i].id == SCHEMA_LATER || is_table(&rows[i]))
+		if (is_table(&rows[i]))
 			continue;
 		section = section_of(rows[i].table);
 		if (!section)
@@ -215,19 +215,6 @@ static void each_key_has_an_example_that_loads(void **state)
 	}
 	remove_folder(folder);
 	assert_true(n_examples > 40);
-}
-
-static void each_key_that_is_not_there_yet_is_named(void **state)
-{
-	const char *later = strstr(manual, ".Ss Known and not supported yet");
-	size_t count;
-	const struct schema_key *rows = schema_keys(&count);
-
-	(void)state;
-	assert_non_null(later);
-	for (size_t i = 0; i < count; i++)
-		if (rows[i].id == SCHEMA_LATER && !strstr(later, rows[i].key))
-			fail_msg("'%s' of [%s] is not named", rows[i].key, rows[i].table);
 }
 
 static void each_code_is_explained(void **state)
@@ -252,7 +239,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_key_has_an_example_that_loads),
-		cmocka_unit_test(each_key_that_is_not_there_yet_is_named),
 		cmocka_unit_test(each_code_is_explained),
 	};
 

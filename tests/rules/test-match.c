@@ -79,7 +79,8 @@ static const char *judged(const struct made *made, const char *name)
 	const char *text = "";
 
 	assert_int_equal(answered, result.answered);
-	match_prepare(made->match, &wire, &walk);
+	match_begin(made->match, &wire, &walk);
+	match_prepare(made->match, &walk);
 	assert_int_equal(match_prepared(made->match, &walk, &prepared), answered);
 	assert_ptr_equal(prepared.rule, result.rule);
 	assert_int_equal(result.n_groups, made->plan->n_groups);
@@ -401,8 +402,10 @@ static void test_many_names(void **state)
 		struct name missing = sketch_name(many_name(NAMES + i, line));
 		struct names_walk walks[2];
 
-		match_prepare(made.match, &there, &walks[0]);
-		match_prepare(made.match, &missing, &walks[1]);
+		match_begin(made.match, &there, &walks[0]);
+		match_begin(made.match, &missing, &walks[1]);
+		match_prepare(made.match, &walks[0]);
+		match_prepare(made.match, &walks[1]);
 		assert_true(walks[0].ready);
 		assert_false(match_prepared(made.match, &walks[0], &result));
 		assert_string_equal(result.rule, "deny-1");

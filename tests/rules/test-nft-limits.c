@@ -50,7 +50,8 @@ static void test_entry_limits(void **state)
 	ruleset_has(text, "log prefix \"egress-default allow-1:connections \" group");
 	ruleset_has(text, "log prefix \"egress-default allow-1:bytes \" group");
 	ruleset_has(text, "log prefix \"egress-default allow-1:expired \" group");
-	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"allow-1:connections\"");
+	ruleset_has(text, "counter name \"allow-1.connections\" ct mark set 0x0 goto refuse "
+			  "comment \"allow-1:connections\"");
 	ruleset_has(text, "ct state established,new ct mark @live goto ongoing comment \"live\"");
 	ruleset_has(text, "@tcp-443-leases4 ct mark @live goto permit comment");
 	ruleset_body(text, "chain permit",
@@ -111,9 +112,11 @@ static void test_limits(void **state)
 	ruleset_body(text, "chain spend",
 		"\t\tct direction original quota name \"limit-bytes\" goto limit-bytes comment "
 		"\"limit-bytes\"\n");
-	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"limit-connections\"");
-	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"limit-destination\"");
-	ruleset_has(text, "counter goto refuse comment \"limit-bytes\"");
+	ruleset_has(text, "counter name \"limit-connections\" ct mark set 0x0 goto refuse "
+			  "comment \"limit-connections\"");
+	ruleset_has(text, "counter name \"limit-destination\" ct mark set 0x0 goto refuse "
+			  "comment \"limit-destination\"");
+	ruleset_has(text, "counter name \"limit-bytes\" goto refuse comment \"limit-bytes\"");
 	ruleset_has_not(text, "opening");
 	ruleset_has_not(text, "spending");
 }
@@ -152,9 +155,10 @@ static void test_observed_limits(void **state)
 	ruleset_has(text, "quota name \"limit-bytes\" jump limit-bytes comment");
 	ruleset_has(text, "limit name \"limit-connections-10-second\" jump limit-connections");
 	ruleset_has(text, "packets } jump limit-destination");
-	ruleset_has(text, "counter return comment \"allow-1:bytes\"");
-	ruleset_has(text, "counter return comment \"allow-1:expired\"");
-	ruleset_has(text, "counter return comment \"limit-connections\"");
+	ruleset_has(text, "counter name \"allow-1.bytes\" return comment \"allow-1:bytes\"");
+	ruleset_has(text, "counter name \"allow-1.expired\" return comment \"allow-1:expired\"");
+	ruleset_has(
+		text, "counter name \"limit-connections\" return comment \"limit-connections\"");
 	text = ruleset_two(*state, observe, "[limits]\nconnections = \"20/second\"\n");
 	ruleset_has(text, "limit name \"limit-connections-10-second\" goto limit-connections");
 	ruleset_has(text, "quota name \"limit-bytes\" jump limit-bytes comment");
@@ -176,15 +180,20 @@ static void test_limits_of_overrides(void **state)
 	ruleset_has(text, "# o1:allow-1\n\tlimit connections-");
 	ruleset_has(text, "# o1:allow-1\n\tquota bytes-");
 	ruleset_has(text, " comment \"o1:allow-1\"\n\t}\n\n\t# packets of one entry\n");
-	ruleset_has(text, "counter ct mark set 0x0 goto refuse comment \"o1:allow-1:connections\"");
-	ruleset_has(text, "counter goto refuse comment \"o1:allow-1:bytes\"");
-	ruleset_has(text, "counter goto refuse comment \"o1:allow-1:expired\"");
+	ruleset_has(text, "counter name \"o1.allow-1.connections\" ct mark set 0x0 goto refuse "
+			  "comment \"o1:allow-1:connections\"");
+	ruleset_has(
+		text, "counter name \"o1.allow-1.bytes\" goto refuse comment \"o1:allow-1:bytes\"");
+	ruleset_has(text,
+		"counter name \"o1.allow-1.expired\" goto refuse comment \"o1:allow-1:expired\"");
 	text = ruleset_two(
 		*state, base, arena_printf(*state, "enforcement = \"observe\"\n%s", override));
-	ruleset_has(text, "counter return comment \"o1:allow-1:connections\"");
-	ruleset_has(text, "counter return comment \"o1:allow-1:bytes\"");
-	ruleset_has(text, "counter return comment \"o1:allow-1:expired\"");
-	ruleset_has(text, "counter goto refuse comment \"allow-1:bytes\"");
+	ruleset_has(text, "counter name \"o1.allow-1.connections\" return comment "
+			  "\"o1:allow-1:connections\"");
+	ruleset_has(text, "counter name \"o1.allow-1.bytes\" return comment \"o1:allow-1:bytes\"");
+	ruleset_has(
+		text, "counter name \"o1.allow-1.expired\" return comment \"o1:allow-1:expired\"");
+	ruleset_has(text, "counter name \"allow-1.bytes\" goto refuse comment \"allow-1:bytes\"");
 }
 
 static void test_budget(void **state)
@@ -194,14 +203,15 @@ static void test_budget(void **state)
 	const char *text =
 		ruleset_one(*state, arena_printf(*state, "%son_exceed = \"refuse\"\n", base));
 
-	ruleset_body(text, "set destinations", "\t\ttype mark\n\t\tsize 200\n\t\tflags dynamic\n");
+	ruleset_body(
+		text, "set destinations", "\t\ttype ipv6_addr\n\t\tsize 200\n\t\tflags dynamic\n");
 	ruleset_has(text, "@tcp-443-leases4 ct mark @live accept comment");
 	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
 	ruleset_body(text, "chain permit-address",
-		"\t\tmeta nfproto ipv4 add @destinations { jhash ip daddr mod 0x7fffffff seed "
-		"0x65677265 offset 1 } accept comment \"budget-destinations\"\n"
-		"\t\tmeta nfproto ipv6 add @destinations { jhash ip6 daddr mod 0x7fffffff seed "
-		"0x65677265 offset 1 } accept comment \"budget-destinations\"\n"
+		"\t\tmeta nfproto ipv4 add @destinations { @nh,32,128 & 0xffffffff | "
+		"0xffff00000000 } accept comment \"budget-destinations\"\n"
+		"\t\tmeta nfproto ipv6 add @destinations { ip6 daddr } accept comment "
+		"\"budget-destinations\"\n"
 		"\t\tgoto budget-destinations comment \"budget-destinations: no room\"\n");
 	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
 	ruleset_has(text, "counter name \"budget-destinations\" ct mark set 0x0 goto refuse "
@@ -214,13 +224,58 @@ static void test_budget(void **state)
 		"goto refuse");
 }
 
+/* What is sent has one quota for each ceiling; connections have an element each. */
+static void test_session_budget(void **state)
+{
+	static const char base[] = RULESET_BARE "[limits]\nbytes = \"2 KiB\"\n"
+						"[budget]\nbytes = \"1 KiB\"\nconnections = 7\n";
+	const char *text =
+		ruleset_one(*state, arena_printf(*state, "%son_exceed = \"refuse\"\n", base));
+
+	ruleset_body(text, "quota limit-bytes", "\t\tover 2048 bytes\n");
+	ruleset_body(text, "quota budget-bytes", "\t\tover 1024 bytes\n");
+	ruleset_body(text, "map session", "\t\ttype mark : mark\n");
+	ruleset_body(text, "set connections",
+		"\t\ttypeof ct id . meta time\n\t\tsize 7\n\t\tflags dynamic\n");
+	ruleset_body(text, "chain connection",
+		"\t\tadd @connections { ct id . meta time } return comment "
+		"\"budget-connections\"\n"
+		"\t\tgoto budget-connections comment \"budget-connections: no room\"\n");
+	ruleset_has(text, "ct state new jump connection comment");
+	ruleset_has(text, "counter name \"budget-connections\" ct mark set 0x0 goto refuse ");
+	ruleset_has(text, "quota name \"budget-bytes\" goto budget-bytes comment");
+	ruleset_has(text, "counter name \"budget-bytes\" goto refuse comment");
+	ruleset_has_not(text, "destinations");
+	text = ruleset_one(*state, base);
+	ruleset_has(text, "counter name \"budget-connections\" return comment");
+	ruleset_has(text, "quota name \"budget-bytes\" jump budget-bytes comment");
+	ruleset_has(text, "quota name \"limit-bytes\" goto limit-bytes comment");
+	ruleset_has(text, "limit rate 1/minute burst 5 packets log prefix \"egress-default "
+			  "budget-bytes \" group 5");
+	ruleset_has_not(ruleset_one(*state, RULESET_BARE), "session");
+}
+
+/* Where destinations have no ceiling they are counted for the share, and none is too many. */
+static void test_share_alone(void **state)
+{
+	const char *text = ruleset_one(*state,
+		"[[allow]]\nip = \"11.1.0.0/16\"\n" RULESET_BARE "[budget]\nunknown_share = 0.5\n"
+		"on_exceed = \"refuse\"\n");
+
+	ruleset_body(text, "set destinations",
+		"\t\ttype ipv6_addr\n\t\tsize 65536\n\t\tflags dynamic\n");
+	ruleset_has(text, "accept comment \"budget-destinations: no room\"");
+	ruleset_has_not(text, "goto budget-destinations");
+}
+
 /* A budget that only reports counts just as well, and lets everything through. */
 static void test_flagging_budget(void **state)
 {
 	const char *text = ruleset_one(*state,
 		"[[allow]]\nip = \"11.1.0.0/16\"\n" RULESET_BARE "[budget]\ndestinations = 5\n");
 
-	ruleset_body(text, "set destinations", "\t\ttype mark\n\t\tsize 5\n\t\tflags dynamic\n");
+	ruleset_body(
+		text, "set destinations", "\t\ttype ipv6_addr\n\t\tsize 5\n\t\tflags dynamic\n");
 	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
 	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
 	ruleset_body(text, "chain budget-destinations",
@@ -245,13 +300,30 @@ static void test_flagged_and_audited(void **state)
 	ruleset_body(text, "chain permit",
 		"\t\tct state new ct mark @flagged limit rate 20/second burst 50 packets log "
 		"prefix \"egress-default flag \" group 9 comment \"flag\"\n"
-		"\t\tct state new log prefix \"egress-default allow \" group 9 comment \"allow\"\n"
+		"\t\tct state new ct mark @flagged counter name \"flag\" comment \"flag\"\n"
+		"\t\tct state new log prefix \"egress-default allow \" group 9 counter name "
+		"\"allow\" comment \"allow\"\n"
 		"\t\taccept comment \"permit\"\n");
 	ruleset_has(text, "ct state established,new ct mark @live accept comment \"live\"");
 	text = ruleset_one(*state, RULESET_BARE "[audit]\nallowed = true\n");
 	ruleset_body(text, "chain permit",
-		"\t\tct state new log prefix \"egress-default allow \" group 5 comment \"allow\"\n"
+		"\t\tct state new log prefix \"egress-default allow \" group 5 counter name "
+		"\"allow\" comment \"allow\"\n"
 		"\t\taccept comment \"permit\"\n");
+}
+
+/* Metrics count what is permitted, and log nothing. */
+static void test_counted_for_metrics(void **state)
+{
+	const char *text = ruleset_one(*state,
+		"[metrics]\nlisten = \"127.0.0.1:9533\"\n[[allow]]\nip = \"11.1.0.0/16\"\n");
+
+	ruleset_has(text, "ct mark @live goto permit comment");
+	ruleset_has(text, "\tcounter permit {\n\t\tpackets 0 bytes 0\n\t}\n");
+	ruleset_body(text, "chain permit",
+		"\t\tct state new counter name \"permit\" comment \"permit\"\n"
+		"\t\taccept comment \"permit\"\n");
+	ruleset_has_not(ruleset_one(*state, "[[allow]]\nip = \"11.1.0.0/16\"\n"), "permit {");
 }
 
 /* The mark in the element is the one that is reported. */
@@ -281,7 +353,7 @@ static void test_default_permit(void **state)
 		"\t\ttcp dport 53 goto other-dns comment \"dns\"\n"
 		"\t\tct mark set 0x% ct mark @live accept comment \"default-permit\"\n"
 		"\t\taccept comment \"untracked\"\n");
-	ruleset_has(text, "counter goto refuse comment \"dns\"");
+	ruleset_has(text, "counter name \"dns\" goto refuse comment \"dns\"");
 	text = ruleset_one(
 		*state, arena_printf(*state, "%s[limits]\nbytes = \"1 KiB\"\n", denylist));
 	ruleset_body(text, "chain default-permit",
@@ -297,8 +369,8 @@ static void test_observed(void **state)
 		"enforcement = \"observe\"\n[[deny]]\nip = \"192.0.2.0/24\"\n" RULESET_BARE);
 
 	ruleset_has(text, "192.0.2.0/24 comment \"deny-1\" : goto deny-1\n");
-	ruleset_has(text, "counter goto observed comment \"deny-1\"");
-	ruleset_has(text, "counter goto observed comment \"default-deny\"");
+	ruleset_has(text, "counter name \"deny-1\" goto observed comment \"deny-1\"");
+	ruleset_has(text, "counter name \"default-deny\" goto observed comment \"default-deny\"");
 	ruleset_has(text, " comment \"what only an observing layer would refuse\"\n");
 	ruleset_body(text, "chain observed",
 		"\t\tct mark set 0x% ct mark @live accept comment \"observed\"\n"
@@ -317,7 +389,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits_of_overrides, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flagging_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_session_budget, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_share_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flagged_and_audited, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_counted_for_metrics, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_flagged_element, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_default_permit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_observed, setup, teardown),

@@ -121,7 +121,8 @@ static void test_order(void **state)
 	ruleset_body(text, "chain deny-1",
 		"\t\tlimit rate 20/second burst 50 packets log prefix \"egress-sketch deny-1 \" "
 		"group 0 comment \"deny-1\"\n"
-		"\t\tcounter goto refuse comment \"deny-1\"\n");
+		"\t\tcounter name \"deny-1\" goto refuse comment \"deny-1\"\n");
+	ruleset_has(text, "\tcounter deny-1 {\n\t\tpackets 0 bytes 0\n\t}\n");
 }
 
 /* An entry that permits, but for the ports of nobody else. */

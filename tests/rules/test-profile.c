@@ -300,13 +300,13 @@ static void test_override_keys(void **state)
 		"grace = \"x\"\n"
 		"[audit]\n"
 		"nflog_group = 0\n"
-		"path = \"-\"\n");
+		"format = \"ecs\"\n");
 
 	parse_expect(said, "2:2", "only the base policy has 'scope', not an override [E018]\n");
 	parse_expect(said, "4:2", "only the base policy has 'dns', not an override [E018]\n");
 	parse_expect(
 		said, "7:1", "only the base policy has 'nflog_group', not an override [E018]\n");
-	parse_expect(said, "8:1", "only the base policy has 'path', not an override [E018]\n");
+	parse_expect(said, "8:1", "only the base policy has 'format', not an override [E018]\n");
 	assert_null(strstr(said, "grace'"));
 	assert_null(strstr(said, "no-such-user' on"));
 }

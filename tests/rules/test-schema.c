@@ -65,9 +65,6 @@ static const char *policy_with(struct arena *arena, const struct schema_key *row
 	const char *head = head_of(arena, row);
 	unsigned line = 1;
 
-	/* Two rows would be the same key. */
-	if (row->id == SCHEMA_LATER && strcmp(row->table, "deny") == 0)
-		head = "version = 1\n[[deny]]\n";
 	for (const char *at = head; *at; at++)
 		line += *at == '\n';
 	*ret_place = arena_printf(arena, "%u:%zu", line, strlen(key_of(row)) + (in_array ? 5 : 4));
@@ -76,57 +73,13 @@ static const char *policy_with(struct arena *arena, const struct schema_key *row
 		arena, in_array ? "%s%s = [%s]\n" : "%s%s = %s\n", head, key_of(row), value);
 }
 
-/* Whether the row's table itself isn't supported yet: nothing in it is looked at. */
-static bool in_later_table(const struct schema_key *row)
-{
-	char table[32];
-	const struct schema_key *above;
-
-	snprintf(table, sizeof(table), "%s", row->table);
-	table[strcspn(table, ".")] = '\0';
-	above = schema_find("", text_of(table));
-	return above && above->id == SCHEMA_LATER;
-}
-
-static void expect_later(struct arena *arena, const struct schema_key *row, const char *value)
-{
-	const char *place, *key_place, *message;
-	const char *text = policy_with(arena, row, value, false, &place, &key_place);
-	const char *said = parse_bad(arena, text);
-
-	if (in_later_table(row)) {
-		message = arena_printf(arena, "'%s' is not supported yet [E011]\n", row->table);
-		parse_expect(said, strcmp(row->table, "deny") == 0 ? "2:3" : "2:2", message);
-		return;
-	}
-	message = arena_printf(arena, "'%s' is not supported yet [E011]\n", row->key);
-	parse_expect(said, key_place, message);
-}
-
-static void test_later_keys_say_so(void **state)
-{
-	size_t count, later = 0;
-	const struct schema_key *rows = schema_keys(&count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (rows[i].id != SCHEMA_LATER)
-			continue;
-		later++;
-		for (unsigned kind = 0; kind < TOML_KINDS; kind++)
-			expect_later(*state, &rows[i], samples[kind]);
-		if (rows[i].fallback)
-			expect_later(*state, &rows[i], rows[i].fallback);
-	}
-	assert_true(later > 0);
-}
-
 static void test_wrong_kinds(void **state)
 {
 	size_t count;
 	const struct schema_key *rows = schema_keys(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		for (unsigned kind = 0; kind < TOML_KINDS && rows[i].id != SCHEMA_LATER; kind++) {
+		for (unsigned kind = 0; kind < TOML_KINDS; kind++) {
 			const char *place, *key_place, *said, *message;
 
 			if (rows[i].kinds & 1u << kind)
@@ -147,7 +100,7 @@ static void test_wrong_elements(void **state)
 	const struct schema_key *rows = schema_keys(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		bool arrays = rows[i].id != SCHEMA_LATER && rows[i].kinds & 1u << TOML_ARRAY;
+		bool arrays = rows[i].kinds & 1u << TOML_ARRAY;
 
 		for (unsigned kind = 0; kind < TOML_KINDS && arrays; kind++) {
 			const char *place, *key_place, *said, *message;
@@ -226,7 +179,7 @@ static void test_ranges(void **state)
 	const struct schema_key *rows = schema_keys(&count);
 
 	for (size_t i = 0; i < count; i++) {
-		if (rows[i].id == SCHEMA_LATER || rows[i].unit == SCHEMA_WORD)
+		if (rows[i].unit == SCHEMA_WORD)
 			continue;
 		expect_range(*state, &rows[i]);
 		ranges++;
@@ -272,7 +225,7 @@ static void test_counts(void **state)
 	for (size_t i = 0; i < count; i++) {
 		const char *place, *key_place, *text, *message;
 
-		if (rows[i].id == SCHEMA_LATER || !(rows[i].kinds & 1u << TOML_ARRAY))
+		if (!(rows[i].kinds & 1u << TOML_ARRAY))
 			continue;
 		text = policy_with(*state, &rows[i], "[]", false, &place, &key_place);
 		if (rows[i].min_items == 0) {
@@ -294,7 +247,7 @@ static void test_defaults_are_good(void **state)
 	for (size_t i = 0; i < count; i++) {
 		const char *place, *key_place;
 
-		if (rows[i].id != SCHEMA_LATER && rows[i].fallback)
+		if (rows[i].fallback)
 			parse_good(*state, policy_with(*state, &rows[i], rows[i].fallback, false,
 						   &place, &key_place));
 	}
@@ -318,14 +271,13 @@ static void test_rows_are_whole(void **state)
 		if (rows[i].unit != SCHEMA_WORD)
 			assert_true(rows[i].min < rows[i].max);
 		/* Entries share their readers, allowed or denied. */
-		assert_true(rows[i].id == SCHEMA_LATER || !used[rows[i].id] ||
-			    (strcmp(used[rows[i].id], "allow") == 0 &&
-				    strcmp(rows[i].table, "deny") == 0));
+		assert_true(!used[rows[i].id] || (strcmp(used[rows[i].id], "allow") == 0 &&
+							 strcmp(rows[i].table, "deny") == 0));
 		used[rows[i].id] = rows[i].table;
 		if (*rows[i].table && strcmp(rows[i].table, "dns.hosts") != 0)
 			assert_non_null(schema_find("", text_of(rows[i].table)));
 	}
-	for (unsigned id = SCHEMA_LATER; id < SCHEMA_IDS; id++)
+	for (unsigned id = 0; id < SCHEMA_IDS; id++)
 		assert_non_null(used[id]);
 }
 
@@ -395,7 +347,6 @@ static void test_nearest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_later_keys_say_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wrong_elements, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
