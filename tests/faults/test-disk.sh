@@ -56,6 +56,7 @@ is "the resolver ends with status 0" $? 0
 resolver_pid=
 
 # --- A pipe that nobody reads, then one that nobody has ---
+must mount -o remount,size=64m disk
 mkfifo pipe
 exec 8<>pipe
 exec 9>pipe

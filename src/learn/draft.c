@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "src/learn/draft.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "rules/class.h"
+#include "rules/compile.h"
+#include "rules/describe.h"
+#include "rules/lint.h"
+#include "src/base/arena.h"
+#include "src/base/diag.h"
+
+#define CHECK_ARENA_MAX ((size_t)2 << 30)
+
+int draft_new(struct arena *arena, size_t n_profiles, size_t n_entries, struct draft *ret_draft)
+{
+	struct draft draft = {
+		.arena = arena,
+		.profiles = arena_array(arena, n_profiles + 1, sizeof(*draft.profiles)),
+		.entries = arena_array(arena, n_entries + 1, sizeof(*draft.entries)),
+	};
+
+	if (!draft.profiles || !draft.entries)
+		return -ENOMEM;
+	*ret_draft = draft;
+	return 0;
+}
+
+const char *draft_name(const char *text, char out[DRAFT_NAME])
+{
+	size_t length = 0;
+
+	for (; *text && length + 1 < DRAFT_NAME; text++) {
+		if (isalnum((unsigned char)*text) && (unsigned char)*text < 0x80)
+			out[length++] = text_lower(*text);
+		else if (length > 0 && out[length - 1] != '-')
+			out[length++] = '-';
+	}
+	while (length > 0 && out[length - 1] == '-')
+		length--;
+	out[length] = '\0';
+	if (length == 0)
+		memcpy(out, "project", sizeof("project"));
+	return out;
+}
+
+/* Lines as comments. 0 or -ENOMEM. */
+static int put_notes(const char *notes, const char *indent, FILE *out)
+{
+	const char *line = notes;
+
+	while (line && *line) {
+		const char *end = strchrnul(line, '\n');
+		char *copy = strndup(line, (size_t)(end - line));
+
+		if (!copy)
+			return -ENOMEM;
+		fprintf(out, "%s#%s%s\n", indent, *copy ? " " : "", describe_clean(copy));
+		free(copy);
+		line = *end ? end + 1 : end;
+	}
+	return 0;
+}
+
+/* A basic string; what can't be in one, or shown, is '?'. 0 or -ENOMEM. */
+static int put_string(const char *text, FILE *out)
+{
+	char *copy = strdup(text);
+
+	if (!copy)
+		return -ENOMEM;
+	fputc('"', out);
+	for (const char *c = describe_clean(copy); *c; c++) {
+		if (*c == '"' || *c == '\\')
+			fputc('\\', out);
+		fputc(*c, out);
+	}
+	fputc('"', out);
+	free(copy);
+	return 0;
+}
+
+static int put_key(const char *mark, const char *key, const char *value, FILE *out)
+{
+	int error;
+
+	if (!value || !*value)
+		return 0;
+	fprintf(out, "%s%s = ", mark, key);
+	error = put_string(value, out);
+	fputc('\n', out);
+	return error;
+}
+
+static void put_ports(const char *mark, const char *ports, FILE *out)
+{
+	const char *comma = "";
+
+	if (!ports || !*ports)
+		return;
+	fprintf(out, "%sports = [", mark);
+	while (*ports) {
+		size_t length = strcspn(ports, " ");
+
+		fprintf(out, "%s\"%.*s\"", comma, (int)length, ports);
+		comma = ", ";
+		ports += length + (ports[length] == ' ');
+	}
+	fputs("]\n", out);
+}
+
+static void put_lines(const char *mark, const char *lines, FILE *out)
+{
+	while (lines && *lines) {
+		size_t length = strcspn(lines, "\n");
+
+		fprintf(out, "%s%.*s\n", mark, (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+int draft_write_entry(const struct draft_entry *entry, FILE *out)
+{
+	const char *mark = entry->against ? "#" : "";
+	int error = put_notes(entry->notes, "", out);
+
+	if (!error)
+		error = put_notes(entry->against, "", out);
+	fprintf(out, "%s[[%s]]\n", mark, entry->deny ? "deny" : "allow");
+	if (!error)
+		error = put_key(mark, entry->key, entry->where, out);
+	put_ports(mark, entry->ports, out);
+	put_lines(mark, entry->more, out);
+	if (!error)
+		error = put_key(mark, "category", entry->category, out);
+	if (!error)
+		error = put_key(mark, "reason", entry->reason, out);
+	return error;
+}
+
+static int put_profiles(const struct draft *draft, FILE *out)
+{
+	size_t used = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < draft->n_profiles; i++)
+		used += !draft->profiles[i].against;
+	if (draft->n_profiles == 0)
+		return 0;
+	fputs(used > 0 ? "\nprofiles = [\n" : "\n# No profile:\n", out);
+	for (size_t i = 0; i < draft->n_profiles && !error; i++) {
+		const struct draft_profile *profile = &draft->profiles[i];
+
+		error = put_notes(profile->notes, used > 0 ? "\t" : "", out);
+		if (!error)
+			error = put_notes(profile->against, used > 0 ? "\t" : "", out);
+		fprintf(out, "%s%s\"%s\",\n", used > 0 ? "\t" : "", profile->against ? "#" : "",
+			profile->name);
+	}
+	if (used > 0)
+		fputs("]\n", out);
+	return error;
+}
+
+int draft_write(const struct draft *draft, FILE *out)
+{
+	const char *group = NULL;
+	bool against = false;
+	int error = put_notes(draft->head, "", out);
+
+	fprintf(out, "version = 1\nname = \"%s\"\n%s", draft->name, draft->top ? draft->top : "");
+	if (!error)
+		error = put_profiles(draft, out);
+	put_lines("", draft->tail, out);
+	for (size_t i = 0; i < draft->n_entries && !error; i++) {
+		const struct draft_entry *entry = &draft->entries[i];
+
+		if (entry->against && !against) {
+			fputs("\n# --- Not permitted: take the '#' away from what is meant ---\n",
+				out);
+			against = true;
+		} else if (!entry->against && entry->group &&
+			   (!group || strcmp(group, entry->group) != 0)) {
+			fprintf(out, "\n# --- %s ---\n", entry->group);
+		}
+		group = entry->group;
+		fputc('\n', out);
+		error = draft_write_entry(entry, out);
+	}
+	if (!error && draft->end) {
+		fputc('\n', out);
+		error = put_notes(draft->end, "", out);
+	}
+	return error;
+}
+
+int draft_text(const struct draft *draft, char **ret_text, size_t *ret_size)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+	int error = out ? draft_write(draft, out) : -ENOMEM;
+
+	if (out && fclose(out) != 0 && !error)
+		error = -ENOMEM;
+	if (error) {
+		free(text);
+		return error;
+	}
+	*ret_text = text;
+	*ret_size = size;
+	return 0;
+}
+
+int draft_check(const char *file, const char *text, size_t size, const char *const *profile_dirs,
+	size_t n_profile_dirs, FILE *out)
+{
+	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
+	struct compile_options options = {
+		.policy = file,
+		.text = text,
+		.size = size,
+		.profile_dirs = profile_dirs,
+		.n_profile_dirs = n_profile_dirs,
+	};
+	struct compiled compiled;
+	struct diag *diag;
+	int error = arena_new(CHECK_ARENA_MAX, &arena);
+
+	diag = error ? NULL : diag_new(arena);
+	if (!diag)
+		return -ENOMEM;
+	error = compile_policy(arena, &options, diag, &compiled);
+	if (error == 0)
+		error = lint(arena, &compiled, profile_dirs, n_profile_dirs, diag);
+	if (error == -EINVAL || diag_failed(diag)) {
+		diag_print(diag, out);
+		return -EINVAL;
+	}
+	return error;
+}
+
+const char *draft_safe_tail(struct arena *arena, const char *name, size_t destinations)
+{
+	size_t most = 2 * destinations + 32;
+
+	return arena_printf(arena,
+		"\n# Addresses of these classes stay closed, whatever a name resolves to.\n"
+		"[network]\n"
+		"block = [\"private\", \"shared\", \"link-local\", \"loopback\", \"metadata\", "
+		"\"multicast\", \"reserved\", \"doh\"]\n"
+		"\n# Far more than a build needs, and far less than a flood.\n"
+		"[limits]\n"
+		"connections = \"1200/minute\"\n"
+		"queries = \"100/second\"\n"
+		"bytes = \"2 GiB\"\n"
+		"\n# What is beyond it is reported; \"refuse\" refuses it.\n"
+		"[budget]\n"
+		"destinations = %zu\n"
+		"wildcard_names = 64\n"
+		"on_exceed = \"flag\"\n"
+		"\n# With a path, what is permitted is recorded, too: egress-learn drift reads "
+		"it.\n"
+		"[audit]\n"
+		"allowed = true\n"
+		"#path = \"/var/log/egress/%s.jsonl\"\n",
+		most, name);
+}
