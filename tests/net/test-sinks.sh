@@ -5,6 +5,7 @@
 # that are rotated; and in the formats of others.
 
 # shellcheck disable=SC2119,SC2317 # functions are called by name
+reader=$(cd "$(dirname "$0")" && pwd)/logreader
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
@@ -12,7 +13,6 @@ lab_needs jq dig python3 journalctl
 journald=/lib/systemd/systemd-journald
 [ -x $journald ] || journald=/usr/lib/systemd/systemd-journald
 [ -x $journald ] || skip_all "systemd-journald is not installed"
-reader=$(cd "$(dirname "$0")" && pwd)/logreader
 
 # --- The daemons' places, which nobody outside the lab sees ---
 
