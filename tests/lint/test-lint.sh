@@ -98,6 +98,13 @@ red shell contrib/say.sh:3 "an unquoted variable"
 echo '.Zz' >>contrib/say.1
 red manuals contrib/say.1:7 "an unknown macro"
 
+# shellcheck disable=SC2016 # a document's text
+echo 'The lowest is `src/base/gone.c`.' >README
+red documents README:1 "a file that a document names is not there"
+echo 'check-all:' >Makefile.am
+echo '    make check-most' >README
+red documents README:1 "a target that a document names is not there"
+
 printf '/* rec%s */\n' ieve >>src/base/low.c
 red spelling src/base/low.c:7 "a misspelt word"
 
