@@ -284,9 +284,13 @@ static size_t count_hosts(struct match *match, size_t *ret_sources)
 static int fill_names(struct arena *arena, struct match *match)
 {
 	struct filling filling = {.arena = arena, .match = match};
-	size_t n_sources, n_names = count_hosts(match, &n_sources);
-	int error = names_make(
-		arena, n_names + match->plan->policy->dns.n_hosts, n_sources + 2, &match->names);
+	size_t n_sources, n_names = count_hosts(match, &n_sources), n_suffixes = 0;
+	int error;
+
+	for (unsigned i = 0; i < match->n_sides; i++)
+		n_suffixes += match->sides[i].n_suffixes;
+	error = names_make(arena, n_names + match->plan->policy->dns.n_hosts, n_suffixes,
+		n_sources + 2, &match->names);
 
 	if (error < 0)
 		return error;
@@ -305,23 +309,23 @@ static int fill_names(struct arena *arena, struct match *match)
 
 /* --- Sides --- */
 
-/* Whether the entry has a host that is no exact name. */
-static bool is_wild(const struct entry *entry)
+/* How many hosts of the entry are no exact names. */
+static size_t count_suffixes(const struct entry *entry)
 {
 	struct list_name name = {.line = 0};
+	size_t count = 0;
 
 	for (size_t i = 0; i < entry->n_hosts; i++)
-		if (entry->hosts[i].kind != HOST_EXACT)
-			return true;
+		count += entry->hosts[i].kind != HOST_EXACT;
 	for (size_t i = 0; i < entry->n_lists; i++)
 		for (size_t at = 0; list_next(entry->lists[i], &at, &name);)
-			if (name.kind != HOST_EXACT)
-				return true;
-	return entry->n_patterns > 0;
+			count += name.kind != HOST_EXACT;
+	return count;
 }
 
 static int make_side(struct arena *arena, const struct plan *plan, size_t index, struct side *side)
 {
+	size_t n_suffixes;
 	const struct layer *layer = &plan->layers->layers[index];
 
 	side->layer = layer;
@@ -338,7 +342,9 @@ static int make_side(struct arena *arena, const struct plan *plan, size_t index,
 			.groups = plan_entry_groups(plan, entry),
 			.rest = entry->all_ports,
 		};
-		if (is_wild(entry))
+		n_suffixes = count_suffixes(entry);
+		side->n_suffixes += n_suffixes;
+		if (n_suffixes > 0 || entry->n_patterns > 0)
 			widen(&side->wild, &side->sets[i]);
 	}
 	return owners_make(arena, layer, side->sets, (unsigned)plan->n_groups, &side->owners);

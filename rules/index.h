@@ -17,6 +17,7 @@ struct side {
 	const char *unknown_rule;    /* the rule id where it refuses what nothing matches */
 	struct group_set *sets;      /* the groups of its entries */
 	uint32_t *rules;             /* of its entries, by index into the plan's, or MATCH_NONE */
+	size_t n_suffixes;           /* hosts that are no exact names */
 	struct group_set wild;       /* groups that wildcards, globs and patterns have */
 	const struct owners *owners; /* NULL: nothing has any address */
 };

@@ -103,14 +103,13 @@ static void take(
 	narrow(&tally->open[layer], set);
 }
 
-static void take_exact(struct tally *tally, const struct names_walk *walk)
+static void take_exact(struct tally *tally, struct names_walk *walk)
 {
-	struct names_cursor cursor;
 	struct names_hit hit;
 
-	if (!names_exact(tally->match->names, walk, &cursor))
+	if (!names_exact(tally->match->names, walk))
 		return;
-	while (names_next(tally->match->names, &cursor, &hit))
+	while (names_left(&walk->exact) && names_next(tally->match->names, &walk->exact, &hit))
 		take(tally, hit.source->layer, hit.source->entry,
 			index_rank(tally->match, hit.source, UINT32_MAX, false), false);
 }
@@ -126,7 +125,7 @@ static void take_suffix(struct tally *tally, const struct names_walk *walk, unsi
 
 	if (!names_suffix(tally->match->names, walk, n_labels, &cursor))
 		return;
-	while (names_next(tally->match->names, &cursor, &hit)) {
+	while (names_left(&cursor) && names_next(tally->match->names, &cursor, &hit)) {
 		bool deep = hit.kind == HOST_ANY_DEPTH;
 
 		if (deep || walk->n_labels == n_labels + 1)
@@ -178,15 +177,17 @@ static void take_wildcards(struct tally *tally, const struct names_walk *walk)
 	for (unsigned half = 2; half-- > 0;) {
 		uint64_t left = walk->suffixes[half] | walk->globs[half];
 
-		while (left != 0 && (any_globs || !is_settled(tally))) {
+		while (left != 0) {
 			unsigned bit = 63 - (unsigned)__builtin_clzll(left);
 			unsigned n_labels = 64 * half + bit;
 
 			left &= ~(UINT64_C(1) << bit);
 			if (has_bit(walk->suffixes, n_labels))
 				take_suffix(tally, walk, n_labels);
-			if (has_bit(walk->globs, n_labels))
+			if (any_globs && has_bit(walk->globs, n_labels))
 				take_globs(tally, walk, n_labels);
+			if (left != 0 && !any_globs && is_settled(tally))
+				return;
 		}
 	}
 }
@@ -280,10 +281,10 @@ static bool look_up(
 	begin(match, ret_result, &tally);
 	take_exact(&tally, walk);
 	settled = is_settled(&tally);
-	if (!settled && !walk->ready)
+	if (!settled) {
 		names_walk(match->names, walk);
-	if (!settled)
 		take_wildcards(&tally, walk);
+	}
 	if (match->n_patterns > 0 && !is_settled(&tally))
 		take_patterns(&tally, walk->name);
 	if (tally.any)
@@ -313,8 +314,7 @@ void match_begin(const struct match *match, const struct name *name, struct name
 
 void match_prepare(const struct match *match, struct names_walk *walk)
 {
-	if (names_are_many(match->names))
-		names_walk(match->names, walk);
+	names_prepare(match->names, walk);
 }
 
 bool match_prepared(

@@ -52,9 +52,10 @@ bool match_name(
 	const struct match *match, const struct name *name, struct match_result *ret_result);
 
 /*
- * The same in three steps, for several names at once. match_begin() hashes the name: it stays where
- * it is from then on, and match_hash() may serve others too. match_prepare() has what is to come
- * from memory, where the tables are large, fetched for all of them before the first is asked about.
+ * The same in three steps, each of which is done for several names before the next one: where the
+ * tables are large the first two have fetched from memory what the one after them reads.
+ * match_begin() hashes the name: it stays where it is from then on, and match_hash() may serve
+ * others too. match_prepare() may be left out.
  */
 void match_begin(const struct match *match, const struct name *name, struct names_walk *ret_walk);
 void match_prepare(const struct match *match, struct names_walk *walk);

@@ -12,12 +12,13 @@
  * Theory of operation
  *
  * A hash table of buckets, each a cache line: seven slots, with a tag of 8 bits of the hash and a
- * word that has 52 more and, in 12 bits, the number of what the name was added for; and one byte
- * about names that found their bucket full and went on to the next one. Such a name leaves a bit,
- * chosen by its hash, in each bucket it passes. A look-up goes on from a bucket only where its own
- * bit is set. So at 78 % load both what is there and what isn't cost one line in nine cases of ten,
- * and 11.7 bytes a name, however many there are. Buckets are never moved nor emptied, so that what
- * was added stays where it is.
+ * word that has 52 more and, in 12 bits, the number of what the name was added for. Names that find
+ * their bucket full go on to the next one. Such a name leaves a bit, chosen by its hash, for each
+ * bucket it passes. A look-up goes on from a bucket only where its own bit is set. These bits are a
+ * byte a bucket in an array of their own, small enough to be at hand: so it is known which lines a
+ * look-up will read before it has any of them. At 80 % load it is one line in nine cases of ten,
+ * for what is there and for what isn't, and 11.6 bytes a name, however many there are. Buckets are
+ * never moved nor emptied, so that what was added stays where it is.
  *
  * The names themselves are not read again: a tag and a print that are equal stand for equal names.
  * Their 60 bits come from a keyed function, the key is drawn for each table and never leaves the
@@ -30,17 +31,24 @@
  * not be told from it when it is looked up either.
  *
  * The hash of a name is SipHash-1-3 with 128 bits over its wire form, in words of eight bytes from
- * the root's side, the key of what it stands for in the place of the root's zero. So the hash of
- * each suffix is one end of a copy on the way to that of the name. Since lengths are in it, no two
- * names have the same bytes. The first half of it says which bucket and which tag; the second,
- * which makes the print, is had only where the tag is there. It is keyed by chance: no list from
- * elsewhere can be made to collide.
+ * the root's side, the key of what it stands for in the place of the root's zero. Since lengths are
+ * in it, no two names have the same bytes. The first half of it says which bucket and which tag;
+ * the second, which makes the print, is had only where the tag is there. It is keyed by chance: no
+ * list from elsewhere can be made to collide.
  *
  * Which numbers of labels there are suffixes of is remembered, so that a table without wildcards is
- * looked into once a name. The lines of all keys of a name are fetched before the first is read. A
- * processor does not get far enough ahead of itself to have those of the next name fetched too:
- * who has several names to look up walks them all first. Then a table beyond its caches costs a
- * third more than a small one, instead of the double. The arena puts a large table on large pages.
+ * looked into once a name. What is left goes through a sieve, a Bloom filter of eight bits a suffix
+ * that tells from a cheap mixture of a suffix's first and last bytes that it isn't there, in nine
+ * cases of ten in which it isn't. Who fills a list, or asks, with names that the sieve takes for
+ * each other has them hashed and looked for, and that is all: no answer depends on it. Its key is
+ * one of its own, so that what it takes for each other says nothing about the table's.
+ *
+ * A processor does not get far enough ahead of itself to have the lines of the next name fetched
+ * while it waits: who has several names to look up begins all of them first, which has the lines
+ * fetched that each may be in itself, then looks into those, and has the lines of their suffixes
+ * fetched, and only then looks into these. Then a table beyond the caches costs a fifth more than
+ * one of ten names, and for names below a wildcard half as much again, instead of the double. The
+ * arena puts a large table on large pages.
  *
  * Numbers are given to sources in order, two to a list or an array of hosts, one to each glob and
  * embedded host. If 12 bits are too few for them, they are in an array of their own, and a look-up
@@ -51,6 +59,8 @@ enum {
 	SLOTS = 7,
 	LINE = 64,
 	BUCKETS_MANY = (1 << 19) / LINE, /* half of a second-level cache */
+	FETCHED_MAX = 4,                 /* buckets after the first */
+	SIEVE_SHARE = 8,                 /* suffixes to a word of the sieve */
 };
 
 /* The first bits of a print are of the hash, the others the number of whom the name is there for.
@@ -59,9 +69,11 @@ enum {
 #define PRINT_MASK ((UINT64_C(1) << PRINT_BITS) - 1)
 #define NUMBERS_NARROW (UINT32_C(1) << (64 - PRINT_BITS))
 
+#define TRACE_FACTOR UINT64_C(0x9e3779b97f4a7c15) /* odd, and its bits are well mixed */
+
 struct bucket {
 	uint8_t tags[SLOTS]; /* 0: free */
-	uint8_t passed;
+	uint8_t unused;
 	uint64_t prints[SLOTS];
 };
 
@@ -70,6 +82,7 @@ _Static_assert(sizeof(struct bucket) == LINE, "a bucket is a cache line");
 struct names {
 	struct hash_key key;
 	struct bucket *buckets;
+	uint8_t *passed; /* a byte for each bucket, about names that it had no room for */
 	size_t n_buckets;
 	uint32_t *wide; /* numbers of all slots, if some are too large for them; or NULL */
 	size_t n_names;
@@ -79,12 +92,32 @@ struct names {
 	uint64_t size;  /* numbers of all sources so far */
 	uint64_t suffixes[2];
 	uint64_t globs[2];
+	uint64_t *sieve; /* of suffixes */
+	size_t n_sieve;  /* words */
+	uint64_t sieve_key;
 };
 
-int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct names **ret_names)
+/* What is read at random lies in one piece, so that it is on large pages. */
+static int make_tables(struct arena *arena, struct names *names)
+{
+	size_t sieve = names->n_sieve * sizeof(*names->sieve);
+	uint8_t *memory =
+		arena_alloc(arena, (names->n_buckets + 1) * LINE + sieve + names->n_buckets);
+
+	if (!memory)
+		return -ENOMEM;
+	memory += -(uintptr_t)memory & (LINE - 1);
+	names->buckets = (struct bucket *)memory;
+	memory += names->n_buckets * LINE;
+	names->sieve = (void *)memory;
+	names->passed = memory + sieve;
+	return 0;
+}
+
+int names_make(struct arena *arena, size_t n_names, size_t n_suffixes, size_t n_sources,
+	struct names **ret_names)
 {
 	struct names *names = arena_alloc(arena, sizeof(*names));
-	uint8_t *lines;
 	int error;
 
 	if (!names || n_names > UINT32_MAX)
@@ -92,12 +125,12 @@ int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct nam
 	error = hash_key_draw(&names->key);
 	if (error < 0)
 		return error;
-	names->n_buckets = n_names * 9 / (7 * SLOTS) + 1;
-	lines = arena_alloc(arena, (names->n_buckets + 1) * LINE);
+	names->sieve_key = hash_bytes(&names->key, "sieve", 5);
+	names->n_buckets = n_names * 5 / (4 * SLOTS) + 1;
+	names->n_sieve = n_suffixes / SIEVE_SHARE + 1;
 	names->sources = arena_array(arena, n_sources, sizeof(*names->sources));
-	if (!lines || !names->sources)
+	if (!names->sources || make_tables(arena, names) < 0)
 		return -ENOMEM;
-	names->buckets = (struct bucket *)(lines + (-(uintptr_t)lines & (LINE - 1)));
 	*ret_names = names;
 	return 0;
 }
@@ -273,6 +306,36 @@ static unsigned find_labels(const uint8_t *wire, uint8_t offsets[NAMES_LABELS_MA
 	return n_labels;
 }
 
+/* --- The sieve --- */
+
+/* What the last bytes of a name, which ends at `end`, add to the traces of it and its suffixes. */
+static inline uint64_t trace_end(const uint8_t *end, size_t size)
+{
+	return size < sizeof(uint64_t) ? 0 : load_word(end - sizeof(uint64_t)) * TRACE_FACTOR;
+}
+
+/* What a name, or a suffix, leaves in the sieve. */
+static inline uint64_t trace_of(const struct names *names, const uint8_t *wire, size_t size,
+	uint64_t end, const uint8_t *limit)
+{
+	uint64_t trace = names->sieve_key ^ (uint64_t)size << 48;
+
+	trace ^= size < sizeof(uint64_t) ? load_part(wire, size, limit) : load_word(wire) + end;
+	trace *= TRACE_FACTOR;
+	trace = (trace ^ trace >> 32) * TRACE_FACTOR;
+	return trace ^ trace >> 32;
+}
+
+static inline uint64_t *sieve_word(const struct names *names, uint64_t trace)
+{
+	return &names->sieve[(trace >> 32) * names->n_sieve >> 32];
+}
+
+static inline uint64_t sieve_bits(uint64_t trace)
+{
+	return UINT64_C(1) << (trace & 63) | UINT64_C(1) << (trace >> 6 & 63);
+}
+
 /* --- Buckets --- */
 
 static inline size_t home(const struct names *names, uint64_t first)
@@ -311,28 +374,51 @@ static inline unsigned first_slot(uint64_t slots)
 	return (unsigned)__builtin_ctzll(slots) / 8;
 }
 
-/* Goes to a bucket. The second half of the hash is had only where it is needed. */
+static inline size_t next_bucket(const struct names *names, size_t bucket)
+{
+	return bucket + 1 < names->n_buckets ? bucket + 1 : 0;
+}
+
+static inline void go_to(const struct names *names, struct names_cursor *cursor, size_t bucket)
+{
+	cursor->bucket = bucket;
+	cursor->passed &= names->passed[bucket];
+	cursor->slots = find_tags(&names->buckets[bucket], cursor->tag);
+}
+
+/* Goes to the first bucket that has the tag; false for none. The second half of the hash is had
+ * only where it is needed. */
 static inline bool begin(const struct names *names, enum names_key key,
 	const struct hash_state *hash, struct names_cursor *ret_cursor)
 {
 	uint64_t first = hash_wide_first(hash);
-	size_t at = home(names, first);
-	const struct bucket *bucket = &names->buckets[at];
 
 	ret_cursor->key = key;
-	ret_cursor->bucket = at;
 	ret_cursor->tag = tag_of(first);
-	ret_cursor->passed = bucket->passed & passed_of(first);
-	ret_cursor->slots = find_tags(bucket, ret_cursor->tag);
-	if (ret_cursor->slots == 0 && ret_cursor->passed == 0)
-		return false;
+	ret_cursor->passed = passed_of(first);
+	go_to(names, ret_cursor, home(names, first));
+	while (ret_cursor->slots == 0) {
+		if (ret_cursor->passed == 0)
+			return false;
+		go_to(names, ret_cursor, next_bucket(names, ret_cursor->bucket));
+	}
 	ret_cursor->print = print_of(hash);
 	return true;
 }
 
-static inline size_t next_bucket(const struct names *names, size_t bucket)
+/* Has the lines fetched that begin() and what follows will read. Compilers drop calls of functions
+ * that do nothing but fetch: it is done where it is asked for. */
+static inline __attribute__((always_inline)) void fetch(
+	const struct names *names, const struct hash_state *hash)
 {
-	return bucket + 1 < names->n_buckets ? bucket + 1 : 0;
+	uint64_t first = hash_wide_first(hash);
+	size_t bucket = home(names, first);
+
+	__builtin_prefetch(&names->buckets[bucket]);
+	for (int i = 0; i < FETCHED_MAX && names->passed[bucket] & passed_of(first); i++) {
+		bucket = next_bucket(names, bucket);
+		__builtin_prefetch(&names->buckets[bucket]);
+	}
 }
 
 /* The next slot in the cursor's bucket that has the print; false for none. */
@@ -353,16 +439,12 @@ static inline bool take_slot(
 
 bool names_next(const struct names *names, struct names_cursor *cursor, struct names_hit *ret_hit)
 {
-	const struct bucket *bucket = &names->buckets[cursor->bucket];
 	unsigned slot;
 
-	while (!take_slot(bucket, cursor, &slot)) {
+	while (!take_slot(&names->buckets[cursor->bucket], cursor, &slot)) {
 		if (cursor->passed == 0)
 			return false;
-		cursor->bucket = next_bucket(names, cursor->bucket);
-		bucket = &names->buckets[cursor->bucket];
-		cursor->passed &= bucket->passed;
-		cursor->slots = find_tags(bucket, cursor->tag);
+		go_to(names, cursor, next_bucket(names, cursor->bucket));
 	}
 	read_number(names, cursor->key, number_at(names, cursor->bucket, slot), ret_hit);
 	return true;
@@ -379,12 +461,17 @@ void names_look_up(const struct names *names, enum names_key key, const uint8_t 
 	begin(names, key, ret_hash, ret_cursor);
 }
 
-/* Remembers how many labels a suffix has. */
-static void note_labels(const uint8_t *wire, uint64_t bits[2])
+/* Remembers a suffix: how many labels it has, and what it leaves in the sieve. */
+static void note_suffix(struct names *names, const uint8_t *wire, uint64_t bits[2])
 {
 	uint8_t offsets[NAMES_LABELS_MAX + 1];
+	unsigned n_labels = find_labels(wire, offsets);
+	size_t size = offsets[n_labels] + 1u;
+	const uint8_t *end = wire + size;
+	uint64_t trace = trace_of(names, wire, size, trace_end(end, size), end);
 
-	set_bit(bits, find_labels(wire, offsets));
+	set_bit(bits, n_labels);
+	*sieve_word(names, trace) |= sieve_bits(trace);
 }
 
 void names_add(struct names *names, const struct names_hit *hit, enum names_key key,
@@ -394,7 +481,7 @@ void names_add(struct names *names, const struct names_hit *hit, enum names_key 
 	size_t at = home(names, first);
 
 	while ((slots = find_tags(&names->buckets[at], 0)) == 0) {
-		names->buckets[at].passed |= passed_of(first);
+		names->passed[at] |= passed_of(first);
 		at = next_bucket(names, at);
 	}
 	names->buckets[at].tags[first_slot(slots)] = tag_of(first);
@@ -402,94 +489,125 @@ void names_add(struct names *names, const struct names_hit *hit, enum names_key 
 	set_number(names, at, first_slot(slots), number_of(hit));
 	names->n_names++;
 	if (key == NAMES_SUFFIX)
-		note_labels(wire, names->suffixes);
+		note_suffix(names, wire, names->suffixes);
 	if (key == NAMES_GLOBS)
-		note_labels(wire, names->globs);
+		note_suffix(names, wire, names->globs);
 }
 
 /* --- Looking up --- */
 
-bool names_are_many(const struct names *names)
+/* Whether the table is larger than what the processor has at hand. */
+static inline bool are_many(const struct names *names)
 {
 	return names->n_buckets >= BUCKETS_MANY;
-}
-
-/* Compilers drop calls of functions that do nothing but fetch: it is done where it is asked for. */
-static inline const struct bucket *home_bucket(
-	const struct names *names, const struct hash_state *hash)
-{
-	return &names->buckets[home(names, hash_wide_first(hash))];
 }
 
 void names_begin(const struct names *names, const struct name *name, struct names_walk *ret_walk)
 {
 	ret_walk->name = name;
+	ret_walk->sought = false;
 	ret_walk->ready = false;
 	ret_walk->hash = hash_wire(
 		names, NAMES_EXACT, name->wire, name->length, name->wire + sizeof(name->wire));
+	if (are_many(names))
+		fetch(names, &ret_walk->hash);
 }
 
-/* Those of `bits`, of which the first is `first`, that stand for fewer labels than so many. */
-static inline uint64_t bits_below(uint64_t bits, unsigned first, unsigned n_labels)
+static bool seek(const struct names *names, struct names_walk *walk)
 {
-	if (n_labels <= first)
-		return 0;
-	return n_labels - first < 64 ? bits & ((UINT64_C(1) << (n_labels - first)) - 1) : bits;
+	walk->sought = true;
+	return begin(names, NAMES_EXACT, &walk->hash, &walk->exact);
+}
+
+void names_prepare(const struct names *names, struct names_walk *walk)
+{
+	if (are_many(names) && !seek(names, walk))
+		names_walk(names, walk);
+}
+
+bool names_exact(const struct names *names, struct names_walk *walk)
+{
+	return walk->sought ? names_left(&walk->exact) : seek(names, walk);
+}
+
+/* Hashes the suffix of so many labels; returns its place. */
+static uint8_t add_hash(
+	const struct names *names, struct names_walk *walk, enum names_key key, unsigned n_labels)
+{
+	const struct name *name = walk->name;
+	unsigned offset = walk->offsets[walk->n_labels - n_labels];
+	struct hash_state *hash = &walk->hashes[walk->n_hashes];
+
+	if (walk->n_hashes == NAMES_WALK_HASHES)
+		return NAMES_WALK_HASHES;
+	*hash = hash_wire(names, key, name->wire + offset, name->length - offset,
+		name->wire + sizeof(name->wire));
+	if (are_many(names))
+		fetch(names, hash);
+	return (uint8_t)walk->n_hashes++;
 }
 
 /* Hashes the suffixes of so many labels as `bits`, of which the first is `first`, say. */
-static inline void add_hashes(struct names_walk *walk, const struct names *names,
-	enum names_key key, uint64_t bits, unsigned first, struct progress *progress,
-	uint8_t places[NAMES_LABELS_MAX + 1])
+static void add_hashes(const struct names *names, struct names_walk *walk, enum names_key key,
+	uint64_t bits, unsigned first, uint8_t places[NAMES_LABELS_MAX + 1])
 {
-	const struct name *name = walk->name;
-	const uint8_t *end = name->wire + name->length;
-
 	for (; bits != 0; bits &= bits - 1) {
 		unsigned n_labels = first + (unsigned)__builtin_ctzll(bits);
-		size_t size = name->length - walk->offsets[walk->n_labels - n_labels];
-		struct hash_state *hash = &walk->hashes[walk->n_hashes];
 
-		places[n_labels] = (uint8_t)walk->n_hashes;
-		if (walk->n_hashes == NAMES_WALK_HASHES)
-			continue;
-		walk->n_hashes++;
-		add_words(progress, key, end, size);
-		*hash = end_hash(progress, key, end, size, name->wire + sizeof(name->wire));
-		__builtin_prefetch(home_bucket(names, hash));
+		places[n_labels] = add_hash(names, walk, key, n_labels);
 	}
 }
 
-/* Hashes those of one kind, the shortest first. */
-static void add_suffixes(struct names_walk *walk, const struct names *names, enum names_key key,
-	const uint64_t bits[2], uint8_t places[NAMES_LABELS_MAX + 1])
+/* Those of `bits`, of which the first is `first`, whose suffixes the sieve lets through. */
+static inline uint64_t sift(
+	const struct names *names, const struct names_walk *walk, uint64_t bits, unsigned first)
 {
-	struct progress progress = {.state = hash_wide_begin(&names->key)};
+	const struct name *name = walk->name;
+	const uint8_t *end = name->wire + name->length, *limit = name->wire + sizeof(name->wire);
+	uint64_t traced = trace_end(end, name->length), through = 0;
 
-	add_hashes(walk, names, key, bits[0], 0, &progress, places);
-	if (bits[1] != 0)
-		add_hashes(walk, names, key, bits[1], 64, &progress, places);
+	for (; bits != 0; bits &= bits - 1) {
+		unsigned bit = (unsigned)__builtin_ctzll(bits);
+		size_t size = name->length - walk->offsets[walk->n_labels - first - bit];
+		uint64_t trace = trace_of(names, end - size, size, traced, limit);
+
+		if ((sieve_bits(trace) & ~*sieve_word(names, trace)) == 0)
+			through |= UINT64_C(1) << bit;
+	}
+	return through;
+}
+
+/* Goes over the suffixes of as many labels as the first or the second 64 bits stand for, and which
+ * are fewer than the name's. */
+static inline __attribute__((always_inline)) void walk_half(
+	const struct names *names, struct names_walk *walk, unsigned half)
+{
+	unsigned first = 64 * half;
+	uint64_t bits = names->suffixes[half] | names->globs[half];
+
+	if (walk->n_labels - first < 64)
+		bits &= (UINT64_C(1) << (walk->n_labels - first)) - 1;
+	bits = sift(names, walk, bits, first);
+	walk->suffixes[half] = names->suffixes[half] & bits;
+	walk->globs[half] = names->globs[half] & bits;
+	if (bits == 0)
+		return;
+	add_hashes(names, walk, NAMES_SUFFIX, walk->suffixes[half], first, walk->suffix_places);
+	add_hashes(names, walk, NAMES_GLOBS, walk->globs[half], first, walk->glob_places);
 }
 
 void names_walk(const struct names *names, struct names_walk *walk)
 {
-	walk->n_labels = find_labels(walk->name->wire, walk->offsets);
-	walk->n_hashes = 0;
-	for (unsigned i = 0; i < 2; i++) {
-		walk->suffixes[i] = bits_below(names->suffixes[i], 64 * i, walk->n_labels);
-		walk->globs[i] = bits_below(names->globs[i], 64 * i, walk->n_labels);
-	}
-	__builtin_prefetch(home_bucket(names, &walk->hash));
-	add_suffixes(walk, names, NAMES_SUFFIX, walk->suffixes, walk->suffix_places);
-	if ((walk->globs[0] | walk->globs[1]) != 0)
-		add_suffixes(walk, names, NAMES_GLOBS, walk->globs, walk->glob_places);
+	if (walk->ready)
+		return;
 	walk->ready = true;
-}
-
-bool names_exact(
-	const struct names *names, const struct names_walk *walk, struct names_cursor *ret_cursor)
-{
-	return begin(names, NAMES_EXACT, &walk->hash, ret_cursor);
+	walk->n_hashes = 0;
+	walk->n_labels = find_labels(walk->name->wire, walk->offsets);
+	walk->suffixes[1] = 0;
+	walk->globs[1] = 0;
+	walk_half(names, walk, 0);
+	if (walk->n_labels > 64)
+		walk_half(names, walk, 1);
 }
 
 /* A cursor from the hash at the place in the walk, if it is there. */
@@ -523,7 +641,8 @@ size_t names_bytes(const struct names *names)
 {
 	size_t wide = names->wide ? names->n_buckets * SLOTS * sizeof(*names->wide) : 0;
 
-	return sizeof(*names) + names->n_buckets * LINE + wide +
+	return sizeof(*names) + names->n_buckets * (LINE + sizeof(*names->passed)) +
+	       names->n_sieve * sizeof(*names->sieve) + wide +
 	       names->n_sources * sizeof(*names->sources);
 }
 

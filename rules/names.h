@@ -56,23 +56,6 @@ enum {
 	NAMES_WALK_HASHES = 8, /* of suffixes; those of longer ones are made when they are needed */
 };
 
-/* A name with what is needed to look it and its suffixes up. */
-struct names_walk {
-	const struct name *name;
-	struct hash_state hash; /* of the name */
-	bool ready;             /* false: of all that follows, nothing is there yet */
-	unsigned n_labels;
-	uint64_t suffixes[2]; /* a bit for each number of labels that suffixes here may have, and
-				 the name has more of */
-	uint64_t globs[2];    /* the same of suffixes of globs */
-	unsigned n_hashes;
-	uint8_t offsets[NAMES_LABELS_MAX + 1];       /* of the labels, the root's included */
-	uint8_t suffix_places[NAMES_LABELS_MAX + 1]; /* of the hashes of suffixes of so many labels,
-							where the bit is set */
-	uint8_t glob_places[NAMES_LABELS_MAX + 1];
-	struct hash_state hashes[NAMES_WALK_HASHES]; /* of suffixes, the shortest first */
-};
-
 /* Goes over what a name or a suffix was added for. */
 struct names_cursor {
 	enum names_key key;
@@ -83,9 +66,29 @@ struct names_cursor {
 	uint64_t print;
 };
 
-/* An empty table for at most so many names and sources. 0, -ENOMEM, or another -errno when there is
- * no randomness. */
-int names_make(struct arena *arena, size_t n_names, size_t n_sources, struct names **ret_names);
+/* A name with what is needed to look it and its suffixes up. */
+struct names_walk {
+	const struct name *name;
+	struct hash_state hash; /* of the name */
+	bool sought;            /* false: of all that follows, nothing is there yet */
+	bool ready;             /* false: the same of what follows `exact` */
+	struct names_cursor exact;
+	unsigned n_labels;
+	uint64_t suffixes[2]; /* a bit for each number of labels of suffixes of the name that may
+				 be here */
+	uint64_t globs[2];    /* the same of suffixes of globs */
+	unsigned n_hashes;
+	uint8_t offsets[NAMES_LABELS_MAX + 1];       /* of the labels, the root's included */
+	uint8_t suffix_places[NAMES_LABELS_MAX + 1]; /* of the hashes of suffixes of so many labels,
+							where the bit is set */
+	uint8_t glob_places[NAMES_LABELS_MAX + 1];
+	struct hash_state hashes[NAMES_WALK_HASHES]; /* of suffixes, the shortest first */
+};
+
+/* An empty table for at most so many names, of which so many are suffixes of wildcards and globs,
+ * and sources. 0, -ENOMEM, or another -errno when there is no randomness. */
+int names_make(struct arena *arena, size_t n_names, size_t n_suffixes, size_t n_sources,
+	struct names **ret_names);
 
 /* Adds a source, of which names may be added: first all those of lists and hosts, then those of
  * arrays of `size` globs or embedded hosts. 0, -ENOMEM, or -EFBIG when the sources are too large
@@ -103,23 +106,32 @@ void names_look_up(const struct names *names, enum names_key key, const uint8_t 
 void names_add(struct names *names, const struct names_hit *hit, enum names_key key,
 	const uint8_t *wire, const struct hash_state *hash);
 
-/* Whether the table is larger than what the processor has at hand. */
-bool names_are_many(const struct names *names);
-
-/* Begins a walk: hashes the name, which stays where it is. */
+/* Begins a walk: hashes the name, which stays where it is. Of a large table the lines are fetched
+ * that it may be in. */
 void names_begin(const struct names *names, const struct name *name, struct names_walk *ret_walk);
 
-/* Hashes its suffixes, and has the table's lines fetched that it and they may be in. */
+/* Looks into these, and, if the name is not there, goes over its suffixes, and has the lines
+ * fetched that they may be in. In a small table there is nothing to gain by that, and nothing is
+ * done. */
+void names_prepare(const struct names *names, struct names_walk *walk);
+
+/* Looks for the name itself. False: it is not there; else walk->exact goes over what is. */
+bool names_exact(const struct names *names, struct names_walk *walk);
+
+/* Goes over the suffixes, if that wasn't done yet. */
 void names_walk(const struct names *names, struct names_walk *walk);
 
-/* Cursors over what equals the walk's name, or its suffix of so many labels. False: nothing does.
- */
-bool names_exact(
-	const struct names *names, const struct names_walk *walk, struct names_cursor *ret_cursor);
+/* Cursors over what equals the walk's suffix of so many labels. False: nothing does. */
 bool names_suffix(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor);
 bool names_globs(const struct names *names, const struct names_walk *walk, unsigned n_labels,
 	struct names_cursor *ret_cursor);
+
+/* Whether there may be a next one. */
+static inline bool names_left(const struct names_cursor *cursor)
+{
+	return cursor->slots != 0 || cursor->passed != 0;
+}
 
 /* The next one, in no particular order. False at the end, and what *ret_hit holds is of no
  * meaning. */

@@ -359,6 +359,42 @@ static void test_longest_names(void **state)
 	expect(&made, wide, "tcp-1=allow-2* tcp-2=!- rest=!- | allow-2");
 }
 
+/* A name of so many letters, one in so many of them a dot instead: its last ones are the same for
+ * all. */
+static const char *dotted_name(struct arena *arena, size_t size, size_t share)
+{
+	char *name = arena_printf(arena, "%*s", (int)size, "");
+
+	for (size_t i = 0; i < size; i++)
+		name[size - 1 - i] = i % share == share - 1 ? '.' : (char)('a' + i % 23);
+	if (name[0] == '.')
+		name[0] = 'z';
+	return name;
+}
+
+/* Wildcards and globs over suffixes of all sizes and numbers of labels are found, and nothing is
+ * found where all but the first byte of a suffix is the same. */
+static void test_suffix_sizes(void **state)
+{
+	static const size_t shares[] = {2, 3, 8, 64};
+
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
+		for (size_t size = 1; size <= 248; size += 1 + size / 16) {
+			const char *suffix = dotted_name(*state, size, shares[i]);
+			const char *lines[] = {NULL, NULL, NULL};
+			struct made made;
+
+			lines[0] = arena_printf(*state, "**.%s : tcp/1", suffix);
+			lines[1] = arena_printf(*state, "x*.%s : tcp/2", suffix);
+			made = make(*state, sketch_policy(*state, lines));
+			expect(&made, arena_printf(*state, "xx.%s", suffix),
+				"tcp-1=allow-1* tcp-2=allow-2* rest=!- | allow-1");
+			expect(&made, arena_printf(*state, "xx.9%s", suffix + 1),
+				"tcp-1=!- tcp-2=!- rest=!- | default-deny");
+		}
+	}
+}
+
 /* --- Many names --- */
 
 /* The name of number `i`, 25 bytes or so as a record of a list. */
@@ -376,7 +412,7 @@ static void test_many_names(void **state)
 	enum { NAMES = 100000 };
 	static const char *const lines[] = {"deny @a.example", "** : tcp/443", NULL};
 	struct policy *policy = sketch_policy(*state, lines);
-	size_t size, n_names, before, own = 0;
+	size_t size, n_names, n_walked = 0, before, own = 0;
 	struct match_result result;
 	struct list *list;
 	struct made made;
@@ -406,7 +442,9 @@ static void test_many_names(void **state)
 		match_begin(made.match, &missing, &walks[1]);
 		match_prepare(made.match, &walks[0]);
 		match_prepare(made.match, &walks[1]);
-		assert_true(walks[0].ready);
+		assert_true(walks[0].sought && !walks[0].ready);
+		assert_true(walks[1].sought);
+		n_walked += walks[1].ready;
 		assert_false(match_prepared(made.match, &walks[0], &result));
 		assert_string_equal(result.rule, "deny-1");
 		assert_true(match_prepared(made.match, &walks[1], &result));
@@ -414,6 +452,8 @@ static void test_many_names(void **state)
 		assert_true(match_name(made.match, &missing, &result));
 	}
 	assert_int_equal(arena_used(*state), before);
+	/* Of the others some have the tag of one that is there. */
+	assert_in_range(n_walked, NAMES * 9 / 10, NAMES);
 	free(text);
 }
 
@@ -701,6 +741,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_observing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_denylist, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_embedded, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_suffix_sizes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_longest_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_many_entries_of_one_name, setup, teardown),
