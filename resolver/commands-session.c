@@ -77,6 +77,7 @@ static void follow(struct commands *commands, const struct control_reply *reply,
 	const struct commands_view *view)
 {
 	guard_new_session(view->guard);
+	watching_note_names(view->watching, view->guard);
 	watching_new_session(view->watching, NULL);
 	commands->began = reply->session.began;
 }
@@ -141,6 +142,7 @@ static void end_extension(struct commands *commands, struct task *task, int erro
 		task_refuse_for(commands, task, "the session is not extended", error);
 	} else {
 		watching_extend(view->watching, key->key, amount);
+		watching_note_names(view->watching, view->guard);
 		task_answer(commands, task, CONSOLE_DONE,
 			commands_session(view, reply ? &reply->session : NULL));
 	}

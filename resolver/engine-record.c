@@ -54,7 +54,7 @@ static void record(const struct engine *engine, const struct name *name, uint16_
 {
 	struct event event;
 
-	event_begin_at(&event, EVENT_QUERY, engine->batch_time ? engine->batch_time : event_time());
+	event_begin_query(&event, engine->batch_time ? engine->batch_time : event_time());
 	event.has = EVENT_HAS_VERDICT;
 	event.verdict = (uint8_t)note.verdict;
 	event.type = type;

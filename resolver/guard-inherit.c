@@ -36,8 +36,7 @@ static void inherit_tally(
 	}
 }
 
-/* The tally of that id, or NULL. */
-static const struct tally *find_tally(struct tally *const *sorted, size_t count, uint64_t id)
+const struct tally *guard_find_tally(struct tally *const *sorted, size_t count, uint64_t id)
 {
 	size_t first = 0;
 
@@ -107,7 +106,8 @@ int guard_inherit(struct guard *guard, const struct guard *old)
 	guard->inherited = true;
 	inherit_session(guard, old);
 	for (uint32_t i = 0; i < guard->n_tallies; i++) {
-		const struct tally *from = find_tally(sorted, old->n_tallies, guard->tallies[i].id);
+		const struct tally *from =
+			guard_find_tally(sorted, old->n_tallies, guard->tallies[i].id);
 
 		if (from)
 			inherit_tally(guard, i, old, from);
@@ -118,15 +118,27 @@ int guard_inherit(struct guard *guard, const struct guard *old)
 
 /* --- Sessions --- */
 
+/* Pages of a file have to stay there, so that there is room for what is written. */
+static void empty_bank(struct guard *guard, unsigned bank)
+{
+	struct names *names = guard->names;
+	_Atomic uint64_t *places = names->banks[bank].places;
+	struct spent *spent = names->banks[bank].spent;
+	bool removed = !names->kept && madvise(places, names->bank_size, MADV_REMOVE) == 0;
+
+	for (size_t i = 0; i < guard->n_tallies && !removed; i++)
+		if (atomic_load(&spent[i].count) > 0)
+			memset(&places[guard->tallies[i].first], 0,
+				guard->tallies[i].n_places * sizeof(*places));
+	memset(spent, 0, guard->n_tallies * sizeof(*spent));
+}
+
 void guard_new_session(struct guard *guard)
 {
 	struct names *names = guard->names;
 	uint32_t next = atomic_load(&names->head->number) + 1;
-	void *start = names->banks[next % BANKS].start;
-	size_t size = names->banks[next % BANKS].size;
 
-	if (madvise(start, size, MADV_REMOVE) != 0)
-		memset(start, 0, size);
+	empty_bank(guard, next % BANKS);
 	atomic_store(&names->head->raised, 0);
 	atomic_store(&names->head->number, next);
 }

@@ -14,7 +14,7 @@
 #include "src/base/hash.h"
 
 /* What the files of struct guard share: guard.c, making one and spending from it; guard-inherit.c,
- * that it goes on with another policy, and in another session. */
+ * that it goes on with another policy, and in another session; guard-keep.c, and in a file. */
 
 /* What a finding is about. */
 enum { RULE_NAMES, RULE_BYTES, RULE_ANSWER_BYTES, RULE_SHAPE, RULES };
@@ -74,11 +74,12 @@ struct names {
 	size_t size;
 	struct reverse *reverse;
 	struct session_head *head;
+	bool kept;        /* places are in a file */
+	uint8_t *pages;   /* of the places */
+	size_t bank_size; /* of those of one bank, in whole pages */
 	struct {
-		void *start; /* of its pages */
-		size_t size;
-		struct spent *spent; /* of each tally */
-		_Atomic uint64_t *places;
+		struct spent *spent;      /* of each tally */
+		_Atomic uint64_t *places; /* at the start of a page */
 	} banks[BANKS];
 };
 
@@ -117,6 +118,12 @@ uint32_t guard_ceiling(const struct guard *guard, const struct tally *tally);
 
 /* Whether the name is in the tally, or is now. */
 bool guard_count_name(struct guard *guard, uint32_t index, uint64_t hash);
+
+/* Bytes in pages. */
+size_t guard_pages(size_t size);
+
+/* The tally of that id, or NULL. */
+const struct tally *guard_find_tally(struct tally *const *sorted, size_t count, uint64_t id);
 
 /* The tallies by their ids; to be freed. NULL: no memory. */
 struct tally **guard_sort_tallies(const struct guard *guard);

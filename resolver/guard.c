@@ -55,7 +55,9 @@
  * session says which of them is in use. The next session begins in the other one, which is emptied
  * first: whoever is still at work in the one before counts there. Who has been for all of a session
  * takes a place too many of the next one, never one too few. While a session lasts the ceilings of
- * [budget] may be raised; each tally has places in reserve for that.
+ * [budget] may be raised; each tally has places in reserve for that. A session goes on when the
+ * resolver is started anew: where there is a folder for such, the places are in a file
+ * (guard-keep.c).
  */
 
 #define NO_TALLY UINT32_MAX
@@ -161,7 +163,7 @@ static void *map_zeros(size_t size)
 	return mapping == MAP_FAILED ? NULL : mapping;
 }
 
-static size_t whole_pages(size_t size)
+size_t guard_pages(size_t size)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -181,28 +183,27 @@ void guard_leave_names(struct names *names)
 static int map_shared(struct guard *guard, size_t n_places)
 {
 	struct names *names = calloc(1, sizeof(*names));
-	size_t head = whole_pages(reverse_size() + sizeof(struct session_head));
-	size_t places = n_places * sizeof(_Atomic uint64_t);
-	size_t bank = whole_pages(places + guard->n_tallies * sizeof(struct spent));
+	size_t head = sizeof(struct session_head) + reverse_size();
+	size_t spent = guard->n_tallies * sizeof(struct spent);
+	size_t front = guard_pages(head + BANKS * spent);
+	size_t bank = guard_pages(n_places * sizeof(_Atomic uint64_t));
 	uint8_t *mapping;
 
 	guard->names = names;
 	if (!names)
 		return -ENOMEM;
 	names->n_guards = 1;
-	names->size = head + BANKS * bank;
+	names->size = front + BANKS * bank;
+	names->bank_size = bank;
 	names->mapping = mapping = map_zeros(names->size);
 	if (!mapping)
 		return -ENOMEM;
+	names->pages = mapping + front;
 	names->head = (void *)mapping;
 	names->reverse = (void *)(mapping + sizeof(struct session_head));
 	for (unsigned i = 0; i < BANKS; i++) {
-		uint8_t *start = mapping + head + i * bank;
-
-		names->banks[i].start = start;
-		names->banks[i].size = bank;
-		names->banks[i].places = (void *)start;
-		names->banks[i].spent = (void *)(start + places);
+		names->banks[i].places = (void *)(mapping + front + i * bank);
+		names->banks[i].spent = (void *)(mapping + head + i * spent);
 	}
 	return 0;
 }

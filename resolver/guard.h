@@ -87,6 +87,26 @@ bool guard_take_excess(struct guard *guard, size_t *at, struct guard_excess *ret
 void guard_new_session(struct guard *guard);
 int guard_extend(struct guard *guard, uint64_t amount);
 
+/* --- That names stay counted when the resolver is started anew --- */
+
+/* Whether they are counted at all, and to be kept: they aren't yet. */
+bool guard_is_to_keep(const struct guard *guard);
+
+/*
+ * Has the names counted from here on, and those counted already, in an empty file, until the system
+ * is started anew, which `boot` tells. For the parent, before it forks who use the guard. 0, or
+ * -errno, and nothing is kept. The descriptor stays the caller's.
+ */
+int guard_keep(struct guard *guard, int fd, const char *boot);
+
+/* Counts the names in such a file, which may be anything; for a guard that nobody uses yet. 0;
+ * -ESTALE: it is of another start of the system; -EINVAL: it isn't one; or -errno. */
+int guard_recall(struct guard *guard, int fd, const char *boot);
+
+/* Writes what has changed to its file, after guard_new_session() and guard_extend(). 0 or -errno.
+ */
+int guard_note(const struct guard *guard, int fd);
+
 /* Names under the wildcards of the entry that has used up the most. */
 struct guard_names {
 	const char *entry; /* its id. As long as the guard */

@@ -418,9 +418,11 @@ static void begin_reload(struct supervisor *supervisor, struct mono now)
 
 	supervisor->reload_wanted = false;
 	announce_reloading();
-	if (setting_make(supervisor->options, supervisor->setting, copy, &supervisor->next) == 0)
+	if (setting_make(supervisor->options, supervisor->setting, copy, &supervisor->next) == 0) {
+		watching_prepare_names(supervisor->watching, supervisor->next->guard);
 		supervisor->next_crew =
 			start_crew(supervisor, supervisor->next, now, &supervisor->next_number);
+	}
 	if (supervisor->next_crew)
 		return;
 	setting_free(supervisor->next);
@@ -659,6 +661,7 @@ static enum resolver_status start_session(struct supervisor *supervisor)
 	const char *path = supervisor->options->control;
 
 	watching_change(supervisor->watching, supervisor->setting);
+	watching_recall_names(supervisor->watching, supervisor->setting->guard);
 	supervisor->since = supervisor->applied = (int64_t)time(NULL);
 	/* Where nobody has asked for a place it goes without one. */
 	return commands_listen(supervisor->commands, path, plan->policy->name) != 0 && path

@@ -167,6 +167,14 @@ void outlets_close(struct outlets *outlets)
 	outlets->count = 0;
 }
 
+bool outlet_is_whole(const struct outlet *outlet)
+{
+	struct stat status;
+
+	return outlet->kind == AUDIT_FILE && fstat(outlet->fd, &status) == 0 &&
+	       !S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode);
+}
+
 void outlets_mend(const struct outlets *outlets)
 {
 	for (size_t i = 0; i < outlets->count; i++)

@@ -27,6 +27,10 @@ int outlets_open(const struct layers *layers, struct outlets *ret_outlets);
 
 void outlets_close(struct outlets *outlets);
 
+/* Whether lines that are written to it at once stay together, however many they are, and are
+ * written without waiting: of what is no pipe and no socket. */
+bool outlet_is_whole(const struct outlet *outlet);
+
 /* After a process that wrote there was killed: what it left of a line is ended. */
 void outlets_mend(const struct outlets *outlets);
 

@@ -8,8 +8,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/guard.h"
 #include "resolver/slate.h"
 #include "resolver/state.h"
+#include "src/base/fd.h"
 #include "src/base/log.h"
 
 /*
@@ -23,7 +25,7 @@
  * changed, to a file. It is anybody's bytes, and only a watcher looks into them.
  */
 
-enum { WRITE_MS = 1000 };
+enum { WRITE_MS = 1000, SECOND_US = 1000000 };
 
 struct sessions {
 	struct state *state; /* NULL: nothing is kept */
@@ -32,7 +34,8 @@ struct sessions {
 	bool begun;
 	enum session_phase phase;
 	char name[STATE_ID];
-	int64_t since;
+	int64_t began;         /* microseconds since 1970 */
+	char before[STATE_ID]; /* the name of the one before; "": there was none */
 	char *text; /* of the session that goes on, SESSION_SAVED bytes; NULL: none yet */
 	size_t text_size;
 	char *earlier; /* records of sessions that are over; NULL: none */
@@ -40,6 +43,7 @@ struct sessions {
 	uint32_t written; /* the publication that the file has */
 	bool write_failed;
 	bool add_failed;
+	bool names_prepared; /* there is a file for the next guard's */
 	struct mono write_at;
 };
 
@@ -63,7 +67,7 @@ static void begin(struct sessions *sessions, const char *name, enum session_phas
 	else
 		make_name(sessions->name);
 	sessions->phase = phase;
-	sessions->since = (int64_t)time(NULL);
+	sessions->began = event_time();
 	sessions->text_size = 0;
 	sessions->written = 0;
 	slate_clear(sessions->slate);
@@ -125,7 +129,17 @@ const char *sessions_name(const struct sessions *sessions)
 
 int64_t sessions_since(const struct sessions *sessions)
 {
-	return sessions->since;
+	return sessions->began / SECOND_US;
+}
+
+int64_t sessions_began(const struct sessions *sessions)
+{
+	return sessions->began;
+}
+
+const char *sessions_earlier(const struct sessions *sessions)
+{
+	return sessions->before[0] ? sessions->before : NULL;
 }
 
 struct slate *sessions_slate(const struct sessions *sessions)
@@ -173,8 +187,8 @@ static void go_on(struct sessions *sessions)
 		state_forget_session(sessions->state);
 	} else if (found.text_size <= SESSION_SAVED) {
 		memcpy(sessions->name, found.id, sizeof(sessions->name));
-		if (found.since < sessions->since)
-			sessions->since = found.since;
+		if (found.since < sessions_since(sessions))
+			sessions->began = found.since * SECOND_US;
 		memcpy(sessions->text, found.text, found.text_size);
 		sessions->text_size = found.text_size;
 		log_info("session %s goes on", sessions->name);
@@ -197,6 +211,59 @@ void sessions_set_policy(struct sessions *sessions, const char *policy)
 	sessions->begun = true;
 	sessions->written = 0;
 	read_earlier(sessions);
+}
+
+/* --- Names that were counted --- */
+
+static void warn_of_names(int error)
+{
+	log_warning("names under wildcards are counted anew when the resolver is started anew: %s",
+		strerror(-error));
+}
+
+void sessions_prepare_names(struct sessions *sessions, struct guard *guard)
+{
+	CLEANUP_FD int fd = -1;
+	int error;
+
+	sessions->names_prepared = false;
+	if (!sessions->state || !guard_is_to_keep(guard))
+		return;
+	fd = state_open_names(sessions->state, true);
+	error = fd < 0 ? fd : guard_keep(guard, fd, state_boot(sessions->state));
+	if (error && error != -ENOENT)
+		warn_of_names(error);
+	sessions->names_prepared = !error;
+}
+
+void sessions_commit_names(struct sessions *sessions)
+{
+	if (sessions->names_prepared)
+		state_commit_names(sessions->state);
+	sessions->names_prepared = false;
+}
+
+void sessions_recall_names(struct sessions *sessions, struct guard *guard)
+{
+	CLEANUP_FD int fd = sessions->state ? state_open_names(sessions->state, false) : -ENOENT;
+	int error = fd < 0 ? fd : guard_recall(guard, fd, state_boot(sessions->state));
+
+	if (error && error != -ENOENT && error != -ESTALE)
+		warn_of_names(error);
+	sessions_prepare_names(sessions, guard);
+	/* What is there is of no use any more. */
+	if (fd >= 0 && !sessions->names_prepared)
+		state_drop_names(sessions->state);
+	sessions_commit_names(sessions);
+}
+
+void sessions_note_names(struct sessions *sessions, const struct guard *guard)
+{
+	CLEANUP_FD int fd = sessions->state ? state_open_names(sessions->state, false) : -ENOENT;
+	int error = fd < 0 ? fd : guard_note(guard, fd);
+
+	if (error && error != -ENOENT)
+		warn_of_names(error);
 }
 
 /* --- Watchers --- */
@@ -232,6 +299,7 @@ void sessions_next(struct sessions *sessions, const char *name)
 	add_session(sessions);
 	if (sessions->state)
 		state_forget_session(sessions->state);
+	memcpy(sessions->before, sessions->name, sizeof(sessions->before));
 	begin(sessions, name, SESSION_NEW);
 	read_earlier(sessions);
 }
@@ -251,7 +319,7 @@ static void write_session(struct sessions *sessions)
 		return;
 	sessions->text_size = size;
 	error = state_write_session(sessions->state,
-		&(struct state_session){.since = sessions->since,
+		&(struct state_session){.since = sessions_since(sessions),
 			.record = record,
 			.record_size = record_size,
 			.text = sessions->text,

@@ -37,6 +37,10 @@ bool sessions_have_folder(const struct sessions *sessions);
 const char *sessions_name(const struct sessions *sessions);
 int64_t sessions_since(const struct sessions *sessions);
 
+/* The same in microseconds; and the name of the one that this process had before, or NULL. */
+int64_t sessions_began(const struct sessions *sessions);
+const char *sessions_earlier(const struct sessions *sessions);
+
 /* Where watchers publish it. */
 struct slate *sessions_slate(const struct sessions *sessions);
 
@@ -50,6 +54,18 @@ void sessions_next(struct sessions *sessions, const char *name);
 
 /* Whether that may be a name. */
 bool sessions_are_named(const char *name);
+
+/*
+ * The names that the guard counts are kept in a file, where the session is. At the start: what is
+ * there is counted. Before a guard that replaces another one is used: they are in another file,
+ * which takes the place of the first one when the guard is in force, and is nobody's until then.
+ * When a session has begun, or a ceiling was raised: that is written.
+ */
+struct guard;
+void sessions_recall_names(struct sessions *sessions, struct guard *guard);
+void sessions_prepare_names(struct sessions *sessions, struct guard *guard);
+void sessions_commit_names(struct sessions *sessions);
+void sessions_note_names(struct sessions *sessions, const struct guard *guard);
 
 /* Writes what has changed, if that is due. How long, in milliseconds, nothing will be; -1: for
  * ever. */

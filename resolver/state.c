@@ -29,6 +29,9 @@
  * file's lock, and when there are too many the newest are written beside and renamed. Who waited
  * for the lock of a file that was replaced meanwhile opens the new one.
  *
+ * NAME.names is the guard's. As names are counted there without anybody writing it, it is right at
+ * any time; another one is made beside it when the policy has changed, and renamed.
+ *
  * The parent does this and trusts nobody: files are opened in the folder it has open, never through
  * a link, and are only read if they are files, of its own user or of root, and not too large.
  * Nothing waits: a lock that somebody else has for long is done without.
@@ -207,6 +210,18 @@ bool state_has_name(const struct state *state, const char *policy)
 	return strcmp(state->policy, policy) == 0;
 }
 
+/* The session goes on under another name. */
+static void move_names(const struct state *state, const char *policy)
+{
+	static const char *const suffixes[] = {"names", "names.new"};
+	char from[STATE_PATH], to[STATE_PATH];
+
+	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && state->lock >= 0; i++) {
+		snprintf(to, sizeof(to), "%s.%s", policy, suffixes[i]);
+		(void)renameat(state->folder, path_of(state, suffixes[i], from), state->folder, to);
+	}
+}
+
 void state_name(struct state *state, const char *policy, bool alone)
 {
 	char path[STATE_PATH];
@@ -214,6 +229,7 @@ void state_name(struct state *state, const char *policy, bool alone)
 
 	if (state_has_name(state, policy))
 		return;
+	move_names(state, policy);
 	snprintf(state->policy, sizeof(state->policy), "%s", policy);
 	fd_closep(&state->lock);
 	if (!alone)
@@ -490,4 +506,40 @@ int state_add_session(struct state *state, const char *record, size_t size)
 	if (!error)
 		error = fd_write_all(fd, record, size);
 	return error ? error : cut_sessions(state, fd, path);
+}
+
+/* --- Names that were counted --- */
+
+const char *state_boot(const struct state *state)
+{
+	return state->boot;
+}
+
+int state_open_names(const struct state *state, bool next)
+{
+	char path[STATE_PATH];
+
+	if (state->lock < 0)
+		return -ENOENT;
+	if (!next)
+		return open_file(state, path_of(state, "names", path), O_RDWR);
+	(void)unlinkat(state->folder, path_of(state, "names.new", path), 0);
+	return open_file(state, path, O_RDWR | O_CREAT | O_EXCL);
+}
+
+void state_commit_names(const struct state *state)
+{
+	char from[STATE_PATH], to[STATE_PATH];
+
+	if (state->lock >= 0)
+		(void)renameat(state->folder, path_of(state, "names.new", from), state->folder,
+			path_of(state, "names", to));
+}
+
+void state_drop_names(const struct state *state)
+{
+	char path[STATE_PATH];
+
+	if (state->lock >= 0)
+		(void)unlinkat(state->folder, path_of(state, "names", path), 0);
 }

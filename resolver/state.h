@@ -59,6 +59,17 @@ void state_forget_session(struct state *state);
  * none, or they are not read, which has been logged. */
 void state_read_sessions(struct state *state, char **ret_text, size_t *ret_size);
 
+/*
+ * The file of names that the running session has counted, which is the guard's
+ * (resolver/guard-keep.c): the present one to be read or written, or another one that is empty and
+ * takes its place with state_commit_names(). A descriptor, or -errno; -ENOENT: there is none, or
+ * none is kept. state_boot() is what tells this start of the system from others.
+ */
+int state_open_names(const struct state *state, bool next);
+void state_commit_names(const struct state *state);
+void state_drop_names(const struct state *state);
+const char *state_boot(const struct state *state);
+
 /* Adds the record of a session that is over. Nothing that isn't one line is added. 0 or -errno. */
 int state_add_session(struct state *state, const char *record, size_t size);
 

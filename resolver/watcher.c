@@ -18,6 +18,7 @@
 #include "resolver/witness.h"
 #include "src/base/log.h"
 #include "src/event/event-json.h"
+#include "src/event/event-lines.h"
 #include "src/event/ring.h"
 #include "src/event/sink.h"
 
@@ -47,14 +48,14 @@
  * asks for metrics is answered here, too (scrape.c), on a socket that the parent opened: this
  * process has nothing that an attack on it could take.
  *
- * While records come it looks at the rings every few milliseconds, which lets the workers go
- * without a system call for each; when none have come it sleeps until one does.
+ * While records come it looks at the rings every few milliseconds, or when one fills, which lets
+ * the workers go without a system call for each; when none have come it sleeps until one does.
  */
 
 enum {
-	TURN_RECORDS = 1024, /* of a ring in one turn */
+	TURN_RECORDS = 4096, /* of a ring in one turn */
 	TURN_MESSAGES = 64,  /* of the kernel's, from each socket */
-	LINGER_MS = 4,       /* in which no ring fills up below half a million records a second */
+	LINGER_MS = 10,      /* before it looks again, if no ring fills */
 	RETRY_MS = 1000,     /* after a sink failed */
 };
 
@@ -66,6 +67,7 @@ struct watcher {
 	struct exposition *exposition;
 	struct scrape *scrape; /* NULL: nobody asks for metrics */
 	int64_t now;           /* microseconds since 1970 */
+	struct event_lines *lines;
 	struct sink *sinks[WATCHER_SINKS];
 	int errors[WATCHER_SINKS]; /* of the last flush, as far as they were logged */
 	struct event_context context;
@@ -78,11 +80,17 @@ struct watcher {
 
 /* --- Out --- */
 
+/* What is said of a record besides it. */
+enum {
+	NOTE_KNOWN = 1 << 0, /* it was told of in another way */
+	NOTE_OLDER = 1 << 1, /* its flow began before the session */
+};
+
 /* What the record adds to the session. */
-static void note_event(struct watcher *watcher, const struct event *event, bool known)
+static void note_event(struct watcher *watcher, const struct event *event, unsigned notes)
 {
 	struct event_context context = watcher->context;
-	struct session_note note = {.known = known};
+	struct session_note note = {.known = notes & NOTE_KNOWN, .older = notes & NOTE_OLDER};
 
 	if (!watcher->monitor)
 		return;
@@ -95,13 +103,15 @@ static void note_event(struct watcher *watcher, const struct event *event, bool 
 	monitor_take(watcher->monitor, event, &note, watcher->now);
 }
 
-/* Puts the record where it is wanted. */
-static void put_event(struct watcher *watcher, const struct event *event)
+/* Puts the record where it is wanted. A flow is of the session in which it began. */
+static void put_event(struct watcher *watcher, const struct event *event, unsigned notes)
 {
 	struct event_context context = watcher->context;
 	char line[EVENT_LINE];
 	size_t size = 0;
 
+	if (notes & NOTE_OLDER && watcher->config->earlier)
+		context.session = watcher->config->earlier;
 	for (unsigned i = 0; i < WATCHER_SINKS; i++) {
 		struct sink *sink = watcher->sinks[i];
 
@@ -109,7 +119,7 @@ static void put_event(struct watcher *watcher, const struct event *event)
 			continue;
 		if (size == 0) {
 			witness_explain(watcher->witness, event, &context);
-			size = event_to_json(event, &context, line);
+			size = event_lines_write(watcher->lines, event, &context, line);
 		}
 		/* What it counts is lost again, without its rule. */
 		if (!sink_put(sink, (enum event_kind)event->kind, line, size) &&
@@ -134,11 +144,11 @@ static void count_event(struct watcher *watcher, const struct event *event)
 	}
 }
 
-static void write_event(struct watcher *watcher, const struct event *event)
+static void write_event(struct watcher *watcher, const struct event *event, unsigned notes)
 {
 	count_event(watcher, event);
-	note_event(watcher, event, false);
-	put_event(watcher, event);
+	note_event(watcher, event, notes);
+	put_event(watcher, event, notes);
 }
 
 /* Lines of the session go everywhere; where that is nowhere, alerts are logged. */
@@ -221,9 +231,9 @@ static bool is_expected(const struct event *event, enum event_kind kind)
 /* What is permitted to everybody is no lease, and tells the session which name an address has. */
 static void take_event(struct watcher *watcher, const struct event *event, enum event_kind kind)
 {
-	note_event(watcher, event, false);
+	note_event(watcher, event, 0);
 	if (event->kind == kind || event->verdict != EVENT_PERMIT)
-		put_event(watcher, event);
+		put_event(watcher, event, 0);
 }
 
 /* Whether there was any. */
@@ -250,22 +260,31 @@ static bool read_ring(struct watcher *watcher, unsigned ring)
 	return count > 0;
 }
 
+/* Whether it is the session before's. */
+static unsigned notes_of(const struct watcher *watcher, const struct conntrack_flow *flow)
+{
+	bool older = flow->started && (int64_t)(flow->started / 1000) < watcher->config->since;
+
+	return older ? NOTE_OLDER : 0;
+}
+
 /* Flows that go on are recorded when they are over, or nothing more will be. A session that goes on
  * is told the ends of those that are left. */
 static void take_live(
 	struct watcher *watcher, enum live_flows kind, const struct conntrack_flow *flow)
 {
+	unsigned notes = notes_of(watcher, flow);
 	struct event event;
 
 	if (!witness_flow(watcher->witness, flow, !flow->over, &event))
 		return;
 	if (kind == LIVE_FLOWS_LAST)
-		put_event(watcher, &event);
+		put_event(watcher, &event, notes);
 	if (kind == LIVE_FLOWS_LAST && watcher->config->ends_here)
 		event.has &= (uint16_t)~EVENT_IS_LIVE;
 	else
 		event.has |= EVENT_IS_LIVE;
-	note_event(watcher, &event, kind == LIVE_FLOWS_OLDER);
+	note_event(watcher, &event, notes | (kind == LIVE_FLOWS_OLDER ? NOTE_KNOWN : 0));
 }
 
 static bool read_live(struct watcher *watcher)
@@ -309,8 +328,9 @@ static void on_packet(void *context, const struct nflog_record *record)
 	if (watcher->reckoner && witness_read_prefix(watcher->witness, record->prefix, id))
 		reckoner_record(watcher->reckoner, id);
 	/* Of connections that are permitted conntrack tells. */
-	note_event(watcher, &event, event.verdict != EVENT_REFUSE && !watcher->no_ends);
-	put_event(watcher, &event);
+	note_event(watcher, &event,
+		event.verdict != EVENT_REFUSE && !watcher->no_ends ? NOTE_KNOWN : 0);
+	put_event(watcher, &event, 0);
 }
 
 /* Records that the rule has refused connections, or would have, that are not recorded otherwise. */
@@ -323,7 +343,7 @@ static void on_unrecorded(void *context, const char *id, uint64_t count)
 	event.loss = EVENT_LOST_CONNECTIONS;
 	event.count = count;
 	if (witness_unrecorded(watcher->witness, id, &event))
-		write_event(watcher, &event);
+		write_event(watcher, &event, 0);
 }
 
 /* For when no packet waits that was reported before the counters were read. */
@@ -344,9 +364,9 @@ static int on_end(void *context, const struct conntrack_flow *flow)
 	struct event event;
 
 	if (flow->begins && watcher->monitor && witness_beginning(watcher->witness, flow, &event))
-		note_event(watcher, &event, false);
+		note_event(watcher, &event, 0);
 	else if (!flow->begins && witness_flow(watcher->witness, flow, false, &event))
-		write_event(watcher, &event);
+		write_event(watcher, &event, notes_of(watcher, flow));
 	return 0;
 }
 
@@ -415,7 +435,7 @@ static void announce(struct watcher *watcher)
 	if (!watcher->config->announce)
 		return;
 	event_begin(&event, EVENT_POLICY);
-	write_event(watcher, &event);
+	write_event(watcher, &event, 0);
 }
 
 /* --- The loop --- */
@@ -514,7 +534,8 @@ static void run(struct watcher *watcher)
 
 		if (watcher->dismissed && !any)
 			break;
-		if (watcher->dismissed || watcher->behind || (!any && !rings_sleep(rings)))
+		if (watcher->dismissed || watcher->behind ||
+			!(any ? rings_linger(rings) : rings_sleep(rings)))
 			wait = 0;
 		on = wait_for_work(watcher, wait);
 		rings_wake(rings);
@@ -579,6 +600,8 @@ static int prepare(struct watcher *watcher)
 	/* They are the keepers' to write. */
 	if (!error)
 		error = namering_protect(config->names);
+	if (!error)
+		error = event_lines_new(&watcher->lines);
 	watcher->context.policy = config->compiled.plan->policy->name;
 	watcher->context.session = config->session;
 	watcher->no_packets = !config->nflog;
@@ -604,6 +627,7 @@ int watcher_run(const struct watcher_config *config)
 		run(&watcher);
 	for (unsigned i = 0; i < WATCHER_SINKS; i++)
 		sink_free(watcher.sinks[i]);
+	event_lines_free(watcher.lines);
 	scrape_free(watcher.scrape);
 	exposition_free(watcher.exposition);
 	witness_free(watcher.witness);

@@ -44,6 +44,8 @@ struct watcher_config {
 	struct compiled compiled;
 	struct confine confine;
 	const char *session;
+	int64_t since;       /* when it began, in microseconds since 1970 */
+	const char *earlier; /* the session before; NULL: it isn't known */
 	struct watcher_sink sinks[WATCHER_SINKS];
 	struct rings *rings;             /* of the crews */
 	unsigned n_rings;                /* of each crew the workers', then the keeper's */

@@ -253,7 +253,7 @@ static void add_outlets(const struct watching *watching, struct watcher_config *
 				.all = compiled->layers->audit_allowed,
 				.style = {kinds[outlet->kind],
 					formats[compiled->plan->policy->audit_format],
-					watching->host},
+					watching->host, outlet_is_whole(outlet)},
 			};
 	}
 }
@@ -278,6 +278,8 @@ static struct watcher_config configuration(const struct watching *watching)
 			.empty_root = true,
 			.syscalls = SYSCALLS_WORKER},
 		.session = sessions_name(watching->sessions),
+		.since = sessions_began(watching->sessions),
+		.earlier = sessions_earlier(watching->sessions),
 		.slate = sessions_slate(watching->sessions),
 		.past_session = past,
 		.phase = phase,
@@ -413,6 +415,7 @@ void watching_change(struct watching *watching, struct setting *setting)
 	watching->setting = setting;
 	watching->announced = false;
 	sessions_set_policy(watching->sessions, setting->compiled.plan->policy->name);
+	sessions_commit_names(watching->sessions);
 	dismiss(watching, clock_now());
 }
 
@@ -458,6 +461,21 @@ int watching_new_session(struct watching *watching, const char *name)
 	else
 		dismiss(watching, clock_now());
 	return 0;
+}
+
+void watching_recall_names(struct watching *watching, struct guard *guard)
+{
+	sessions_recall_names(watching->sessions, guard);
+}
+
+void watching_prepare_names(struct watching *watching, struct guard *guard)
+{
+	sessions_prepare_names(watching->sessions, guard);
+}
+
+void watching_note_names(struct watching *watching, const struct guard *guard)
+{
+	sessions_note_names(watching->sessions, guard);
 }
 
 void watching_extend(struct watching *watching, enum session_key key, uint64_t amount)

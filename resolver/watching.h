@@ -68,6 +68,13 @@ int watching_new_session(struct watching *watching, const char *name);
 /* A ceiling of the running session has been raised by so much. */
 void watching_extend(struct watching *watching, enum session_key key, uint64_t amount);
 
+/* See resolver/sessions.h: of the first guard, and of one that is to replace it, before who uses it
+ * is forked; watching_change() says that it has. And when its session or a ceiling is another. */
+struct guard;
+void watching_recall_names(struct watching *watching, struct guard *guard);
+void watching_prepare_names(struct watching *watching, struct guard *guard);
+void watching_note_names(struct watching *watching, const struct guard *guard);
+
 /* What the session has come to, about a second ago. 0; -EAGAIN: not known yet; or -EPROTO: a
  * watcher that was taken over has left nonsense. */
 int watching_figures(const struct watching *watching, struct session_figures *ret_figures);

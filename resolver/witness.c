@@ -27,7 +27,8 @@
  * flows, and the kernel tells of their end minutes later. So the rules of earlier policies are
  * remembered by their marks, a bounded number of them.
  *
- * What comes with each record is found in tables that are sorted once.
+ * What comes with each record is found in tables that are sorted once. What takes longer, since a
+ * name is looked up in lists or held against patterns, is remembered of names asked for lately.
  */
 
 /* What has a rule id. */
@@ -37,6 +38,17 @@ struct known {
 	enum event_verdict refusal;
 	bool wild; /* the entry permits names that it doesn't list */
 };
+
+/* What was found out of a name that was asked for lately, by a keyed hash of it. */
+struct seen {
+	uint64_t hash; /* 0: none */
+	const char *category;
+	bool wild; /* some entry permits it by a pattern */
+	bool has_wild;
+	bool has_category;
+};
+
+enum { SEEN = 2048 };
 
 /* A mark of connections. */
 struct marked {
@@ -59,6 +71,8 @@ struct witness {
 	const struct known *last_known;
 	char last_score[32];                           /* as JSON; "": none */
 	uint64_t maps[PLAN_GROUPS_MAX][PLAN_FAMILIES]; /* of leases */
+	struct hash_key key;
+	struct seen seen[SEEN];
 };
 
 /* --- Tables --- */
@@ -187,7 +201,9 @@ int witness_new(const struct compiled *compiled, const struct namering *names,
 		for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 			witness->maps[i][family] = namering_map(
 				names, plan->table, plan->groups[i].family[family].leases);
-	error = list_known(witness);
+	error = hash_key_draw(&witness->key);
+	if (!error)
+		error = list_known(witness);
 	if (!error)
 		error = list_marks(witness, past);
 	if (error)
@@ -298,6 +314,44 @@ static void look_up(struct witness *witness, const char rule[EVENT_RULE])
 	witness->last_score[out.pos] = '\0';
 }
 
+/* --- Names asked for --- */
+
+/* What is remembered of the record's name; another one may have had the place. */
+static struct seen *seen_of(struct witness *witness, const struct name *name)
+{
+	uint64_t hash = hash_bytes(&witness->key, name->wire, name->length) | 1;
+	struct seen *seen = &witness->seen[hash / 2 % SEEN];
+
+	if (seen->hash != hash)
+		*seen = (struct seen){.hash = hash};
+	return seen;
+}
+
+static const char *category_of(struct witness *witness, const struct name *name)
+{
+	struct seen *seen;
+
+	if (!witness->categories)
+		return NULL;
+	seen = seen_of(witness, name);
+	if (!seen->has_category)
+		seen->category = category_find(witness->categories, name);
+	seen->has_category = true;
+	return seen->category;
+}
+
+static bool is_permitted_by_pattern(const struct witness *witness, const struct name *name)
+{
+	struct match_result result;
+
+	if (!match_name(witness->match, name, &result))
+		return false;
+	for (unsigned i = 0; i <= result.n_groups; i++)
+		if (result.groups[i].verdict != VERDICT_REFUSE && result.groups[i].wild != 0)
+			return true;
+	return false;
+}
+
 void witness_explain(
 	struct witness *witness, const struct event *event, struct event_context *context)
 {
@@ -312,7 +366,7 @@ void witness_explain(
 	if (witness->last_score[0] != '\0')
 		context->score = witness->last_score;
 	if (!context->category && event->name.length > 0)
-		context->category = category_find(witness->categories, &event->name);
+		context->category = category_of(witness, &event->name);
 }
 
 static bool sets_connections(const struct policy *policy)
@@ -541,16 +595,16 @@ bool witness_unrecorded(const struct witness *witness, const char *id, struct ev
 
 bool witness_is_wild(struct witness *witness, const struct event *event)
 {
-	struct match_result result;
+	struct seen *seen;
 
 	look_up(witness, event->rule);
-	if (!witness->last_known || !witness->last_known->wild || event->name.length == 0 ||
-		!match_name(witness->match, &event->name, &result))
+	if (!witness->last_known || !witness->last_known->wild || event->name.length == 0)
 		return false;
-	for (unsigned i = 0; i <= result.n_groups; i++)
-		if (result.groups[i].verdict != VERDICT_REFUSE && result.groups[i].wild != 0)
-			return true;
-	return false;
+	seen = seen_of(witness, &event->name);
+	if (!seen->has_wild)
+		seen->wild = is_permitted_by_pattern(witness, &event->name);
+	seen->has_wild = true;
+	return seen->wild;
 }
 
 bool witness_beginning(

@@ -394,7 +394,7 @@ static void report_excess(struct worker *worker)
 static void tell_of_records(struct worker *worker)
 {
 	if (worker->untold)
-		ring_tell(worker->rings);
+		ring_tell(worker->rings, worker->ring);
 	worker->untold = false;
 }
 

@@ -244,7 +244,7 @@ int settings_compare(
 		after->layers[0].policy->dns.dnssec);
 	compare_scopes(
 		&settings, &before->layers[0].policy->scope, &after->layers[0].policy->scope);
-	return settings.error;
+	return settings.error < 0 ? settings.error : settings_compare_audit(before, after, changes);
 }
 
 /* An entry in place of the default, which leaves names without a limit (order -1), or the default

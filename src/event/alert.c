@@ -171,7 +171,9 @@ size_t alert_to_json(
 	put_numbers(&writer, alert);
 	put_evidence(&writer, alert);
 	put_suppressed(&writer, alert);
-	put_text(&writer, ",\"category\":", context->category, SHORT_MAX);
+	put_text(&writer,
+		",\"category\":", alert->category[0] ? alert->category : context->category,
+		SHORT_MAX);
 	put_text(&writer, ",\"reason\":", context->reason, REASON_MAX);
 	json_out_raw(&writer, "}\n");
 	return writer.pos;

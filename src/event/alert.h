@@ -56,15 +56,18 @@ struct alert_kind {
 
 #define ALERT_NO_PORT (-1)
 
+#define ALERT_CATEGORY 48
+
 struct alert {
 	int64_t time; /* microseconds since 1970 */
 	enum alert_rule rule;
 	bool refuses;     /* what is beyond it is refused; else it is only told */
 	struct name name; /* of one destination; length 0: none */
 	bool has_address;
-	struct inaddr address; /* the same */
-	int port;              /* the same; or ALERT_NO_PORT */
-	uint8_t protocol;      /* IPPROTO_*, with the port */
+	struct inaddr address;         /* the same */
+	int port;                      /* the same; or ALERT_NO_PORT */
+	uint8_t protocol;              /* IPPROTO_*, with the port */
+	char category[ALERT_CATEGORY]; /* the same; "": none is known */
 	double value;
 	double threshold;
 	double p;            /* how likely chance alone would do it; negative: not known */

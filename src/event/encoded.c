@@ -40,11 +40,16 @@ int encoded_begin(struct encoded *encoded)
 static bool was_seen(struct encoded *encoded, const struct name *name)
 {
 	uint64_t hash = hash_bytes(&encoded->key, name->wire, name->length);
-	uint64_t *place = &encoded->recent[hash % ENCODED_RECENT];
-	bool seen = *place == hash;
+	uint64_t *line = encoded->recent[hash % ENCODED_LINES];
+	bool seen = false;
 
-	*place = hash;
-	return seen;
+	for (unsigned i = 0; i < ENCODED_LINE; i++)
+		seen |= line[i] == hash;
+	if (seen)
+		return true;
+	memmove(&line[1], &line[0], (ENCODED_LINE - 1) * sizeof(line[0]));
+	line[0] = hash;
+	return false;
 }
 
 static struct encoded_domain *find_domain(struct encoded *encoded, const struct name *domain)

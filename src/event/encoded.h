@@ -11,7 +11,8 @@
 /* Names that look like data, by the domain they are below; encoded.c has what does. */
 
 #define ENCODED_DOMAINS 64
-#define ENCODED_RECENT 1024
+#define ENCODED_LINES 512 /* a power of two */
+#define ENCODED_LINE 8    /* names in each */
 
 struct encoded_domain {
 	struct name domain;  /* length 0: none */
@@ -24,7 +25,8 @@ struct encoded_domain {
 
 struct encoded {
 	struct hash_key key;
-	uint64_t recent[ENCODED_RECENT]; /* hashes of names that were looked at */
+	/* Hashes of names that were looked at, the latest first in each line. */
+	uint64_t recent[ENCODED_LINES][ENCODED_LINE];
 	struct encoded_domain domains[ENCODED_DOMAINS];
 	uint64_t names; /* below all domains, those that had no room included */
 };

@@ -25,6 +25,7 @@ struct line {
 	struct writer out;
 	const struct event *event;
 	const struct event_context *context;
+	struct event_gaps gaps; /* 0: not come to */
 };
 
 /* --- Words --- */
@@ -129,7 +130,9 @@ static void put_what(struct line *line)
 
 static void put_moment(struct line *line)
 {
+	line->gaps.time = line->out.pos;
 	json_out_time(&line->out, line->event->time);
+	line->gaps.time_end = line->out.pos;
 }
 
 static void put_policy(struct line *line)
@@ -149,7 +152,9 @@ static void put_rule(struct line *line)
 
 static void put_name(struct line *line)
 {
+	line->gaps.name = line->out.pos;
 	json_out_name(&line->out, &line->event->name);
+	line->gaps.name_end = line->out.pos;
 }
 
 static void put_type(struct line *line)
@@ -366,10 +371,10 @@ static bool has_member(const struct line *line, const struct member *member)
 	return true;
 }
 
-size_t event_to_json(
-	const struct event *event, const struct event_context *context, char out[EVENT_LINE])
+size_t event_to_json_with(const struct event *event, const struct event_context *context,
+	char out[EVENT_LINE], struct event_gaps *ret_gaps)
 {
-	struct line line = {writer_over(out, EVENT_LINE), event, context};
+	struct line line = {writer_over(out, EVENT_LINE), event, context, {0}};
 
 	for (size_t i = 0; i < ROWS(members); i++) {
 		if (!has_member(&line, &members[i]))
@@ -378,5 +383,14 @@ size_t event_to_json(
 		members[i].put(&line);
 	}
 	json_out_raw(&line.out, "}\n");
+	*ret_gaps = line.gaps;
 	return line.out.pos;
+}
+
+size_t event_to_json(
+	const struct event *event, const struct event_context *context, char out[EVENT_LINE])
+{
+	struct event_gaps gaps;
+
+	return event_to_json_with(event, context, out, &gaps);
 }

@@ -26,4 +26,17 @@ struct event_context {
 size_t event_to_json(
 	const struct event *event, const struct event_context *context, char out[EVENT_LINE]);
 
+/* Where in a line that is which differs between two records which are alike otherwise: its time and
+ * its name, each with its quotes. `name` is 0 if it has none. */
+struct event_gaps {
+	size_t time;
+	size_t time_end;
+	size_t name;
+	size_t name_end;
+};
+
+/* The same, and where these are. */
+size_t event_to_json_with(const struct event *event, const struct event_context *context,
+	char out[EVENT_LINE], struct event_gaps *ret_gaps);
+
 #endif

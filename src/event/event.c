@@ -26,14 +26,25 @@ void event_clear_rest(struct event *event)
 	bytes_clear(&event->user, EVENT_REST);
 }
 
-void event_begin_at(struct event *event, enum event_kind kind, int64_t time)
+static void begin(struct event *event, enum event_kind kind, int64_t time)
 {
-	bytes_clear(event, offsetof(struct event, name) + sizeof(event->name.length));
-	event_clear_rest(event);
+	memset(event, 0, offsetof(struct event, rule) + 1);
+	event->name.length = 0;
 	event->time = time;
 	event->kind = (uint8_t)kind;
 	event->rcode = EVENT_NO_NUMBER;
 	event->ede = EVENT_NO_NUMBER;
+}
+
+void event_begin_query(struct event *event, int64_t time)
+{
+	begin(event, EVENT_QUERY, time);
+}
+
+void event_begin_at(struct event *event, enum event_kind kind, int64_t time)
+{
+	begin(event, kind, time);
+	event_clear_rest(event);
 }
 
 static void set_text(char *out, size_t room, const char *text)

@@ -104,6 +104,10 @@ void event_begin(struct event *event, enum event_kind kind);
 /* The same at that time, for who knows it. */
 void event_begin_at(struct event *event, enum event_kind kind, int64_t time);
 
+/* Makes it a query at that time. What queries have nothing of stays as it was: for who hands it on
+ * by a ring, which leaves that behind. */
+void event_begin_query(struct event *event, int64_t time);
+
 /* Has nothing in it of what a query hasn't. */
 void event_clear_rest(struct event *event);
 

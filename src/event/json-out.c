@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "src/base/bytes.h"
 #include "src/base/text.h"
 
 /*
@@ -242,29 +243,66 @@ void json_out_inaddr(struct writer *out, const struct inaddr *address)
 	json_out_text(out, inaddr_to_text(address, text), INADDR_TEXT);
 }
 
-/* A name of nothing but letters, digits, '-' and '_', between quotes: most are. 0: it isn't. */
+/* Bytes that a name's text has as they are: letters, digits, '-' and '_'. */
+static const uint8_t plain[256] = {
+	['-'] = 1,
+	['_'] = 1,
+	['0'] = 1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	['a'] = 1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	['n'] = 1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+	1,
+};
+
+/* A name of nothing but these, between quotes: most are. 0: it isn't. */
 static size_t write_plain_name(const struct name *name, char text[NAME_TEXT])
 {
-	unsigned label = name->wire[0];
-	size_t at = 1;
+	uint8_t all = 1;
 
-	text[0] = '"';
-	if (label == 0)
+	if (name->length < 2)
 		return 0;
-	for (unsigned offset = 1; offset < name->length; offset++) {
-		uint8_t byte = name->wire[offset];
+	/* The text is the wire form with quotes and dots in place of lengths. */
+	bytes_copy(text, name->wire, name->length);
+	for (unsigned at = 0; at < name->length && name->wire[at] != 0;) {
+		unsigned end = at + name->wire[at];
 
-		if (label-- == 0) {
-			label = byte;
-			text[at++] = byte == 0 ? '"' : '.';
-		} else if ((byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') ||
-			   byte == '-' || byte == '_') {
-			text[at++] = (char)byte;
-		} else {
-			return 0;
-		}
+		text[at] = '.';
+		while (at++ < end && at < name->length)
+			all &= plain[name->wire[at]];
 	}
-	return at;
+	text[0] = text[name->length - 1] = '"';
+	return all ? name->length : 0;
 }
 
 void json_out_name(struct writer *out, const struct name *name)

@@ -15,8 +15,10 @@
  */
 struct rings;
 
-/* Records in a ring, a power of two. */
-#define RING_RECORDS 2048
+/* Bytes of a ring, a power of two, and how many records at least have room in it: many more of them
+ * if they are of queries. */
+#define RING_BYTES (1 << 20)
+#define RING_RECORDS 1900
 
 /* `count` rings, at least one, with a descriptor that becomes readable when a record comes for who
  * sleeps. 0 or -errno. Memory is only taken by what is written. */
@@ -39,9 +41,9 @@ void ring_put(struct rings *rings, unsigned ring, const struct event *event);
 /* The same for several in a row: who reads may sleep on until ring_tell(), which who writes calls
  * before it sleeps itself. */
 void ring_add(struct rings *rings, unsigned ring, const struct event *event);
-void ring_tell(struct rings *rings);
+void ring_tell(struct rings *rings, unsigned ring);
 
-/* Whether there is room for one. */
+/* Whether there is room for any one. */
 bool ring_has_room(const struct rings *rings, unsigned ring);
 
 /* --- Who reads --- */
@@ -58,6 +60,10 @@ uint64_t ring_lost(struct rings *rings, unsigned ring);
 /* Says that who reads is about to sleep until rings_fd() is readable. False: something has come
  * meanwhile, and it must not. */
 bool rings_sleep(struct rings *rings);
+
+/* The same of who expects more and has a time at which it will look again: rings_fd() becomes
+ * readable before that only if a ring fills. */
+bool rings_linger(struct rings *rings);
 
 /* It is awake again. */
 void rings_wake(struct rings *rings);

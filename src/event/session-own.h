@@ -43,6 +43,8 @@ struct destination {
 	uint64_t bytes_in;
 };
 
+_Static_assert(ALERT_CATEGORY >= CENSUS_WORD, "an alert has room for it");
+
 /* A set of hashes; 0 is no element. */
 struct hash_set {
 	uint32_t n_used;
@@ -65,7 +67,9 @@ struct session {
 	uint64_t extended[SESSION_KEYS];  /* what ceilings were raised by */
 	struct session_ceilings ceilings; /* with that */
 	int64_t since;
-	int64_t now; /* the latest time that was told of */
+	int64_t now;               /* the latest time that was told of */
+	const struct event *event; /* that is being taken; NULL: none is */
+	const char *category;      /* of its destination; NULL: none is known */
 	uint64_t n_destinations;
 	uint64_t n_wildcard_names;
 	uint64_t n_connections; /* records of the first packets of permitted ones */

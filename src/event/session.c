@@ -2,6 +2,7 @@
 #include "src/event/session.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,9 @@
  * large.
  *
  * A flow is told of while it goes on and at its end, each time with all that it has carried; what
- * was counted of it before is remembered by its number. Where that isn't known, only ends count.
+ * was counted of it before is remembered by its number. Where that isn't known, only ends count. A
+ * flow that began before the session is of the one in which it began: what it had carried by then,
+ * or all of it where nobody knows how much that was, is none of this one's.
  *
  * Connections are counted by their first packets or by their flows, whichever were more: what is
  * recorded of the former depends on the policy, and flows come late.
@@ -37,6 +40,27 @@
  */
 
 /* --- Alerts --- */
+
+/* The category of the alert's destination, as it was counted, or of the record that led to it. */
+static void set_category(struct session *session, struct alert *alert)
+{
+	const struct destination *destination = NULL;
+	struct event event = {.has = alert->has_address ? EVENT_HAS_ADDRESS : 0};
+	const char *category = "";
+	uint64_t hash;
+
+	event_set_name(&event, &alert->name);
+	event.address = alert->address;
+	hash = session_hash(session, &event);
+	if (hash)
+		destination = session_find(session, hash);
+	if (destination)
+		category = destination->category;
+	else if (hash && session->event && session->category &&
+		 session_hash(session, session->event) == hash)
+		category = session->category;
+	snprintf(alert->category, sizeof(alert->category), "%s", category);
+}
 
 void session_alert(struct session *session, struct alert *alert)
 {
@@ -54,6 +78,7 @@ void session_alert(struct session *session, struct alert *alert)
 	session->alerts[alert->rule]++;
 	alert->suppressed = session->unmentioned[alert->rule];
 	session->unmentioned[alert->rule] = 0;
+	set_category(session, alert);
 	if (session->config.on_alert)
 		session->config.on_alert(session->config.context, alert);
 }
@@ -223,10 +248,13 @@ static void refuse(struct session *session, const struct event *event, uint64_t 
 static void take_query(
 	struct session *session, const struct event *event, const struct session_note *note)
 {
-	uint64_t hash = session_hash(session, event);
+	uint64_t hash;
 	int added;
 
-	if (!note->wildcard || hash == 0)
+	if (!note->wildcard)
+		return;
+	hash = session_hash(session, event);
+	if (hash == 0)
 		return;
 	added = hash_set_add(&session->wild, hash, SESSION_WILD_MOST);
 	session->is_full |= added < 0;
@@ -303,6 +331,26 @@ static void take_flow(struct session *session, const struct event *event, const 
 	destination->bytes_in += in;
 }
 
+/* Of a flow that began before the session: what it has carried since it was told of. */
+static void take_older(struct session *session, const struct event *event, const char *category)
+{
+	const struct session_flow *flow =
+		event->flow ? session_flow(session, event->flow, false) : NULL;
+	struct event part = *event;
+
+	if (!flow && event->has & EVENT_IS_LIVE)
+		know_flow(session, event);
+	if (!flow)
+		return;
+	part.bytes_out -= part.bytes_out < flow->bytes_out ? part.bytes_out : flow->bytes_out;
+	part.bytes_in -= part.bytes_in < flow->bytes_in ? part.bytes_in : flow->bytes_in;
+	/* When it began is no start of this session's. */
+	part.has &= (uint16_t)~EVENT_HAS_DURATION;
+	part.flow = 0;
+	take_flow(session, event, category);
+	anomaly_take(session->anomaly, &part, category);
+}
+
 static void take_permitted(
 	struct session *session, const struct event *event, const struct session_note *note)
 {
@@ -319,18 +367,19 @@ static void take_permitted(
 		take_connection(session, event, category);
 		break;
 	case EVENT_FLOW:
-		take_flow(session, event, category);
+		if (note->older)
+			take_older(session, event, category);
+		else
+			take_flow(session, event, category);
 		break;
 	default:
 		break;
 	}
 }
 
-void session_take(
+static void take_record(
 	struct session *session, const struct event *event, const struct session_note *note)
 {
-	advance(session, event->time);
-	session_note_budget(session, event);
 	if (note->known && event->kind == EVENT_FLOW)
 		know_flow(session, event);
 	if (event->kind == EVENT_POLICY || note->known)
@@ -343,9 +392,23 @@ void session_take(
 	} else {
 		take_permitted(session, event, note);
 	}
-	anomaly_take(session->anomaly, event, note->category);
-	session_check_budget(session, event);
+	if (event->kind != EVENT_FLOW || !note->older)
+		anomaly_take(session->anomaly, event, note->category);
+	/* Of what a query adds only the guard has the ceiling. */
+	if (event->kind != EVENT_QUERY)
+		session_check_budget(session, event);
 	pass(session, false);
+}
+
+void session_take(
+	struct session *session, const struct event *event, const struct session_note *note)
+{
+	advance(session, event->time);
+	session->event = event;
+	session->category = note->category;
+	session_note_budget(session, event);
+	take_record(session, event, note);
+	session->event = NULL;
 }
 
 /* --- Figures --- */

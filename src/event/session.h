@@ -69,9 +69,11 @@ void session_free(struct session *session);
 struct session_note {
 	const char *category; /* NULL or "": none is known */
 	bool wildcard;        /* the name is permitted by a pattern */
-	bool known;           /* it was told of in another way and counts no more: only a budget
-				 that was passed, if that is what the record is about. Of a flow
-				 that goes on, what it has carried so far */
+	bool older; /* of a flow: it began before the session did, of which it is none. What
+		       it carries from when it was told of first counts, and no more */
+	bool known; /* it was told of in another way and counts no more: only a budget
+		       that was passed, if that is what the record is about. Of a flow
+		       that goes on, what it has carried so far */
 };
 
 /* Takes a record that is sound (event_is_sound()). */

@@ -22,10 +22,11 @@
  *
  * A line comes as a record's own JSON and is made into what the sink takes, which its style says.
  *
- * Lines wait in a buffer and leave in pieces of whole lines that are no longer than PIPE_BUF: so a
- * pipe takes each as a whole or not at all, whoever else writes there. One that is not to be made
- * non-blocking, as standard output is others' too, is asked before. A file may take a part of
- * one, when the disk is full; the rest of it leaves first the next time, and no line is broken.
+ * Lines wait in a buffer. A pipe is given pieces of whole lines that are no longer than PIPE_BUF:
+ * so it takes each as a whole or not at all, whoever else writes there. One that is not to be made
+ * non-blocking, as standard output is others' too, is asked before. A file, which never waits, is
+ * given all there is. It may take a part, when the disk is full; the rest leaves first the next
+ * time, and no line is broken.
  *
  * A daemon's messages wait with their sizes before them, and each leaves as a datagram. One that
  * the daemon does not take stays, and so do those behind it, until it does. When it is gone, they
@@ -128,14 +129,14 @@ static void append(struct sink *sink, const void *bytes, size_t size)
 	sink->end += size;
 }
 
-/* How much to write next: as many whole lines as a pipe takes at once. What waits may begin with
- * the rest of a line. */
+/* How much to write next: all, or as many whole lines as a pipe takes at once. What waits may begin
+ * with the rest of a line. */
 static size_t next_piece(const struct sink *sink)
 {
 	size_t size = sink->end - sink->start;
 	const char *newline;
 
-	if (size <= PIPE_BUF)
+	if (size <= PIPE_BUF || sink->style.whole)
 		return size;
 	newline = memrchr(sink->bytes + sink->start, '\n', PIPE_BUF);
 	return newline ? (size_t)(newline + 1 - (sink->bytes + sink->start)) : PIPE_BUF;
@@ -146,7 +147,7 @@ static bool takes(const struct sink *sink)
 {
 	struct pollfd poller = {.fd = sink->fd, .events = POLLOUT};
 
-	return !sink->polls || poll(&poller, 1, 0) > 0;
+	return sink->style.whole || !sink->polls || poll(&poller, 1, 0) > 0;
 }
 
 static int write_lines(struct sink *sink)

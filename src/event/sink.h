@@ -27,6 +27,8 @@ struct sink_style {
 	enum sink_kind kind;
 	enum sink_format format;
 	const char *host; /* of syslog's messages; it must stay. NULL: not known */
+	bool whole;       /* of lines: writing never waits, and of what is written at once nobody
+			     else's is in between: a file that is appended to, no pipe */
 };
 
 /* `fd` stays the caller's, and so does the style. With `all` permitted things are recorded, too,

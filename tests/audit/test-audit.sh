@@ -51,6 +51,25 @@ grep -qP '[^\x20-\x7e\n]' "$work/out"
 [ $? -eq 1 ]
 result $? "lines are printable ASCII"
 
+# What a log has that others have written, and what a policy's own texts are, steers no terminal.
+evil='\u001b[2J\u001b]0;x\u0007\u009b31m\u202e\u2028\r\n'
+for member in name category reason rule session policy; do
+	sed -n 31p audit.jsonl | jq -c --argjson evil "\"$evil\"" ".$member = \"x\" + \$evil + \"y\"
+		| .evidence = [\$evil, \"z\"]"
+	grep -m 1 '"connection"' audit.jsonl |
+		jq -c --argjson evil "\"$evil\"" ".$member = \"x\" + \$evil + \"y\""
+done >"$work/evil.jsonl"
+for form in "follow -" "report $work/evil.jsonl" "sessions $work/evil.jsonl"; do
+	# shellcheck disable=SC2086 # words
+	"$program" $form <"$work/evil.jsonl" >"$work/out" 2>"$work/err"
+	LC_ALL=C grep -q '[^ -~]' "$work/out"
+	[ $? -eq 1 ]
+	result $? "nothing but printable ASCII: ${form%% *}" "$(LC_ALL=C grep -m 1 '[^ -~]' "$work/out" | cat -v)"
+done
+"$program" follow - <"$work/evil.jsonl" >"$work/out"
+grep -q 'x.*\[2J.*y' "$work/out"
+result $? "what is there is shown without it" "$(cat "$work/out")"
+
 # json DESCRIPTION FILTER: of $work/out
 json() {
 	local said

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "src/base/text.h"
+#include "src/event/event-lines.h"
 
 static const struct event_context plain = {.policy = "agent", .session = "s1"};
 
@@ -260,6 +261,63 @@ static void test_sound(void **state)
 	assert_false(event_is_sound(&event, EVENT_QUERY));
 }
 
+/* One of many that are alike in more or less of what they have; the same of the same number. */
+static struct event vary(unsigned number)
+{
+	static const char *const names[] = {
+		"www.example.org", "a.b.c.d.example", "x_y-z.example", "example", "z.example"};
+	struct event event = begin(number % 7 == 0 ? EVENT_LEASE : EVENT_QUERY);
+	char rule[EVENT_RULE];
+
+	event.time += number / 3 * 400000;
+	event.has = number % 11 ? EVENT_HAS_VERDICT : 0;
+	event.verdict = (uint8_t)(number / 2 % EVENT_VERDICTS);
+	event.type = number % 5 ? 1 : 28;
+	event.rcode = (int16_t)(number % 13 ? 0 : 3);
+	event.ede = (int16_t)(number % 17 ? EVENT_NO_NUMBER : 15);
+	snprintf(rule, sizeof(rule), "allow-%u", number * number % 150);
+	event_set_rule(&event, number % 19 ? rule : "");
+	if (number % 23 == 0) {
+		memset(rule, '"', sizeof(rule) - 1);
+		event_set_rule(&event, rule);
+	}
+	if (number % 29 == 0)
+		fill_name(&event.name, (uint8_t)number);
+	else if (number % 31 != 0)
+		assert_int_equal(name_from_text(text_of(names[number % 5]), &event.name), 0);
+	return event;
+}
+
+/* Lines are the same, whichever were written before. */
+static void test_lines(void **state)
+{
+	static char score[8], longer[600];
+	const struct event_context contexts[] = {
+		{"p", "s", NULL, NULL, NULL},
+		{"p", "s", "api", NULL, score},
+		{"p", "t", "api", "why", score},
+		{"p", "t", "web", "why \"so\"", score},
+		{"p", "t", longer, longer, score},
+	};
+	struct event_lines *lines;
+
+	(void)state;
+	memset(longer, 'x', sizeof(longer) - 1);
+	assert_int_equal(event_lines_new(&lines), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		const struct event_context *context = &contexts[i / 64 % 5];
+		const struct event event = vary(i % 3000);
+		char expected[EVENT_LINE], line[EVENT_LINE];
+		size_t size;
+
+		snprintf(score, sizeof(score), "%u", i / 16 % 4);
+		size = event_to_json(&event, context, expected);
+		assert_int_equal(event_lines_write(lines, &event, context, line), size);
+		assert_memory_equal(line, expected, size);
+	}
+	event_lines_free(lines);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +329,7 @@ int main(void)
 		cmocka_unit_test(test_injection),
 		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_sound),
+		cmocka_unit_test(test_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -70,21 +70,88 @@ static void test_order(void **state)
 	rings_free(rings);
 }
 
+/* Puts numbered records, from 0 on, until the first is lost; how many weren't. */
+static uint64_t fill(struct rings *rings)
+{
+	uint64_t count = 0;
+
+	for (put(rings, 0, count); ring_lost(rings, 0) == 0; put(rings, 0, count))
+		assert_true(++count < RING_BYTES);
+	assert_false(ring_has_room(rings, 0));
+	return count;
+}
+
 static void test_full(void **state)
 {
 	struct rings *rings = make(1);
 	struct event event;
+	uint64_t count;
 
 	(void)state;
-	for (uint64_t i = 0; i < RING_RECORDS + 5; i++)
-		put(rings, 0, i);
-	assert_int_equal(ring_lost(rings, 0), 5);
+	for (unsigned round = 0; round < 5; round++) {
+		count = fill(rings);
+		assert_true(count >= RING_RECORDS);
+		for (uint64_t i = 0; i < 5; i++)
+			put(rings, 0, i);
+		assert_int_equal(ring_lost(rings, 0), 5);
+		assert_int_equal(ring_lost(rings, 0), 0);
+		for (uint64_t i = 0; i < count; i++)
+			expect(rings, 0, i);
+		assert_int_equal(ring_take(rings, 0, &event), 0);
+		put(rings, 0, 7);
+		expect(rings, 0, 7);
+	}
+	rings_free(rings);
+}
+
+static struct event long_record(enum event_kind kind)
+{
+	struct event event;
+
+	memset(&event, 'r', sizeof(event));
+	event.kind = (uint8_t)kind;
+	event.name.length = NAME_WIRE_MAX;
+	return event;
+}
+
+/* As many as are promised have room, however long they are, and whatever was there before. */
+static void test_long(void **state)
+{
+	const struct event event = long_record(EVENT_LEASE);
+	struct rings *rings = make(1);
+	struct event got;
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < RING_RECORDS; i++)
+			ring_put(rings, 0, &event);
+		for (unsigned i = 0; i < RING_RECORDS; i++) {
+			assert_int_equal(ring_take(rings, 0, &got), 1);
+			assert_int_equal(strlen(got.rule), EVENT_RULE - 1);
+			assert_memory_equal(&got.name, &event.name, sizeof(got.name));
+			assert_memory_equal(&got.user, &event.user, EVENT_REST);
+		}
+		assert_int_equal(ring_lost(rings, 0), 0);
+		put(rings, 0, 1);
+		expect(rings, 0, 1);
+	}
+	rings_free(rings);
+}
+
+/* Of queries, which are short, a ring has several times as many. */
+static void test_short(void **state)
+{
+	struct rings *rings = make(1);
+	struct event event = numbered(1);
+	unsigned count = 0;
+
+	(void)state;
+	event.kind = EVENT_QUERY;
+	event_set_rule(&event, "allow-1");
+	for (; ring_has_room(rings, 0); count++)
+		ring_put(rings, 0, &event);
 	assert_int_equal(ring_lost(rings, 0), 0);
-	for (uint64_t i = 0; i < RING_RECORDS; i++)
-		expect(rings, 0, i);
-	assert_int_equal(ring_take(rings, 0, &event), 0);
-	put(rings, 0, 7);
-	expect(rings, 0, 7);
+	assert_true(count > 5 * RING_RECORDS);
 	rings_free(rings);
 }
 
@@ -143,23 +210,43 @@ static void test_sleep(void **state)
 static void test_several(void **state)
 {
 	struct rings *rings = make(1);
+	const struct event event = numbered(1);
 
 	(void)state;
 	assert_true(rings_sleep(rings));
-	for (uint64_t i = 0; i < RING_RECORDS + 2; i++) {
-		const struct event event = numbered(i);
-
+	for (unsigned i = 0; i < RING_RECORDS; i++)
 		ring_add(rings, 0, &event);
-	}
 	assert_false(is_rung(rings));
-	ring_tell(rings);
+	ring_tell(rings, 0);
 	assert_true(is_rung(rings));
 	rings_wake(rings);
-	ring_tell(rings);
+	ring_tell(rings, 0);
 	assert_false(is_rung(rings));
-	for (uint64_t i = 0; i < RING_RECORDS; i++)
-		expect(rings, 0, i);
-	assert_int_equal(ring_lost(rings, 0), 2);
+	rings_free(rings);
+}
+
+/* Who lingers isn't woken by one record, nor by many, but long before there is no more room; and
+ * not at all goes to sleep when there are that many already. */
+static void test_linger(void **state)
+{
+	struct rings *rings = make(2);
+	unsigned count = 0;
+
+	(void)state;
+	assert_true(rings_linger(rings));
+	put(rings, 1, 1);
+	assert_false(is_rung(rings));
+	rings_wake(rings);
+	assert_true(rings_linger(rings));
+	for (; !is_rung(rings); count++) {
+		assert_true(ring_has_room(rings, 1));
+		put(rings, 1, count);
+	}
+	assert_true(count > RING_RECORDS / 8);
+	assert_true(count < RING_RECORDS * 2);
+	rings_wake(rings);
+	assert_false(rings_linger(rings));
+	assert_false(is_rung(rings));
 	rings_free(rings);
 }
 
@@ -204,33 +291,67 @@ static void test_two_processes(void **state)
 }
 
 /* The memory of a ring as who has taken a worker over may leave it. */
-static void scribble(struct rings *rings, uint8_t byte)
+static void scribble(struct rings *rings, size_t from, uint8_t byte)
 {
 	void *shared;
 
 	memcpy(&shared, rings, sizeof(shared));
-	memset((uint8_t *)shared + sysconf(_SC_PAGESIZE), byte, 4096);
+	memset((uint8_t *)shared + sysconf(_SC_PAGESIZE) + from, byte, 4096);
 }
 
-/* Whatever is there, reading it comes to an end, and records put later are read again. */
+/* Whatever is there, counts of it or only records, reading it comes to an end, and records put
+ * later are read again. */
 static void test_hostile(void **state)
 {
+	enum { COUNTS = 0, RECORDS = 128 };
+
 	(void)state;
-	for (unsigned byte = 1; byte < 256; byte += 127) {
+	for (unsigned byte = 1; byte < 256; byte++) {
+		for (unsigned i = 0; i < 2; i++) {
+			struct rings *rings = make(1);
+			struct event event;
+			unsigned taken = 0;
+			int got;
+
+			for (unsigned j = 0; j < 10; j++)
+				put(rings, 0, 1);
+			scribble(rings, i == 0 ? COUNTS : RECORDS, (uint8_t)byte);
+			while ((got = ring_take(rings, 0, &event)) != 0) {
+				assert_true(++taken <= RING_BYTES / 32);
+				if (got == 1)
+					assert_false(event_is_sound(&event, EVENT_LEASE));
+			}
+			assert_true(i == 0 || taken > 0);
+			ring_lost(rings, 0);
+			ring_lost(rings, 0);
+			put(rings, 0, 2);
+			if (i == 1)
+				expect(rings, 0, 2);
+			rings_free(rings);
+		}
+	}
+}
+
+/* A record that would reach beyond what is there, or that is said to be at the beginning when
+ * nothing is, is passed over with what follows it. */
+static void test_lengths(void **state)
+{
+	static const uint8_t lengths[][2] = {{255, 0}, {254, 0}, {81, 0}, {0, 255}, {80, 255}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
 		struct rings *rings = make(1);
 		struct event event;
-		unsigned taken = 0;
-		int got;
+		void *shared;
 
 		put(rings, 0, 1);
-		scribble(rings, (uint8_t)byte);
-		while ((got = ring_take(rings, 0, &event)) != 0) {
-			assert_true(++taken <= RING_RECORDS);
-			if (got == 1)
-				assert_false(event_is_sound(&event, EVENT_LEASE));
-		}
-		ring_lost(rings, 0);
-		ring_lost(rings, 0);
+		memcpy(&shared, rings, sizeof(shared));
+		memcpy((uint8_t *)shared + sysconf(_SC_PAGESIZE) + 128, lengths[i], 2);
+		assert_int_equal(ring_take(rings, 0, &event), -EPROTO);
+		assert_int_equal(ring_take(rings, 0, &event), 0);
+		assert_int_equal(ring_lost(rings, 0), 1);
+		put(rings, 0, 2);
+		expect(rings, 0, 2);
 		rings_free(rings);
 	}
 }
@@ -287,11 +408,15 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_long),
+		cmocka_unit_test(test_short),
 		cmocka_unit_test(test_query),
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_linger),
 		cmocka_unit_test(test_two_processes),
 		cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_keep),
 	};

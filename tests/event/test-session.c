@@ -121,6 +121,81 @@ static void test_older_flows(void **state)
 	session_free(session);
 }
 
+/* An alert has the category of its destination: as it was counted, or as the record has it. */
+static void test_categories_of_alerts(void **state)
+{
+	struct session *session = make((struct session_ceilings){.destinations = 2});
+	struct event event;
+
+	(void)state;
+	lease(session, "relay.example", "relay");
+	begin(&event, EVENT_FLOW, T0, "relay.example");
+	event.has |= EVENT_HAS_BYTES | EVENT_HAS_DURATION;
+	event.bytes_out = 1 << 30;
+	take(session, &event, NULL);
+	assert_string_equal(find_told(ALERT_UPLOAD)->category, "relay");
+	lease(session, "docs.example", "docs");
+	lease(session, "one-more.example", NULL);
+	assert_string_equal(find_told(ALERT_DESTINATIONS)->category, "");
+	session_free(session);
+	session = make((struct session_ceilings){.destinations = 2});
+	lease(session, "a.example", "docs");
+	lease(session, "b.example", "docs");
+	begin(&event, EVENT_LEASE, T0, "c.example");
+	event_set_rule(&event, "budget-destinations");
+	event.verdict = EVENT_REFUSE;
+	take(session, &event, "web");
+	assert_string_equal(find_told(ALERT_DESTINATIONS)->category, "web");
+	session_free(session);
+}
+
+/* Of flows that began before the session nothing counts that they may have carried before, and what
+ * they carry from then on, where that is known, does. */
+static void test_earlier_flows(void **state)
+{
+	struct session *session = make((struct session_ceilings){0});
+	const struct session_note known = {.known = true, .older = true}, older = {.older = true};
+	struct session_figures figures;
+	struct event event;
+
+	(void)state;
+	begin(&event, EVENT_FLOW, T0, NULL);
+	set_address(&event, "192.0.2.9", 443);
+	event.has |= EVENT_HAS_BYTES | EVENT_HAS_DURATION;
+	event.duration = 3600 * (uint64_t)SECOND;
+	event.bytes_out = 100 << 20;
+	event.bytes_in = 1000;
+	/* One that nobody had told of ends. */
+	event.flow = 5;
+	session_take(session, &event, &older);
+	event.flow = 0;
+	session_take(session, &event, &older);
+	figures = figures_of(session);
+	assert_int_equal(figures.bytes_out, 0);
+	assert_int_equal(figures.destinations, 0);
+	assert_int_equal(figures.connections, 0);
+	/* One that was there when the session began goes on. */
+	event.flow = 6;
+	session_take(session, &event, &known);
+	event.bytes_out += 1000;
+	session_take(session, &event, &older);
+	/* One that is told of the first time, and then ends. */
+	event.flow = 7;
+	event.has |= EVENT_IS_LIVE;
+	session_take(session, &event, &older);
+	event.has &= (uint16_t)~EVENT_IS_LIVE;
+	event.bytes_in += 77;
+	session_take(session, &event, &older);
+	figures = figures_of(session);
+	assert_int_equal(figures.bytes_out, 1000);
+	assert_int_equal(figures.bytes_in, 77);
+	assert_int_equal(figures.destinations, 1);
+	assert_int_equal(figures.connections, 0);
+	/* Nor is it a long upload of this session. */
+	assert_int_equal(n_told, 0);
+	session_free(session);
+}
+
 /* An address whose name is forgotten is no other destination. */
 static void test_forgotten_name(void **state)
 {
@@ -404,6 +479,8 @@ int main(void)
 		cmocka_unit_test(test_wildcards),
 		cmocka_unit_test(test_live_flows),
 		cmocka_unit_test(test_older_flows),
+		cmocka_unit_test(test_earlier_flows),
+		cmocka_unit_test(test_categories_of_alerts),
 		cmocka_unit_test(test_forgotten_name),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_budget_destinations),

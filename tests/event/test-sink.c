@@ -22,7 +22,7 @@
 
 static const struct event_context context = {.policy = "p", .session = "s"};
 
-static const struct sink_style plain = {SINK_LINES, SINK_NATIVE, NULL};
+static const struct sink_style plain = {SINK_LINES, SINK_NATIVE, NULL, false};
 
 static struct sink *make(int fd, bool all)
 {
@@ -254,7 +254,7 @@ static bool receive(const struct daemon *daemon, char *text, size_t size)
 
 static struct sink *make_styled(int fd, enum sink_kind kind, enum sink_format format)
 {
-	const struct sink_style style = {kind, format, "host"};
+	const struct sink_style style = {kind, format, "host", false};
 	struct sink *sink;
 
 	assert_int_equal(sink_new(fd, true, &style, &sink), 0);

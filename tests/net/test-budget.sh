@@ -20,11 +20,11 @@ up() {
 	lab_resolver lab --workers 2 "$@"
 }
 
-# again: the resolver and all its processes are killed, and another one starts.
+# again [OPTION...]: the resolver and all its processes are killed, and another one starts.
 again() {
 	resolver_processes | xargs kill -KILL
 	wait "$resolver_pid"
-	lab_resolver lab --workers 2
+	lab_resolver lab --workers 2 "$@"
 }
 
 # down: the next policy begins with nothing.
@@ -193,6 +193,44 @@ is "are two" "$(ask t31.fresh.lab.example) $(ask t32.fresh.lab.example) $(ask t3
 ends "a new session" 0 session new
 is "begins with none" "$(session 'b["wildcard_names"]["used"], b["wildcard_names"]["of"]')" "(0, 3)"
 is "and permits others" "$(ask t33.fresh.lab.example)" "NOERROR 198.18.1.133"
+down
+
+# Where there is a folder for what a session was, all of that survives that everything is killed.
+# many FROM: how many of 30 names, asked at the same time, were not too many.
+many() {
+	local i askers=()
+
+	for ((i = $1; i < $1 + 30; i++)); do
+		ask t$i.fresh.lab.example >many.$i &
+		askers+=($!)
+	done
+	wait "${askers[@]}"
+	cat many.* | grep -vc budget-wildcard-names
+	rm -f many.*
+}
+over_budget="NXDOMAIN (EDE 15: budget-wildcard-names)"
+must up --state state
+is "names counted" "$(ask t1.fresh.lab.example) $(ask t2.fresh.lab.example)" \
+	"NOERROR 198.18.1.101 NOERROR 198.18.1.102"
+must again --state state
+is "are counted after a kill" "$(session 'b["wildcard_names"]["used"]')" 2
+is "a name from before takes nothing" "$(ask t2.fresh.lab.example)" "NOERROR 198.18.1.102"
+is "and one more has room" "$(ask t3.fresh.lab.example) $(ask t4.fresh.lab.example)" \
+	"NOERROR 198.18.1.103 $over_budget"
+ends "some more" 0 session extend wildcard-names 4
+is "of many at once as many as that" "$(many 10)" 4
+must again --state state
+is "and none after a kill" "$(many 50)" 0
+is "it shows" "$(session 'b["wildcard_names"]')" \
+	"{'used': 7, 'of': 7, 'extended': 4, 'rule': 'allow-1'}"
+sed -i 's/wildcard_names = 3/wildcard_names = 4/' lab.toml
+must lab_load lab
+must again --state state
+is "another ceiling is that many more" "$(ask t31.fresh.lab.example) $(ask t32.fresh.lab.example)" \
+	"NOERROR 198.18.1.131 $over_budget"
+ends "a new session" 0 session new
+must again --state state
+is "begins with none after a kill, too" "$(session 'b["wildcard_names"]["used"]')" 0
 down
 
 # --- The share of destinations without a category ---

@@ -6,10 +6,11 @@
 
 # shellcheck disable=SC2119,SC2317 # functions are called by name
 reader=$(cd "$(dirname "$0")" && pwd)/logreader
+rotation=$(cd "$(dirname "$0")/../.." && pwd)/contrib/logrotate/egress
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-lab_needs jq dig python3 journalctl
+lab_needs jq dig python3 journalctl rsyslogd logrotate
 journald=/lib/systemd/systemd-journald
 [ -x $journald ] || journald=/usr/lib/systemd/systemd-journald
 [ -x $journald ] || skip_all "systemd-journald is not installed"
@@ -247,4 +248,110 @@ must start_syslog
 check "a daemon that comes later gets what waited" until_true 20 in_lines syslog.jsonl '
 	.data["egress@32473"].name == "early.example"'
 check "which is logged" until_true 20 grep -q "/dev/log: connected" "$resolver_log"
+lab_resolver_stop
+end_daemon "$syslog_pid"
+
+# --- A real rsyslogd ---
+
+# Its own configuration, and /dev/log of the lab; what it understands of structured data is JSON.
+cat >rsyslog.conf <<-'END'
+	module(load="imuxsock" SysSock.Name="/dev/log" SysSock.UseSpecialParser="off"
+		SysSock.RateLimit.Interval="0")
+	module(load="mmpstrucdata")
+	template(name="parsed" type="list") {
+		constant(value="{")
+		property(name="pri" outname="pri" format="jsonf")
+		constant(value=", ")
+		property(name="app-name" outname="app" format="jsonf")
+		constant(value=", ")
+		property(name="msgid" outname="id" format="jsonf")
+		constant(value=", ")
+		property(name="msg" outname="text" format="jsonf")
+		constant(value=", \"data\": ")
+		property(name="$!rfc5424-sd")
+		constant(value="}\n")
+	}
+	if $app-name == "egress" then {
+		action(type="mmpstrucdata")
+		action(type="omfile" file="rsyslog.jsonl" template="parsed" asyncWriting="off")
+	}
+END
+sed -i "s|rsyslog.jsonl|$LAB/&|" rsyslog.conf
+rm -f /dev/log
+rsyslogd -n -iNONE -f "$LAB/rsyslog.conf" >rsyslog.log 2>&1 &
+rsyslog_pid=$!
+must until_true 20 test -S /dev/log
+policy '"syslog"' native
+must lab_resolver lab
+ask refused.example AAAA >/dev/null
+in_client dig +tries=1 +time=5 "@$NOSERVER4" '\027[2J\007\\\"\].injected.example' A >>dig.out
+probe tcp 198.18.1.3 443 >/dev/null
+check "rsyslogd understands a query, and its structured data" until_true 20 in_lines rsyslog.jsonl '
+	.pri == "28" and .app == "egress" and .id == "query" and
+	.data["egress@32473"].name == "refused.example" and .data["egress@32473"].type == "AAAA" and
+	.data["egress@32473"].rule == "default-deny" and
+	(.text | ltrimstr(" ")) == "refuse query: refused.example AAAA, NXDOMAIN (default-deny)"'
+check "a connection" until_true 20 in_lines rsyslog.jsonl '.id == "connection" and
+	.data["egress@32473"].address == "198.18.1.3" and .data["egress@32473"].port == "443"'
+check "and what a stranger made of a name" until_true 20 in_lines rsyslog.jsonl '
+	(.data["egress@32473"].name // "") | endswith("injected.example")'
+is "each message is one line of JSON" "$(jq -c . rsyslog.jsonl | wc -l)" "$(wc -l <rsyslog.jsonl)"
+lab_resolver_stop
+end_daemon "$rsyslog_pid"
+rm -f /dev/log
+
+# --- A real logrotate ---
+
+mkdir -m 755 rotated
+# rotate [OPTION]: as contrib/logrotate/egress has it, but for where, and with an option.
+rotate() {
+	sed "s|/var/log/egress|$LAB/rotated|; s|nocopytruncate|${1:-&}|" \
+		"$rotation" >logrotate.conf
+	chmod 644 logrotate.conf
+	logrotate --force --state "$LAB/logrotate.state" "$LAB/logrotate.conf" >>logrotate.log 2>&1
+}
+# of_files SUFFIX: the names below it that all files have, each as often as there are records.
+of_files() {
+	zcat -f rotated/lab.jsonl* | jq -r 'select(.name) | .name' | grep "$1\$" | sort
+}
+is_there() {
+	[ -n "$(of_files "$1")" ]
+}
+# ask_while SUFFIX COMMAND...: 300 names are asked for while the command runs, twice.
+ask_while() {
+	local suffix=$1 asker i
+
+	shift
+	for ((i = 0; i < 300; i++)); do
+		echo "n$i.$suffix"
+	done >names
+	in_client dig +tries=1 +time=5 "@$NOSERVER4" -f names >/dev/null &
+	asker=$!
+	for ((i = 0; i < 2; i++)); do
+		until_true 5 test -s rotated/lab.jsonl
+		"$@" || return
+	done
+	wait "$asker"
+	ask "last.$suffix" >/dev/null
+	until_true 20 is_there "last.$suffix"
+}
+policy "\"$LAB/rotated/lab.jsonl\"" native
+must lab_resolver lab
+ask first.example >/dev/null
+check "logrotate renames while records come" ask_while renamed.example rotate
+{
+	cat names
+	echo last.renamed.example
+} | sort >expected
+check "no record is lost, none is there twice" diff expected <(of_files renamed.example)
+check "compressed is what nobody writes to any more" test -e rotated/lab.jsonl.2.gz
+rm rotated/lab.jsonl.*
+check "the same with copytruncate" ask_while cut.example rotate copytruncate
+is "where none is there twice" "$(of_files cut.example | uniq -d)" ""
+is "none is broken" "$(zcat -f rotated/lab.jsonl* | jq -c . | wc -l)" "$(zcat -f rotated/lab.jsonl* | wc -l)"
+ask quiet.cut.example >/dev/null
+check "and what comes while none is cut" until_true 20 in_lines rotated/lab.jsonl '.name == "quiet.cut.example"'
+must rotate copytruncate
+is "is not lost" "$(of_files quiet.cut.example)" quiet.cut.example
+lab_resolver_stop
 lab_done

@@ -8,6 +8,7 @@
 #include "resolver/anomalies.h"
 #include "rules/load.h"
 #include "rules/policy.h"
+#include "rules/settings.h"
 #include "src/base/arena.h"
 #include "tests/rules/parse.h"
 
@@ -47,6 +48,15 @@ static void test_defaults(void **state)
 	settings = settings_of(*state, "", "");
 	assert_memory_equal(&settings, &defaults, sizeof(settings));
 	assert_true(settings.categories == 0.001 && settings.upload == 16 << 20);
+	/* What a comparison of policies takes for them. */
+	assert_true(settings_anomaly_standard(ANOMALY_CATEGORIES) == 1 / settings.categories);
+	assert_true(settings_anomaly_standard(ANOMALY_UPLOAD) == (double)settings.upload);
+	assert_true(settings_anomaly_standard(ANOMALY_UPLOAD_RATIO) == settings.upload_ratio);
+	assert_true(
+		settings_anomaly_standard(ANOMALY_UPLOAD_BURST) == (double)settings.upload_burst);
+	assert_true(settings_anomaly_standard(ANOMALY_ENCODED_NAMES) == settings.encoded_names);
+	assert_true(settings_anomaly_standard(ANOMALY_BEACON) == settings.beacon);
+	assert_true(settings_anomaly_standard(ANOMALY_REFUSALS) == settings.refusals);
 }
 
 static void test_all_keys(void **state)

@@ -232,6 +232,30 @@ static void sessions_are_compared(void **state)
 		"  - 3600s (now: 86400s)\n");
 }
 
+static void what_is_recorded_is_compared(void **state)
+{
+	(void)state;
+	check("[audit]\npath = [\"journal\", \"/var/log/e\"]\nallowed = true\n",
+		"[audit]\npath = \"journal\"\n", true,
+		"gained by audit.allowed:\n"
+		"  + false (was: true)\n"
+		"gained by audit.path:\n"
+		"  + no records (was: /var/log/e)\n");
+	check("", "[audit]\npath = \"journal\"\n", false,
+		"lost with audit.path:\n"
+		"  - no records (now: journal)\n");
+	check("", "[anomaly]\nupload = \"32 MiB\"\nbeacon = 8\noff = [\"refusals\"]\n", true,
+		"gained by anomaly.refusals:\n"
+		"  + off (was: 50)\n"
+		"gained by anomaly.upload:\n"
+		"  + 33554432 (was: 16777216)\n"
+		"lost with anomaly.beacon:\n"
+		"  - 12 (now: 8)\n");
+	check("[anomaly]\nupload = \"16 MiB\"\noff = [\"beacon\"]\n",
+		"[anomaly]\nbeacon = 20\noff = [\"beacon\"]\n", false,
+		"no difference in what may be reached\n");
+}
+
 static void patterns_that_change_count_as_gained(void **state)
 {
 	(void)state;
@@ -314,6 +338,7 @@ int main(void)
 		cmocka_unit_test(limits_and_scope_count),
 		cmocka_unit_test(patterns_that_change_count_as_gained),
 		cmocka_unit_test(sessions_are_compared),
+		cmocka_unit_test(what_is_recorded_is_compared),
 		cmocka_unit_test(the_json_has_the_same),
 		cmocka_unit_test(overrides_are_explained),
 	};
