@@ -64,21 +64,26 @@ strangers() {
 		grep -vE '^198\.(18\.(1\.2|1\.1(0[1-9]|[123][0-9]|40)?|([4-9]|[1-9][0-9]|[12][0-9][0-9])\.[0-9]+)|19\.[0-9]+\.[0-9]+)$'
 }
 
+# What is tried and may not be, where it was not refused.
+attempts() {
+	local answer
+
+	for answer in "tcp 198.18.1.3 443" "tcp 2001:db8:1::3 443" "tcp 198.18.1.1 80" \
+		"udp 198.18.3.1 443"; do
+		# shellcheck disable=SC2086
+		[[ $(probe $answer) =~ $REJECTED ]] || echo "open: $answer"
+	done
+	[[ $(probe --wait 2 dns "$SECOND4" other.lab.example A) != NOERROR* ]] ||
+		echo "another server answered"
+}
+
 # One result for all of it: closed WHAT.
 closed() {
-	local what=$1 answer
-
 	{
-		for answer in "tcp 198.18.1.3 443" "tcp 2001:db8:1::3 443" "tcp 198.18.1.1 80" \
-			"udp 198.18.3.1 443"; do
-			# shellcheck disable=SC2086
-			[[ $(probe $answer) =~ $REJECTED ]] || echo "open: $answer"
-		done
-		[[ $(probe --wait 2 dns "$SECOND4" other.lab.example A) != NOERROR* ]] ||
-			echo "another server answered"
+		attempts
 		strangers | sed 's/^/leased: /'
 	} >closed.out
-	is "$what: nothing is open that should not be" "$(cat closed.out)" ""
+	is "$1: nothing is open that should not be" "$(cat closed.out)" ""
 }
 
 milliseconds() {
