@@ -7,6 +7,7 @@
 #include "rules/clusternetworkpolicy.h"
 #include "rules/networkpolicy.h"
 #include "rules/nft.h"
+#include "rules/sidecar.h"
 
 static int write_nft(const struct backend_request *request, FILE *out)
 {
@@ -14,11 +15,13 @@ static int write_nft(const struct backend_request *request, FILE *out)
 }
 
 static const struct backend backends[] = {
-	{"nft", "an nftables ruleset for nft -f", false, write_nft},
-	{"networkpolicy", "NetworkPolicy of networking.k8s.io/v1", true, networkpolicy_write},
-	{"cilium", "CiliumNetworkPolicy of cilium.io/v2", true, cilium_write},
+	{"nft", "an nftables ruleset for nft -f", false, write_nft, NULL},
+	{"networkpolicy", "NetworkPolicy of networking.k8s.io/v1", true, networkpolicy_write, NULL},
+	{"cilium", "CiliumNetworkPolicy of cilium.io/v2", true, cilium_write, NULL},
 	{"clusternetworkpolicy", "ClusterNetworkPolicy of policy.networking.k8s.io/v1alpha2", true,
-		clusternetworkpolicy_write},
+		clusternetworkpolicy_write, NULL},
+	{"sidecar", "a component of kustomize that has pods confine themselves", true, NULL,
+		sidecar_make},
 };
 
 enum { N_BACKENDS = sizeof(backends) / sizeof(backends[0]) };
@@ -29,6 +32,11 @@ const struct backend *backend_find(const char *name)
 		if (strcmp(backends[i].name, name) == 0)
 			return &backends[i];
 	return NULL;
+}
+
+const char *backend_name(size_t index)
+{
+	return index < N_BACKENDS ? backends[index].name : NULL;
 }
 
 const char *backend_names(char *out, size_t size)

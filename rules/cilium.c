@@ -288,7 +288,7 @@ static int make_denials(const struct backend_request *request, const struct kube
 			struct ranges blocked, open;
 
 			error = ranges_of_classes(
-				arena, it, plan->layers->layers[0].block, &blocked);
+				arena, it, kube_denied_classes(plan->layers), &blocked);
 			if (error == 0)
 				error = ranges_permitted(arena, plan, i, it, &open);
 			if (error == 0)
@@ -387,6 +387,8 @@ int cilium_write(const struct backend_request *request, FILE *out)
 	if (error < 0)
 		return error;
 	lose_beliefs(&compiled->layers->layers[0], request->losses);
+	if (names.n_names > 0)
+		kube_lose_refusals(compiled->layers, request->losses);
 	if (kube_wants_dns(compiled->layers))
 		lose_guards(&names, request->losses);
 	yaml = yaml_new(out);

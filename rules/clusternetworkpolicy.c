@@ -96,7 +96,7 @@ static void begin_object(struct export *export)
 	else
 		snprintf(name, sizeof(name), "%s-%u", kube->name, export->n_objects + 1);
 	if (PRIORITY + export->n_objects > PRIORITY_MAX)
-		export->error = -EINVAL;
+		export->error = -ERANGE;
 	yaml_begin_document(yaml);
 	yaml_begin_map(yaml);
 	kube_write_head(yaml, kube, "policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy",
@@ -271,7 +271,7 @@ static void write_classes(struct export *export)
 
 	for (unsigned family = 0; family < PLAN_FAMILIES && export->error == 0; family++)
 		export->error = ranges_of_classes(export->request->arena, (enum plan_family)family,
-			layers->layers[0].block, &blocked[family]);
+			kube_denied_classes(layers), &blocked[family]);
 	write_addresses(export, "Deny", blocked, NULL);
 }
 
@@ -350,11 +350,19 @@ int clusternetworkpolicy_write(const struct backend_request *request, FILE *out)
 		return error;
 	kube_lose_echo(compiled, &rules, request->losses);
 	lose_beliefs(&compiled->layers->layers[0], request->losses);
+	if (names.n_names > 0)
+		kube_lose_refusals(compiled->layers, request->losses);
 	export.yaml = yaml_new(out);
 	if (!export.yaml)
 		return -ENOMEM;
 	write_everything(&export, &rules, &names);
 	ended = yaml_end(export.yaml);
 	error = export.error;
+	if (error == -ERANGE) {
+		losses_add(request->losses, LOSS_IMPOSSIBLE, "priority", (struct place){.line = 0},
+			"the policy takes more objects than there are priorities behind %d: %d",
+			PRIORITY - 1, PRIORITY_MAX - PRIORITY + 1);
+		error = 0;
+	}
 	return error < 0 ? error : ended;
 }

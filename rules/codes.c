@@ -28,6 +28,7 @@ static const struct code_row rows[] = {
 	{CODE_ENDPOINT, "not an endpoint"},
 	{CODE_UNENFORCEABLE, "cannot be enforced"},
 	{CODE_TARGET, "the target permits more"},
+	{CODE_TARGET_CANNOT, "not for the target"},
 	{CODE_EXPIRED, "expired"},
 	{CODE_DNS_PORT, "DNS goes to the resolver"},
 	{CODE_LIMITER, "limits without effect"},

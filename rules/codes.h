@@ -40,6 +40,7 @@ enum code {
 	CODE_ENDPOINT = 29,
 	CODE_UNENFORCEABLE = 30, /* nothing can enforce it as written */
 	CODE_TARGET = 32,        /* the target would permit more */
+	CODE_TARGET_CANNOT = 33, /* the target has no way to hold it, with losses or without */
 	/* Warnings of every run */
 	CODE_EXPIRED = 50,
 	CODE_DNS_PORT = 51,

@@ -326,7 +326,7 @@ static void tell_narrower(
 
 	if (it && is_news(listing, it->id, "narrower"))
 		losses_add(listing->losses, LOSS_NARROWER, it->id, it->entry->place,
-			"names that several of the policy's wildcards have are refused, such as %s",
+			"names that no wildcard of the target has are refused, such as %s",
 			name_to_text(name, text));
 }
 

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "rules/class.h"
 #include "rules/decide.h"
+#include "rules/list.h"
 #include "rules/losses.h"
 #include "rules/ports.h"
 #include "rules/scope.h"
@@ -410,6 +412,52 @@ void kube_lose_names(const struct layers *layers, struct losses *losses)
 	}
 }
 
+static bool has_addresses(const struct entry *entry)
+{
+	for (size_t i = 0; i < entry->n_lists; i++)
+		if (entry->lists[i]->n_ranges > 0)
+			return true;
+	return entry->n_addresses > 0;
+}
+
+/* A layer that refuses what it doesn't mention knows all names that are permitted. */
+static void lose_refused_addresses(const struct layer *layer, struct losses *losses)
+{
+	for (size_t i = 0; i < layer->n_entries && layer->unknown != VERDICT_REFUSE; i++) {
+		const struct layer_entry *it = &layer->entries[i];
+
+		if (it->verdict == VERDICT_REFUSE && has_addresses(it->entry))
+			losses_add(losses, LOSS_WIDER, it->id, it->entry->place,
+				"names that its file does not mention may have its addresses");
+	}
+}
+
+static unsigned refused_classes(const struct layer *layer)
+{
+	return layer->class_verdict == VERDICT_REFUSE ? layer->block : 0;
+}
+
+unsigned kube_denied_classes(const struct layers *layers)
+{
+	return refused_classes(&layers->layers[0]);
+}
+
+void kube_lose_refusals(const struct layers *layers, struct losses *losses)
+{
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		const struct layer *layer = &layers->layers[i];
+		unsigned left = refused_classes(layer) & ~kube_denied_classes(layers);
+
+		lose_refused_addresses(layer, losses);
+		for (; left != 0; left &= left - 1)
+			losses_add(losses, LOSS_WIDER,
+				class_rule((enum address_class)__builtin_ctz(left)),
+				(struct place){.file = layer->policy->file, .line = 1},
+				"answers may have addresses of this class, which '%s' blocks",
+				layer->policy->file);
+	}
+}
+
 bool kube_wants_dns(const struct layers *layers)
 {
 	const struct layer *base = &layers->layers[0];
@@ -425,7 +473,7 @@ bool kube_wants_dns(const struct layers *layers)
 
 /* --- Writing --- */
 
-static void write_labels(
+void kube_write_labels(
 	struct yaml *yaml, const char *key, const struct kube_label *labels, size_t count)
 {
 	yaml_key(yaml, key);
@@ -448,7 +496,7 @@ void kube_write_head(struct yaml *yaml, const struct kube_options *options, cons
 	if (namespaced && options->name_space)
 		yaml_pair(yaml, "namespace", options->name_space);
 	if (options->n_labels > 0)
-		write_labels(yaml, "labels", options->labels, options->n_labels);
+		kube_write_labels(yaml, "labels", options->labels, options->n_labels);
 	yaml_end_map(yaml);
 }
 
@@ -456,7 +504,7 @@ void kube_write_selector(struct yaml *yaml, const struct kube_label *labels, siz
 {
 	yaml_begin_map(yaml);
 	if (count > 0)
-		write_labels(yaml, "matchLabels", labels, count);
+		kube_write_labels(yaml, "matchLabels", labels, count);
 	yaml_end_map(yaml);
 }
 

@@ -83,6 +83,13 @@ void kube_lose_settings(const struct layers *layers, struct losses *losses);
 /* Of a policy that permits what it doesn't mention: what its entries say of names. */
 void kube_lose_names(const struct layers *layers, struct losses *losses);
 
+/* The classes of addresses that the base refuses to all names whose entries don't say otherwise. */
+unsigned kube_denied_classes(const struct layers *layers);
+
+/* Of targets that deny these classes, and to which any other address that a name leads to is open:
+ * what layers refuse by address, where they don't know the name. */
+void kube_lose_refusals(const struct layers *layers, struct losses *losses);
+
 /* Whether the policy has names that it permits, or permits all that it doesn't refuse. */
 bool kube_wants_dns(const struct layers *layers);
 
@@ -91,6 +98,10 @@ bool kube_wants_dns(const struct layers *layers);
 /* apiVersion, kind and metadata. */
 void kube_write_head(struct yaml *yaml, const struct kube_options *options, const char *version,
 	const char *kind, const char *name, bool namespaced);
+
+/* The key, and a mapping of the labels. */
+void kube_write_labels(
+	struct yaml *yaml, const char *key, const struct kube_label *labels, size_t count);
 
 /* {matchLabels: {...}} or {}. */
 void kube_write_selector(struct yaml *yaml, const struct kube_label *labels, size_t count);

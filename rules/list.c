@@ -619,7 +619,7 @@ int list_load(struct arena *arena, const char *beside, struct text path, struct 
 {
 	char quoted[QUOTE_TEXT];
 	uint8_t *bytes = NULL;
-	const char *file;
+	const char *file, *written;
 	size_t size = 0;
 	int error;
 
@@ -629,12 +629,15 @@ int list_load(struct arena *arena, const char *beside, struct text path, struct 
 		return -EINVAL;
 	}
 	file = resolve(arena, beside, path);
-	if (!file)
+	written = arena_strndup(arena, path.start, path.length);
+	if (!file || !written)
 		return -ENOMEM;
 	error = read_file(file, &bytes, &size);
 	if (error == 0) {
 		error = list_parse(arena, file, (struct text){(const char *)bytes, size}, place,
 			diag, ret_list);
+		if (error == 0)
+			(*ret_list)->path = written;
 		free(bytes);
 		return error;
 	}

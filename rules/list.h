@@ -30,6 +30,7 @@ struct list_range {
 
 struct list {
 	const char *file;   /* as diagnostics call it */
+	const char *path;   /* as the policy has it; NULL of one that was no file */
 	struct place place; /* of the value in the policy */
 	const uint8_t *records;
 	size_t size; /* of the records, in bytes */

@@ -27,11 +27,12 @@ struct losses {
 
 static const struct {
 	const char *name;
-	enum code code; /* of the warning */
+	enum code code; /* of the warning, or of what is always an error */
 } kinds[LOSS_KINDS] = {
 	[LOSS_WIDER] = {"wider", CODE_LOSS_WIDER},
 	[LOSS_NARROWER] = {"narrower", CODE_LOSS_NARROWER},
 	[LOSS_UNWATCHED] = {"unwatched", CODE_LOSS_UNWATCHED},
+	[LOSS_IMPOSSIBLE] = {"impossible", CODE_TARGET_CANNOT},
 };
 
 struct losses *losses_new(struct arena *arena)
@@ -80,7 +81,10 @@ bool losses_failed(const struct losses *losses)
 void losses_to_diag(const struct losses *losses, bool lossy, struct diag *diag)
 {
 	for (const struct loss *loss = losses->first; loss; loss = loss->next) {
-		if (loss->kind == LOSS_WIDER && !lossy)
+		if (loss->kind == LOSS_IMPOSSIBLE)
+			diag_error(diag, kinds[loss->kind].code, loss->place, "%s: %s", loss->what,
+				loss->text);
+		else if (loss->kind == LOSS_WIDER && !lossy)
 			diag_error(
 				diag, CODE_TARGET, loss->place, "%s: %s", loss->what, loss->text);
 		else

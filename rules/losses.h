@@ -14,9 +14,10 @@ struct arena;
 struct losses;
 
 enum loss_kind {
-	LOSS_WIDER,     /* more can be reached than the policy permits */
-	LOSS_NARROWER,  /* less */
-	LOSS_UNWATCHED, /* the same, but a guard or a record is missing */
+	LOSS_WIDER,      /* more can be reached than the policy permits */
+	LOSS_NARROWER,   /* less */
+	LOSS_UNWATCHED,  /* the same, but a guard or a record is missing */
+	LOSS_IMPOSSIBLE, /* there is no such object: always an error */
 	LOSS_KINDS,
 };
 
@@ -33,7 +34,8 @@ bool losses_have(const struct losses *losses, enum loss_kind kind);
 /* Whether one of them found no memory. */
 bool losses_failed(const struct losses *losses);
 
-/* Into the diag: what is wider as errors, or with `lossy` as warnings, which all others are. */
+/* Into the diag: what is impossible as errors, what is wider too, or with `lossy` as warnings,
+ * which all others are. */
 void losses_to_diag(const struct losses *losses, bool lossy, struct diag *diag);
 
 /* Each as a line of a comment: "# wider: allow-2: ...". */

@@ -33,13 +33,26 @@
  * this host, prerouting cannot say.
  *
  * A program may send from an address that isn't this host's (IPV6_FREEBIND takes no privilege).
- *That would pass for a connection of that address's, and what the program itself sends to it then
- *for the answer; so nothing is sent from there but answers.
+ * That would pass for a connection of that address's, and what the program itself sends to it then
+ * for the answer; so nothing is sent from there but answers. It is dropped: who refuses would send
+ * what is refused, as a part of an ICMP error, to that address. The same goes for what passes
+ * through, or comes in from the scope, from an address to which the way back is another one.
  *
  * Who connects to this host is answered, whoever it is. A namespace that a command has for itself
  * serves nobody but its own loopback, and there is no such rule: what keeps its link lets in
  * datagrams of strangers that are sent to a port from which it has sent one, and an answer to them
  * would be a way to wherever they come from.
+ *
+ * What the resolver sends to its servers is known by mark and user. A program with CAP_SETUID can
+ * become that user, one with CAP_NET_RAW can set any mark (since Linux 5.17), and by a packet
+ *socket it sees what leaves, where a filter of its own can ask for the mark (SKF_AD_MARK). So the
+ *mark is taken off as soon as it has been looked at, before any packet socket's turn; what is left
+ *is to guess 32 bits. Where [network] raw is "drop" such programs are expected, and no more than
+ * GUESSES packets a second are looked at, by which a guess takes days.
+ *
+ * DNS is redirected before anybody else's destination NAT, which is at -100: Docker has a DNS
+ * server of its own in a container's namespace, at 127.0.0.11, and sends port 53 of that address
+ * there, to a port that any program can find. It asks servers outside, so only the resolver may.
  */
 
 /* Whether nobody has a way into the network namespace. */
@@ -48,7 +61,10 @@ static bool is_alone(const struct plan *plan)
 	return plan->policy->dns.elsewhere;
 }
 
-enum { LINK_MTU = 65520 }; /* pasta(1), --mtu */
+enum {
+	LINK_MTU = 65520, /* pasta(1), --mtu */
+	GUESSES = 2000,
+};
 
 /* --- What packets may do whatever the policy says ----------------------------------------------
  */
@@ -114,6 +130,20 @@ static void put_dns(const struct nft *nft, const struct endpoint *listen)
 			inaddr_to_text(&listen->address, text), transports[i], listen->port);
 }
 
+/* Packets with a mark to the resolver's servers, its own included. */
+static void put_guesses(const struct nft *nft)
+{
+	const struct plan *plan = nft->plan;
+
+	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
+		if (nft_has_upstream(plan, family))
+			nft_rule(nft, "guessed marks",
+				"meta mark != 0 %s . meta l4proto . th dport @%s "
+				"limit rate over %d/second burst %d packets counter drop",
+				nft_families[family].daddr, plan->family[family].upstream_set,
+				GUESSES, GUESSES);
+}
+
 static void put_upstream_rules(const struct nft *nft, const char *verdict)
 {
 	const struct plan *plan = nft->plan;
@@ -124,6 +154,21 @@ static void put_upstream_rules(const struct nft *nft, const char *verdict)
 				"meta mark . meta skuid @%s %s . meta l4proto . th dport @%s %s",
 				plan->resolver_set, nft_families[family].daddr,
 				plan->family[family].upstream_set, verdict);
+}
+
+/* What goes to this host itself. A server may have been moved to where it is by another's NAT. */
+static void put_loopback(const struct nft *nft)
+{
+	const char *resolver = nft->plan->resolver_set;
+
+	if (!is_alone(nft->plan)) {
+		nft_rule(nft, "resolver",
+			"oif lo meta mark . meta skuid @%s meta mark set 0 accept", resolver);
+		if (nft_refuses(nft->plan))
+			nft_rule(nft, "docker-dns",
+				"ip daddr 127.0.0.11 ct direction original counter goto refuse");
+	}
+	nft_rule(nft, "loopback", "oif lo accept");
 }
 
 static void put_live(const struct nft *nft)
@@ -140,20 +185,31 @@ static void put_sent(const struct nft *nft)
 	put_reply(nft);
 	/* Resets that refuse forwarded connections start here; conntrack has them as related. */
 	nft_rule(nft, "refuse", "ct state related ct direction reply tcp flags rst accept");
-	nft_rule(nft, "neighbour", "meta l4proto ipv6-icmp jump neighbour");
+	/* A word of nft's own; those of /etc/protocols are not on every machine. */
+	nft_rule(nft, "neighbour", "meta l4proto icmpv6 jump neighbour");
 	if (nft_refuses(plan))
-		nft_rule(nft, "foreign-source", "fib saddr type != local goto refuse");
+		nft_rule(nft, "foreign-source", "fib saddr type != local counter drop");
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 		if (plan->family[family].listen)
 			put_dns(nft, plan->family[family].listen);
-	nft_rule(nft, "loopback", "oif lo accept");
-	put_upstream_rules(nft, "accept");
+	if (plan->drops_raw)
+		put_guesses(nft);
+	put_upstream_rules(nft, "meta mark set 0 accept");
+	put_loopback(nft);
 	nft_rule(nft, "judge", "goto judge");
+}
+
+/* A source that the way back does not lead to. */
+static void put_foreign_source(const struct nft *nft)
+{
+	if (nft_refuses(nft->plan))
+		nft_rule(nft, "foreign-source", "fib saddr . iif oif missing counter drop");
 }
 
 static void put_passing(const struct nft *nft)
 {
 	put_reply(nft);
+	put_foreign_source(nft);
 	nft_rule(nft, "judge", "goto judge");
 }
 
@@ -163,7 +219,8 @@ static void put_arriving(const struct nft *nft)
 	const struct plan *plan = nft->plan;
 
 	put_reply(nft);
-	nft_rule(nft, "neighbour", "meta l4proto ipv6-icmp jump neighbour");
+	nft_rule(nft, "neighbour", "meta l4proto icmpv6 jump neighbour");
+	put_foreign_source(nft);
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++) {
 		if (plan->family[family].listen_forwarded)
 			put_dns(nft, plan->family[family].listen_forwarded);
@@ -316,7 +373,9 @@ static void put_redirect(const struct nft *nft)
 
 	nft_open_chain(
 		nft, "DNS goes to the resolver, whatever server it was meant for", "redirect-dns");
-	fputs("\t\ttype nat hook output priority -100; policy accept;\n", nft->out);
+	fputs("\t\ttype nat hook output priority -101; policy accept;\n", nft->out);
+	if (nft->plan->drops_raw)
+		put_guesses(nft);
 	put_upstream_rules(nft, "return");
 	if (scoped)
 		put_local_scope(nft, "to-resolver");
@@ -333,7 +392,7 @@ static void put_redirect(const struct nft *nft)
 static void put_redirect_forwarded(const struct nft *nft)
 {
 	nft_open_chain(nft, "DNS of the scope that passes through", "redirect-forwarded");
-	fputs("\t\ttype nat hook prerouting priority -100; policy accept;\n", nft->out);
+	fputs("\t\ttype nat hook prerouting priority -101; policy accept;\n", nft->out);
 	put_forwarded_scope(nft, "to-resolver-here");
 	nft_close_chain(nft);
 	nft_open_chain(
@@ -353,6 +412,9 @@ static void put_output(const struct nft *nft)
 	put_live(nft);
 	if (scoped) {
 		put_local_scope(nft, "sent");
+		nft_rule(nft, "resolver",
+			"meta mark != 0 meta mark . meta skuid @%s meta mark set 0",
+			nft->plan->resolver_set);
 		put_out_of_scope(nft);
 		nft_open_chain(nft, "what the scope sends", "sent");
 	}

@@ -356,6 +356,16 @@ static int lower(struct lowering *lowering, struct diag *diag)
 	return error;
 }
 
+/* Nobody can send frames where a command has its network namespace for itself. */
+static bool drops_raw(const struct layers *layers)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < layers->n_layers; i++)
+		any |= layers->layers[i].policy->drops_raw;
+	return any && !layers->layers[0].policy->dns.elsewhere;
+}
+
 int plan_make(struct arena *arena, const struct layers *layers, struct diag *diag,
 	const struct plan **ret_plan)
 {
@@ -367,6 +377,7 @@ int plan_make(struct arena *arena, const struct layers *layers, struct diag *dia
 		return -ENOMEM;
 	plan->layers = layers;
 	plan->policy = layers->layers[0].policy;
+	plan->drops_raw = drops_raw(layers);
 	error = name_objects(arena, plan);
 	if (error == 0)
 		error = lower(&lowering, diag);

@@ -108,8 +108,9 @@ struct plan {
 	uint32_t destinations_size;   /* of it: their ceiling, if there is one */
 	const char *connections_set;  /* new connections, one by one */
 	const char *session_map;      /* what the resolver has to know of it: see resolver/sets.h */
-	bool refuses_destinations;    /* that are too many; else they are only reported */
-	bool refuses_unknown_share;   /* the same */
+	bool drops_raw; /* frames of packet sockets, on every interface: rules/nft-link.h */
+	bool refuses_destinations;  /* that are too many; else they are only reported */
+	bool refuses_unknown_share; /* the same */
 	bool refuses_connections;
 	bool refuses_bytes;     /* what is above [budget] bytes */
 	uint32_t observed_mark; /* of flows that only an observing layer would refuse; 0: none. It

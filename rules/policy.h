@@ -261,6 +261,7 @@ struct policy {
 	struct scope scope;
 	unsigned block; /* bits of enum address_class */
 	bool has_block; /* written, not the default */
+	bool drops_raw; /* frames of packet sockets */
 	struct dns_policy dns;
 	struct limits limits;
 	struct budget budget;

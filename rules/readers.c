@@ -88,6 +88,20 @@ static int read_network_block(struct load *load, const struct toml_node *value)
 	return 0;
 }
 
+static const struct words raws = {
+	"what becomes of raw frames",
+	(const struct word[]){{"pass", false}, {"drop", true}, {NULL, 0}},
+};
+
+static int read_network_raw(struct load *load, const struct toml_node *value)
+{
+	uint64_t drops;
+
+	if (reading_word(load, value, &raws, &drops))
+		load->policy->drops_raw = drops;
+	return 0;
+}
+
 static int read_limits(struct load *load, const struct toml_node *value)
 {
 	return walk_table(load, "limits", value);
@@ -253,6 +267,7 @@ static reader *const readers[SCHEMA_IDS] = {
 	[SCHEMA_ENTRY_BROAD] = read_entry_broad,
 	[SCHEMA_ENTRY_DNSSEC] = read_entry_dnssec,
 	[SCHEMA_NETWORK_BLOCK] = read_network_block,
+	[SCHEMA_NETWORK_RAW] = read_network_raw,
 	[SCHEMA_DNS_LISTEN] = read_dns_listen,
 	[SCHEMA_DNS_UPSTREAM] = read_dns_upstream,
 	[SCHEMA_DNS_TYPES] = read_dns_types,

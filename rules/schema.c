@@ -112,6 +112,7 @@ static const struct schema_key keys[] = {
 	{"deny", "broad", SCHEMA_ENTRY_BROAD, A_BOOLEAN, .fallback = "false"},
 
 	{"network", "block", SCHEMA_NETWORK_BLOCK, STRINGS},
+	{"network", "raw", SCHEMA_NETWORK_RAW, A_STRING, .fallback = "\"pass\""},
 
 	{"dns", "listen", SCHEMA_DNS_LISTEN, STRINGS, .max_items = 16,
 		.fallback = "[\"127.0.0.1:5300\", \"[::1]:5300\"]"},

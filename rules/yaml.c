@@ -138,6 +138,11 @@ void yaml_number(struct yaml *yaml, long number)
 	emit_scalar(yaml, text, YAML_PLAIN_SCALAR_STYLE);
 }
 
+void yaml_word(struct yaml *yaml, const char *word)
+{
+	emit_scalar(yaml, word, YAML_PLAIN_SCALAR_STYLE);
+}
+
 void yaml_pair(struct yaml *yaml, const char *key, const char *text)
 {
 	yaml_key(yaml, key);

@@ -25,10 +25,12 @@ void yaml_end_list(struct yaml *yaml);
 /* A key that needs no quotes. */
 void yaml_key(struct yaml *yaml, const char *key);
 
-/* Values: a string, which is quoted; text of several lines, as a block; and numbers. */
+/* Values: a string, which is quoted; text of several lines, as a block; numbers; and words such as
+ * true, without quotes. */
 void yaml_string(struct yaml *yaml, const char *text);
 void yaml_block(struct yaml *yaml, const char *text);
 void yaml_number(struct yaml *yaml, long number);
+void yaml_word(struct yaml *yaml, const char *word);
 
 /* A key and its value. */
 void yaml_pair(struct yaml *yaml, const char *key, const char *text);

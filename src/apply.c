@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rules/nft.h"
+#include "src/frames.h"
 #include "src/kernel/generation.h"
 #include "src/kernel/netlink.h"
 #include "src/kernel/rangemap.h"
@@ -235,6 +236,12 @@ static int write_text(
 	return error;
 }
 
+/* The other table, of frames: behind the rules, without which it is of no use. */
+static int write_frames(struct applying *applying)
+{
+	return frames_write(applying->plan, applying->text);
+}
+
 /* --- The steps --- */
 
 /* Opens the link to the kernel, and has the table to itself. */
@@ -301,6 +308,35 @@ static int load_rules(struct applying *applying)
 	return error;
 }
 
+static int remove_frames(struct applying *applying)
+{
+	const char *table = applying->plan->table;
+
+	if (!readback_has_link(applying->netlink, table))
+		return 0;
+	return ruleset_remove_link(table, applying->ret_message);
+}
+
+/* Loads the table that drops frames, or takes away the one that a policy before had. */
+static int load_frames(struct applying *applying)
+{
+	const char *table = applying->plan->table;
+	char *text = NULL;
+	int error;
+
+	if (!applying->plan->drops_raw)
+		return remove_frames(applying);
+	error = write_text(applying, write_frames, &text);
+	if (error < 0)
+		return said(applying, error, "interfaces of this network namespace", "");
+	error = ruleset_load(text, false, applying->ret_message);
+	if (error == 0)
+		error = readback_compare_link(
+			applying->netlink, table, text, applying->ret_message);
+	free(text);
+	return error;
+}
+
 /* What isn't used goes: all that only the policy before needed, or what was made in vain. That some
  * of it stays is no failure, since the next one takes it away. */
 static void clear_up(struct applying *applying, bool failed)
@@ -328,6 +364,8 @@ int apply_plan(const struct plan *plan, char **ret_message)
 		if (error == 0)
 			error = load_rules(&applying);
 		clear_up(&applying, error < 0);
+		if (error == 0)
+			error = load_frames(&applying);
 	}
 	netlink_close(applying.netlink);
 	return error;
@@ -384,6 +422,8 @@ int apply_remove(const struct plan *plan, char **ret_message)
 
 	if (error == 0)
 		error = ruleset_remove(plan->table, ret_message);
+	if (error == 0)
+		error = remove_frames(&applying);
 	netlink_close(applying.netlink);
 	return error;
 }

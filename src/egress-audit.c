@@ -164,6 +164,22 @@ static const struct option_row rows[] = {
 	{"alerts", NULL, "only alerts: --kind alert", take_kind, 0, 'a'},
 };
 
+static const char *kind_word(size_t index)
+{
+	return index < RECORD_OTHER ? record_kind_name((enum record_kind)index) : NULL;
+}
+
+static const struct option_values values[] = {
+	{"kind", NULL, kind_word},
+	{"override", "POLICY", NULL},
+	{"verdict", "permit flag observe refuse", NULL},
+};
+
+static struct command_task task_at(size_t index)
+{
+	return (struct command_task){index < N_TASKS ? tasks[index].word : NULL, "FILE"};
+}
+
 const struct command audit_options = {
 	.name = "egress-audit",
 	.operands = "COMMAND LOG...",
@@ -177,6 +193,9 @@ const struct command audit_options = {
 	.notes = "Exit status: 0 done, 1 something could not be read or written, 2 usage.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
+	.task = task_at,
 };
 
 /* --- What is asked --- */

@@ -16,8 +16,10 @@
 #include "src/apply.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/frames.h"
 #include "src/options.h"
 #include "src/output.h"
+#include "src/prove.h"
 #include "src/report.h"
 #include "src/target.h"
 
@@ -52,9 +54,10 @@ struct request {
 	bool has_as;
 	bool json;
 	bool strict;
+	bool prove;
 	struct target target;
-	bool has_target; /* or an option for one */
-	char *objects;   /* of a target that is no ruleset, once they are made */
+	bool has_target;               /* or an option for one */
+	struct target_objects objects; /* of a target that is no ruleset, once they are made */
 	const char *profile_dirs[FILES_MAX];
 	size_t n_profile_dirs;
 };
@@ -64,6 +67,7 @@ static int take_file(void *context, const struct option_row *row, const char *ar
 static int take_as(void *context, const struct option_row *row, const char *argument);
 static int take_format(void *context, const struct option_row *row, const char *argument);
 static int take_strict(void *context, const struct option_row *row, const char *argument);
+static int take_prove(void *context, const struct option_row *row, const char *argument);
 static int take_target(void *context, const struct option_row *row, const char *argument);
 
 enum { OVERRIDE, PROFILE_DIR };
@@ -80,6 +84,8 @@ static const struct option_row rows[] = {
 		0},
 	{"diff", "OTHER", "say what OTHER permits more or less; 1 if more", take_task, DIFF, 0},
 	{"apply", NULL, "load the ruleset into the kernel", take_task, APPLY, 0},
+	{"prove", NULL, "for --apply: try afterwards whether unknown addresses are refused",
+		take_prove, 0, 0},
 	{"remove", NULL, "take the policy's ruleset out of the kernel", take_task, REMOVE, 0},
 	{"override", "FILE", "narrow the policy by another; after --diff: OTHER", take_file,
 		OVERRIDE, 0},
@@ -87,7 +93,8 @@ static const struct option_row rows[] = {
 	{"format", "FORMAT", "text, or json for what is said", take_format, 0, 0},
 	{"json", NULL, "the same as --format json", take_format, 0, 0},
 	{"strict", NULL, "warnings fail too", take_strict, 0, 0},
-	{"target", "TARGET", "write that: nft, networkpolicy, cilium, clusternetworkpolicy",
+	{"target", "TARGET",
+		"write that: nft, networkpolicy, cilium, clusternetworkpolicy, sidecar",
 		take_target, TARGET_BACKEND, 0},
 	{"name", "NAME", "of the Kubernetes objects; the policy's", take_target, TARGET_NAME, 0},
 	{"namespace", "NAME", "of the pods", take_target, TARGET_NAMESPACE, 0},
@@ -99,6 +106,13 @@ static const struct option_row rows[] = {
 		TARGET_LOSSES, 0},
 };
 
+static const struct option_values values[] = {
+	{"as", "WHO", NULL},
+	{"format", "text json", NULL},
+	{"override", "POLICY", NULL},
+	{"target", NULL, backend_name},
+};
+
 static const struct command command = {
 	.name = "egress-compile",
 	.about = "Compile an egress policy (egress-policy(5)) into an nftables ruleset, on "
@@ -108,6 +122,8 @@ static const struct command command = {
 		 "with --explain 0 permitted, 4 refused; with --diff 1 if anything was gained.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
 };
 
 #define complain(...) options_complain(&command, __VA_ARGS__)
@@ -222,6 +238,16 @@ static int take_strict(void *context, const struct option_row *row, const char *
 	return 0;
 }
 
+static int take_prove(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+
+	(void)row;
+	(void)argument;
+	request->prove = true;
+	return 0;
+}
+
 static int take_target(void *context, const struct option_row *row, const char *argument)
 {
 	struct request *request = context;
@@ -296,8 +322,9 @@ static int use_stdin(struct arena *arena, struct diag *diag, struct compile_opti
 static int write_ruleset(const void *context, FILE *out)
 {
 	const struct backend_request request = {.compiled = context};
+	int error = backend_find("nft")->write(&request, out);
 
-	return backend_find("nft")->write(&request, out);
+	return error < 0 ? error : frames_write(request.compiled->plan, out);
 }
 
 static int write_text(const void *context, FILE *out)
@@ -309,15 +336,18 @@ static int write_text(const void *context, FILE *out)
 /* What was put together already, or the ruleset. */
 static int run_write(struct request *request, const struct compiled *compiled)
 {
-	int (*write)(const void *, FILE *) = request->objects ? write_text : write_ruleset;
-	const void *what = request->objects ? (const void *)request->objects : compiled;
+	const char *text = request->objects.text;
+	int (*write)(const void *, FILE *) = text ? write_text : write_ruleset;
+	const void *what = text ? (const void *)text : compiled;
 	int error;
 
 	if (!request->output) {
 		write(what, stdout);
 		return finish_stdout(EXIT_SUCCESS);
 	}
-	error = output_file(request->output, write, what);
+	error = request->objects.bundle
+			? target_write_bundle(request->objects.bundle, request->output)
+			: output_file(request->output, write, what);
 	if (error == 0)
 		return EXIT_SUCCESS;
 	complain("cannot write %s: %s", request->output, strerror(-error));
@@ -378,15 +408,30 @@ static int apply_failed(const struct plan *plan, int error, char *message)
 	return EXIT_KERNEL;
 }
 
+/* Packets meet the rules, too. */
+static int run_prove(const struct compiled *compiled)
+{
+	char *message = NULL;
+	int error = prove_plan(compiled->plan, &message);
+
+	if (error == 0)
+		return EXIT_SUCCESS;
+	complain("the ruleset was loaded, but nothing is proved: %s",
+		message ? message : strerror(-error));
+	free(message);
+	return EXIT_KERNEL;
+}
+
 static int run_apply(struct request *request, const struct compiled *compiled)
 {
 	char *message = NULL;
 	int error = apply_plan(compiled->plan, &message);
 
-	(void)request;
 	if (error == -ENOMEM)
 		return out_of_memory();
-	return error < 0 ? apply_failed(compiled->plan, error, message) : EXIT_SUCCESS;
+	if (error < 0)
+		return apply_failed(compiled->plan, error, message);
+	return request->prove ? run_prove(compiled) : EXIT_SUCCESS;
 }
 
 static int run_remove(struct request *request, const struct compiled *compiled)
@@ -511,12 +556,17 @@ static int check_request(const struct request *request)
 {
 	if (request->has_as && request->task != EXPLAIN)
 		complain("--as goes with --explain");
+	else if (request->prove && request->task != APPLY)
+		complain("--prove goes with --apply");
 	else if (request->has_target && request->task != WRITE)
 		complain("--target and its options go with writing");
 	else if (request->has_target && !target_is_kube(&request->target) &&
 		 !request->target.backend)
 		complain("--name, --namespace, --selector, --labels, --lossy and --losses go with "
 			 "a --target of Kubernetes");
+	else if (target_is_bundle(&request->target) && !request->output)
+		complain("--target %s writes a folder of files: --output names it",
+			request->target.backend->name);
 	else if (request->task == EXPLAIN_OVERRIDE && request->subject.n_overrides == 0)
 		complain("--explain-override goes with --override");
 	else if (request->task == DIFF && strcmp(request->subject.policy, "-") == 0 &&
@@ -540,6 +590,6 @@ int main(int argc, char **argv)
 	if (arena_new(ARENA_MAX, &arena) < 0)
 		return out_of_memory();
 	result = run(&request, arena);
-	free(request.objects);
+	free(request.objects.text);
 	return result;
 }

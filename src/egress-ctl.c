@@ -32,21 +32,24 @@ struct request {
 struct task {
 	const char *word;     /* or two, with a space between */
 	const char *argument; /* what it is called; NULL: takes none */
+	const char *values;   /* and what it can be, as of struct command_task */
 	int least, most;      /* arguments */
 	enum console_command command;
 	void (*show)(const json_t *answer, FILE *out); /* NULL: in pages, as leases */
 };
 
+#define EXTENDED "destinations connections bytes wildcard-names"
+
 static const struct task tasks[] = {
-	{"status", NULL, 0, 0, CONSOLE_STATUS, show_status},
-	{"leases", "NAME or ADDRESS", 0, 1, CONSOLE_LEASES, NULL},
-	{"why", "a DEST", 1, 1, CONSOLE_WHY, show_why},
-	{"reload", NULL, 0, 0, CONSOLE_RELOAD, show_reload},
-	{"revoke", "NAME or ADDRESS", 1, 1, CONSOLE_REVOKE, show_revoked},
-	{"flush", NULL, 0, 0, CONSOLE_FLUSH, show_revoked},
-	{"session show", NULL, 0, 0, CONSOLE_SESSION, show_session},
-	{"session new", NULL, 0, 0, CONSOLE_SESSION_NEW, show_new_session},
-	{"session extend", "KEY and AMOUNT", 2, 3, CONSOLE_SESSION_EXTEND, show_session},
+	{"status", NULL, NULL, 0, 0, CONSOLE_STATUS, show_status},
+	{"leases", "NAME or ADDRESS", "LEASE", 0, 1, CONSOLE_LEASES, NULL},
+	{"why", "a DEST", "LEASE", 1, 1, CONSOLE_WHY, show_why},
+	{"reload", NULL, NULL, 0, 0, CONSOLE_RELOAD, show_reload},
+	{"revoke", "NAME or ADDRESS", "LEASE", 1, 1, CONSOLE_REVOKE, show_revoked},
+	{"flush", NULL, NULL, 0, 0, CONSOLE_FLUSH, show_revoked},
+	{"session show", NULL, NULL, 0, 0, CONSOLE_SESSION, show_session},
+	{"session new", NULL, NULL, 0, 0, CONSOLE_SESSION_NEW, show_new_session},
+	{"session extend", "KEY and AMOUNT", EXTENDED, 2, 3, CONSOLE_SESSION_EXTEND, show_session},
 };
 
 enum { N_TASKS = sizeof(tasks) / sizeof(tasks[0]) };
@@ -60,6 +63,12 @@ static const struct option_row rows[] = {
 	{"name", "NAME", "the policy's name; needed where there are several", take_name, 0, 'n'},
 	{"json", NULL, "answers as JSON", take_json, 0, 'j'},
 };
+
+static const struct option_values values[] = {
+	{"name", "RESOLVER", NULL},
+};
+
+static struct command_task task_at(size_t index);
 
 static const struct command command = {
 	.name = "egress-ctl",
@@ -79,6 +88,9 @@ static const struct command command = {
 		 "with why 0 permitted, 4 refused.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
+	.task = task_at,
 };
 
 #define complain(...) options_complain(&command, __VA_ARGS__)
@@ -103,6 +115,13 @@ static int take_json(void *context, const struct option_row *row, const char *ar
 	(void)argument;
 	((struct request *)context)->json = true;
 	return 0;
+}
+
+static struct command_task task_at(size_t index)
+{
+	if (index >= N_TASKS)
+		return (struct command_task){NULL, NULL};
+	return (struct command_task){tasks[index].word, tasks[index].values};
 }
 
 /* --- The command line --- */

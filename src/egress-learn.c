@@ -13,11 +13,18 @@ static const struct {
 	{"drift", learn_drift},
 };
 
+enum { N_TASKS = sizeof(tasks) / sizeof(tasks[0]) };
+
+struct command_task learn_task(size_t index)
+{
+	return (struct command_task){index < N_TASKS ? tasks[index].name : NULL, NULL};
+}
+
 int main(int argc, char **argv)
 {
 	static char name[] = "egress-learn";
 
-	for (size_t i = 0; argc > 1 && i < sizeof(tasks) / sizeof(tasks[0]); i++) {
+	for (size_t i = 0; argc > 1 && i < N_TASKS; i++) {
 		if (strcmp(argv[1], tasks[i].name) != 0)
 			continue;
 		argv[1] = name;

@@ -58,6 +58,15 @@ static const struct option_row rows[] = {
 	{"verbose", NULL, "log more", take_verbose, 0, 'v'},
 };
 
+static const struct option_values values[] = {
+	{"add", "POLICY", NULL},
+	{"control", "none FILE", NULL},
+	{"override", "POLICY", NULL},
+	{"scope-cgroup", "", NULL},
+	{"state", "none DIR", NULL},
+	{"workers", "auto", NULL},
+};
+
 static const struct command command = {
 	.name = "egress-resolver",
 	.about = "Answer DNS queries as an egress policy (egress-policy(5)) permits, and open what "
@@ -68,6 +77,8 @@ static const struct command command = {
 		 "refused.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
 };
 
 /* What the options are read into; both lists have room for all arguments. */

@@ -108,6 +108,29 @@ static json_t *rules_of_sarif(void)
 	return list;
 }
 
+/* A path as a reference of RFC 3986: what stands for something else there is written in hex. */
+static json_t *uri_of(const char *path)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+				    "-._~/";
+	size_t length = strlen(path);
+	char *uri = malloc(3 * length + 1), *out = uri;
+	json_t *string;
+
+	if (!uri)
+		return NULL;
+	for (size_t i = 0; i < length; i++) {
+		if (strchr(plain, path[i]))
+			*out++ = path[i];
+		else
+			out += sprintf(out, "%%%02X", (unsigned char)path[i]);
+	}
+	*out = '\0';
+	string = json_string(uri);
+	free(uri);
+	return string;
+}
+
 static json_t *result_of(const struct drifts *drifts, const struct drift *drift)
 {
 	/* A result needs a place: what is refused stands nowhere, and is about the whole. */
@@ -117,7 +140,7 @@ static json_t *result_of(const struct drifts *drifts, const struct drift *drift)
 		kinds[drift->kind].name, "ruleIndex", (int)drift->kind, "level",
 		kinds[drift->kind].level, "message", "text", clean_string(drift->message),
 		"locations", "physicalLocation", "artifactLocation", "uri",
-		clean_string(drift->place.file ? drift->place.file : drifts->policy), "region",
+		uri_of(drift->place.file ? drift->place.file : drifts->policy), "region",
 		"startLine", line);
 }
 

@@ -2,11 +2,16 @@
 #ifndef EGRESS_LEARN_DRIFT_H
 #define EGRESS_LEARN_DRIFT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "src/base/diag.h"
+
+struct arena;
+struct digest;
+struct layers;
 
 /* Where a policy and what happened are apart. */
 
@@ -28,9 +33,15 @@ struct drift {
 
 struct drifts {
 	const char *policy;
-	struct drift *rows;
+	struct drift *rows; /* malloc'ed */
 	size_t count;
 };
+
+/* Finds where the layers and a finished digest, both of which must outlive it, are apart; `times`
+ * refusals are repeatedly. *ret_untold: the digest has nothing that was permitted, so that what was
+ * not used is not known. 0 or -ENOMEM; there may be rows in any case. */
+int drift_find(struct arena *arena, const struct layers *layers, const struct digest *digest,
+	uint64_t times, struct drifts *drifts, bool *ret_untold);
 
 /* "unused". */
 const char *drift_kind_name(enum drift_kind kind);

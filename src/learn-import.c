@@ -11,29 +11,33 @@
 #include "src/base/arena.h"
 #include "src/base/fd.h"
 #include "src/learn-output.h"
+#include "src/learn-request.h"
 #include "src/learn/import.h"
 #include "src/options.h"
 
 #define ARENA_MAX ((size_t)1 << 30)
 #define FILE_MAX ((size_t)1 << 30)
 
-enum { FORMAT, OUTPUT, NAME, WORDS };
-
 struct request {
-	const char *words[WORDS];
+	struct learn_request common;
+	const char *format;
 };
 
-static int take_word(void *context, const struct option_row *row, const char *argument)
+static int take_format(void *context, const struct option_row *row, const char *argument)
 {
-	((struct request *)context)->words[row->value] = argument;
+	(void)row;
+	((struct request *)context)->format = argument;
 	return 0;
 }
 
 static const struct option_row rows[] = {
-	{"import", "FORMAT", "make a policy of FILE, which is another tool's", take_word, FORMAT,
-		0},
-	{"output", "FILE", "write to FILE, which must not be there yet", take_word, OUTPUT, 'o'},
-	{"name", "NAME", "the policy's name; by default the file's", take_word, NAME, 0},
+	{"import", "FORMAT", "make a policy of FILE, which is another tool's", take_format, 0, 0},
+	{"output", "FILE", "write to FILE, which must not be there yet", learn_take_output, 0, 'o'},
+	{"name", "NAME", "the policy's name; by default the file's", learn_take_name, 0, 0},
+};
+
+static const struct option_values values[] = {
+	{"import", NULL, import_format},
 };
 
 static const struct command command = {
@@ -48,6 +52,9 @@ static const struct command command = {
 		 "Each task has options of its own: egress-learn scan --help.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
+	.task = learn_task,
 	.operands = "TASK|FILE",
 };
 
@@ -63,10 +70,9 @@ static void say(void *context, const char *message)
 static int explain(const struct request *request, const char *file, int error)
 {
 	if (error == -ENOENT)
-		options_complain(&command, "there is no format '%s'", request->words[FORMAT]);
+		options_complain(&command, "there is no format '%s'", request->format);
 	else if (error == -EBADMSG)
-		options_complain(
-			&command, "%s is not in the format %s", file, request->words[FORMAT]);
+		options_complain(&command, "%s is not in the format %s", file, request->format);
 	else
 		options_complain(&command, "%s: %s", file, strerror(-error));
 	return error == -ENOENT ? LEARN_USAGE : LEARN_FAILED;
@@ -76,7 +82,7 @@ static int import(struct arena *arena, const struct request *request, char *file
 {
 	char *path = realpath(file, NULL);
 	const char *slash = strrchr(file, '/');
-	const char *base = request->words[NAME] ? request->words[NAME] : slash ? slash + 1 : file;
+	const char *base = request->common.name ? request->common.name : slash ? slash + 1 : file;
 	char name[DRAFT_NAME];
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -91,14 +97,12 @@ static int import(struct arena *arena, const struct request *request, char *file
 		free(path);
 		return LEARN_FAILED;
 	}
-	error = import_read(arena, request->words[FORMAT], (struct text){(char *)bytes, size},
-		&options, &draft);
+	error = import_read(
+		arena, request->format, (struct text){(char *)bytes, size}, &options, &draft);
 	if (error)
 		status = explain(request, file, error);
 	else
-		status = learn_write(
-			&(struct learn_output){.command = &command, .path = request->words[OUTPUT]},
-			&draft);
+		status = learn_write(&request->common, false, &draft);
 	free(bytes);
 	free(path);
 	return status;
@@ -107,15 +111,15 @@ static int import(struct arena *arena, const struct request *request, char *file
 int learn_import(int argc, char **argv)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
-	struct request request = {.words = {NULL}};
+	struct request request = {.common.command = &command};
 	int first, operands;
 	int error = options_read_operands(&command, argc, argv, &request, &first, &operands);
 
 	if (error)
 		return error == -EINVAL ? LEARN_USAGE : error < 0 ? LEARN_FAILED : EXIT_SUCCESS;
-	if (!request.words[FORMAT] && operands > 0)
+	if (!request.format && operands > 0)
 		options_complain(&command, "'%s' is no task", argv[first]);
-	else if (!request.words[FORMAT])
+	else if (!request.format)
 		options_complain(&command, "no task given");
 	else if (operands != 1)
 		options_complain(&command, "--import goes with one file");

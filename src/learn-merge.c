@@ -14,15 +14,22 @@
 #include "rules/toml.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/learn-edits.h"
 #include "src/learn/draft.h"
 
 /*
  * Theory of operation
  *
- * The file's text is edited at two places at most, and never where somebody wrote something: names
+ * Lines and words are put into the file's text, and nothing that somebody wrote is changed: names
  * of profiles go right behind the bracket of `profiles`, or into a new line below `version`;
  * entries go to the end. What the policy permits already is not added again, by whatever entry it
- * permits it, so that merging the same draft twice changes nothing the second time.
+ * permits it, so that merging the same draft twice changes nothing the second time. For the same
+ * reason what an entry refuses is left to whoever wrote that: an entry more would not decide.
+ *
+ * An address that a name had, and that the entry which permits the name does not believe, goes into
+ * that entry: one more for the same name would never decide. If the entry is for other names as
+ * well it would believe the address of these, too, which nobody asked for: that is said, and left
+ * alone.
  */
 
 #define ARENA_MAX ((size_t)4 << 30)
@@ -33,10 +40,9 @@ struct work {
 	const struct draft *draft;
 	const struct layers *layers;
 	const struct toml_node *root;
-	size_t at;         /* where names of profiles are put in */
-	const char *names; /* of profiles, as they are put in */
-	const char *added; /* entries */
-	size_t n_added;
+	FILE *said;
+	struct edits *edits;
+	const struct toml_node *array; /* `allow = [...]`; NULL: it has heads */
 };
 
 static const struct toml_node *find_key(const struct toml_node *root, const char *key)
@@ -49,25 +55,26 @@ static const struct toml_node *find_key(const struct toml_node *root, const char
 
 /* --- What is permitted already --- */
 
-static bool permits_name(
-	const struct work *work, const struct name *name, const struct port_range *port)
+/* What the policy says of a name, or of an address of its (NULL: of none). */
+static struct judgement judge_name(const struct work *work, const struct name *name,
+	const struct inaddr *address, const struct port_range *port)
 {
-	struct question question = {.name = name, .protocol = port->protocol, .port = port->first};
+	const struct question question = {
+		.name = name,
+		.address = address,
+		.protocol = port->protocol,
+		.port = port->first,
+	};
 	struct judgement judgement;
 
 	judge(work->layers, &question, &judgement);
-	return judgement.verdict < VERDICT_OBSERVE;
+	return judgement;
 }
 
 static bool permits_address(
 	const struct work *work, const struct inaddr *address, const struct port_range *port)
 {
-	struct question question = {
-		.address = address, .protocol = port->protocol, .port = port->first};
-	struct judgement judgement;
-
-	judge(work->layers, &question, &judgement);
-	return judgement.verdict < VERDICT_OBSERVE;
+	return judge_name(work, NULL, address, port).verdict < VERDICT_OBSERVE;
 }
 
 /* A wildcard is there if it is there as it is. */
@@ -90,8 +97,43 @@ static bool has_host(const struct work *work, enum host_kind kind, const struct 
 	return false;
 }
 
+/* The name of an entry that is for one. */
+static bool read_exact(const struct entry_lines *entry, struct name *ret_name)
+{
+	const char *problem;
+	enum host_kind kind;
+
+	return strcmp(entry->key, "host") == 0 &&
+	       host_from_text(text_of(entry->where), &kind, ret_name, &problem) == 0 &&
+	       kind == HOST_EXACT;
+}
+
+/* Whether an entry of the policy refuses it, which is somebody's decision, and said. */
+static bool is_refused(
+	const struct work *work, const struct entry_lines *entry, const struct port_range *port)
+{
+	struct judgement judgement;
+	const struct layer_entry *by;
+	struct range range;
+	struct name name;
+
+	if (read_exact(entry, &name))
+		judgement = judge_name(work, &name, NULL, port);
+	else if (strcmp(entry->key, "ip") == 0 &&
+		 range_from_text(text_of(entry->where), &range) == 0)
+		judgement = judge_name(work, NULL, &range.first, port);
+	else
+		return false;
+	by = judgement.layers[0].entry;
+	if (judgement.verdict < VERDICT_OBSERVE || !by)
+		return false;
+	fprintf(work->said, "%s:%u: this entry refuses %s, which is left at that\n",
+		by->entry->place.file, by->entry->place.line, entry->where);
+	return true;
+}
+
 static bool is_permitted(
-	const struct work *work, const struct draft_entry *entry, const struct port_range *port)
+	const struct work *work, const struct entry_lines *entry, const struct port_range *port)
 {
 	const char *problem;
 	enum host_kind kind;
@@ -105,7 +147,7 @@ static bool is_permitted(
 	if (strcmp(entry->key, "host") != 0 ||
 		host_from_text(text_of(entry->where), &kind, &name, &problem) < 0)
 		return false;
-	return kind == HOST_EXACT ? permits_name(work, &name, port)
+	return kind == HOST_EXACT ? judge_name(work, &name, NULL, port).verdict < VERDICT_OBSERVE
 				  : has_host(work, kind, &name, port);
 }
 
@@ -132,7 +174,7 @@ static bool read_port(struct text word, struct port_range *ret_port)
 }
 
 /* Those of the entry's ports that the policy does not permit. NULL: no memory. */
-static const char *missing_ports(const struct work *work, const struct draft_entry *entry)
+static const char *missing_ports(const struct work *work, const struct entry_lines *entry)
 {
 	struct text rest = text_of(entry->ports ? entry->ports : ""), word;
 	const char *missing = "";
@@ -140,7 +182,8 @@ static const char *missing_ports(const struct work *work, const struct draft_ent
 
 	while (rest.length > 0 && missing) {
 		text_cut(rest, ' ', &word, &rest);
-		if (read_port(word, &port) && is_permitted(work, entry, &port))
+		if (read_port(word, &port) &&
+			(is_permitted(work, entry, &port) || is_refused(work, entry, &port)))
 			continue;
 		missing = arena_printf(
 			work->arena, "%s%s%.*s", missing, *missing ? " " : "", TEXT_ARG(word));
@@ -148,34 +191,208 @@ static const char *missing_ports(const struct work *work, const struct draft_ent
 	return missing;
 }
 
+/* --- Addresses that are not believed --- */
+
+/* An entry that permits a name, and addresses of the name that it does not believe. */
+struct doubt {
+	struct finding finding;
+	const char *addresses; /* "10.0.0.7/32 10.0.0.8/32"; "" none */
+};
+
+/* Whether the policy permits the name on one of the entry's ports, but not with that address. */
+static bool is_disbelieved(const struct work *work, const struct entry_lines *entry,
+	const struct name *name, const struct inaddr *address, struct finding *ret_finding)
+{
+	struct text rest = text_of(entry->ports ? entry->ports : ""), word;
+	struct port_range port;
+
+	while (rest.length > 0) {
+		struct judgement judgement;
+
+		text_cut(rest, ' ', &word, &rest);
+		if (!read_port(word, &port))
+			continue;
+		judgement = judge_name(work, name, address, &port);
+		if (!judgement.layers[0].disbelieved)
+			continue;
+		*ret_finding = judgement.layers[0];
+		return true;
+	}
+	return false;
+}
+
+/* 0 or -ENOMEM. Prefixes are nobody's observation, and whoever wrote the policy may have wanted
+ * less. */
+static int find_doubt(
+	const struct work *work, const struct entry_lines *entry, struct doubt *ret_doubt)
+{
+	struct text rest = text_of(entry->addresses ? entry->addresses : ""), word;
+	struct doubt doubt = {.addresses = ""};
+	struct range range;
+	struct name name;
+
+	if (read_exact(entry, &name))
+		while (rest.length > 0 && doubt.addresses) {
+			text_cut(rest, ' ', &word, &rest);
+			if (range_from_text(word, &range) < 0 ||
+				inaddr_compare(&range.first, &range.last) != 0 ||
+				!is_disbelieved(work, entry, &name, &range.first, &doubt.finding))
+				continue;
+			doubt.addresses = arena_printf(work->arena, "%s%s%.*s", doubt.addresses,
+				*doubt.addresses ? " " : "", TEXT_ARG(word));
+		}
+	*ret_doubt = doubt;
+	return doubt.addresses ? 0 : -ENOMEM;
+}
+
+/* The table of an entry, if the policy's own text has it under a head of its own. */
+static const struct toml_node *find_table(const struct work *work, const struct entry *entry)
+{
+	const struct toml_node *allow = find_key(work->root, "allow");
+	struct text text = {work->merge->text, work->merge->size};
+
+	for (size_t i = 0; allow && !entry->profile && i < allow->n_children; i++) {
+		const struct toml_node *table = &allow->children[i];
+		size_t at = lex_offset(text, table->at.line, 1);
+
+		if (table->at.line == entry->place.line)
+			return text_starts(
+				       text_trim((struct text){text.start + at, text.length - at}),
+				       "[[")
+				       ? table
+				       : NULL;
+	}
+	return NULL;
+}
+
+static size_t next_line(const struct work *work, size_t at)
+{
+	const char *end = memchr(work->merge->text + at, '\n', work->merge->size - at);
+
+	return end ? (size_t)(end + 1 - work->merge->text) : work->merge->size;
+}
+
+/* "\"10.0.0.7/32\", \"10.0.0.8/32\", ". NULL: no memory. */
+static const char *as_items(struct arena *arena, const char *words)
+{
+	struct text rest = text_of(words), word;
+	const char *items = "";
+
+	while (rest.length > 0 && items) {
+		text_cut(rest, ' ', &word, &rest);
+		items = arena_printf(arena, "%s\"%.*s\", ", items, TEXT_ARG(word));
+	}
+	return items;
+}
+
+static void say_doubt(
+	const struct work *work, const struct entry_lines *entry, const struct doubt *doubt)
+{
+	const struct entry *there = doubt->finding.entry->entry;
+
+	fprintf(work->said,
+		"%s:%u: %s had the address %s, which this entry does not believe, and it is left "
+		"at that: it is for other names as well, or not a table of its own\n",
+		there->place.file, there->place.line, entry->where, doubt->addresses);
+}
+
+/* Has the entry that permits the name believe the addresses. 0 or -errno. */
+static int settle_doubt(
+	struct work *work, const struct entry_lines *entry, const struct doubt *doubt)
+{
+	const struct entry *there = doubt->finding.entry->entry;
+	const struct toml_node *table = find_table(work, there), *key;
+	struct text text = {work->merge->text, work->merge->size};
+	const char *items = as_items(work->arena, doubt->addresses);
+	bool alone = there->n_hosts == 1 && there->n_patterns == 0 && there->n_lists == 0;
+
+	if (!items)
+		return -ENOMEM;
+	key = table ? find_key(table, "addresses") : NULL;
+	if (!table || !alone || (key && key->kind != TOML_ARRAY)) {
+		say_doubt(work, entry, doubt);
+		return 0;
+	}
+	if (key)
+		return edits_add(
+			work->edits, lex_offset(text, key->at.line, key->at.column) + 1, items);
+	items = arena_printf(work->arena, "addresses = [%.*s]\n", (int)strlen(items) - 2, items);
+	return items ? edits_add(work->edits, next_line(work, lex_offset(text, table->at.line, 1)),
+			       items)
+		     : -ENOMEM;
+}
+
 /* --- What is added --- */
+
+static int add_entry(struct work *work, struct entry_lines entry, FILE *out)
+{
+	const char *all = entry.ports;
+	struct doubt doubt;
+	int error = find_doubt(work, &entry, &doubt);
+
+	entry.ports = missing_ports(work, &entry);
+	if (error || !entry.ports)
+		return -ENOMEM;
+	/* An entry for just that name decides before a wildcard. */
+	if (*doubt.addresses &&
+		(doubt.finding.kind != FOUND_HOST || doubt.finding.host.kind != HOST_EXACT))
+		entry.ports = all;
+	else if (*doubt.addresses)
+		error = settle_doubt(work, &entry, &doubt);
+	if (!entry.ports || *entry.ports == '\0' || error)
+		return error;
+	if (work->array)
+		return entry_lines_put_element(&entry, out);
+	fputc('\n', out);
+	return entry_lines_put(&entry, out);
+}
+
+/* Where `allow` is an array in brackets, its entries go there, as no [[allow]] may follow it. NULL:
+ * it isn't. */
+static const struct toml_node *find_array(const struct work *work)
+{
+	const struct toml_node *allow = find_key(work->root, "allow");
+	struct text text = {work->merge->text, work->merge->size};
+	size_t at = allow ? lex_offset(text, allow->at.line, allow->at.column) : text.length;
+
+	if (!allow || allow->kind != TOML_ARRAY || at >= text.length || text.start[at] != '[' ||
+		text_starts((struct text){text.start + at, text.length - at}, "[[allow") ||
+		allow->key_at.line == 0)
+		return NULL;
+	return allow;
+}
 
 static int add_entries(struct work *work)
 {
 	char *text = NULL;
+	const char *copy;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
+	struct text whole = {work->merge->text, work->merge->size};
 	int error = out ? 0 : -ENOMEM;
 
+	work->array = find_array(work);
 	for (size_t i = 0; i < work->draft->n_entries && !error; i++) {
-		struct draft_entry entry = work->draft->entries[i];
+		const struct entry_lines *entry = &work->draft->entries[i];
 
-		if (entry.against || entry.deny)
-			continue;
-		entry.ports = missing_ports(work, &entry);
-		if (!entry.ports)
-			error = -ENOMEM;
-		else if (*entry.ports != '\0') {
-			fputc('\n', out);
-			error = draft_write_entry(&entry, out);
-			work->n_added++;
-		}
+		if (!entry->against && !entry->deny)
+			error = add_entry(work, *entry, out);
 	}
 	if (out && fclose(out) != 0 && !error)
 		error = -ENOMEM;
-	work->added = error ? NULL : arena_strndup(work->arena, text, size);
+	copy = error ? NULL : arena_strndup(work->arena, text, size);
 	free(text);
-	return error ? error : work->added ? 0 : -ENOMEM;
+	if (error)
+		return error;
+	if (!copy)
+		return -ENOMEM;
+	if (!work->array)
+		return edits_add(work->edits, whole.length, copy);
+	copy = *copy ? arena_printf(work->arena, "%s\n", copy) : copy;
+	return copy ? edits_add(work->edits,
+			      lex_offset(whole, work->array->at.line, work->array->at.column) + 1,
+			      copy)
+		    : -ENOMEM;
 }
 
 static bool has_profile(const struct toml_node *profiles, const char *name)
@@ -192,14 +409,11 @@ static size_t place_names(const struct work *work, const struct toml_node *profi
 {
 	struct text text = {work->merge->text, work->merge->size};
 	const struct toml_node *version = find_key(work->root, "version");
-	const char *end;
-	size_t at;
 
 	if (profiles)
 		return lex_offset(text, profiles->at.line, profiles->at.column) + 1;
-	at = version ? lex_offset(text, version->at.line, version->at.column) : 0;
-	end = memchr(text.start + at, '\n', text.length - at);
-	return end ? (size_t)(end + 1 - text.start) : text.length;
+	return next_line(
+		work, version ? lex_offset(text, version->at.line, version->at.column) : 0);
 }
 
 static int add_profiles(struct work *work)
@@ -210,101 +424,15 @@ static int add_profiles(struct work *work)
 	for (size_t i = 0; i < work->draft->n_profiles && names; i++) {
 		const struct draft_profile *profile = &work->draft->profiles[i];
 
-		if (profile->against || has_profile(profiles, profile->name))
-			continue;
-		names = arena_printf(work->arena, "%s\"%s\", ", names, profile->name);
-		work->n_added++;
+		if (!profile->against && !has_profile(profiles, profile->name))
+			names = arena_printf(work->arena, "%s\"%s\", ", names, profile->name);
 	}
-	work->at = place_names(work, profiles);
 	if (names && *names && !profiles)
 		names = arena_printf(work->arena, "profiles = [%s]\n", names);
-	work->names = names;
-	return names ? 0 : -ENOMEM;
+	return names ? edits_add(work->edits, place_names(work, profiles), names) : -ENOMEM;
 }
 
-/* --- The result, and how it differs --- */
-
-static unsigned line_at(const struct merge *merge, size_t at)
-{
-	unsigned line = 1;
-
-	for (size_t i = 0; i < at; i++)
-		line += merge->text[i] == '\n';
-	return line;
-}
-
-static void put_marked(char mark, struct text text, FILE *out)
-{
-	struct text line;
-
-	while (text.length > 0) {
-		text_cut(text, '\n', &line, &text);
-		fprintf(out, "%c%.*s\n", mark, TEXT_ARG(line));
-	}
-}
-
-static unsigned count_lines(const char *text)
-{
-	unsigned lines = 0;
-
-	for (; *text; text++)
-		lines += *text == '\n';
-	return lines;
-}
-
-/* The line that names of profiles were put into, as it was and as it is. */
-static void put_line_changed(const struct work *work, FILE *out)
-{
-	const struct merge *merge = work->merge;
-	size_t start = work->at;
-	size_t end = start;
-
-	while (start > 0 && merge->text[start - 1] != '\n')
-		start--;
-	while (end < merge->size && merge->text[end] != '\n')
-		end++;
-	fprintf(out, "@@ -%u +%u @@\n", line_at(merge, start), line_at(merge, start));
-	put_marked('-', (struct text){merge->text + start, end - start}, out);
-	fprintf(out, "+%.*s%s%.*s\n", (int)(work->at - start), merge->text + start, work->names,
-		(int)(end - work->at), merge->text + work->at);
-}
-
-static void put_diff(const struct work *work, FILE *out)
-{
-	const struct merge *merge = work->merge;
-	unsigned last = line_at(merge, merge->size);
-	bool in_line = *work->names && work->at > 0 && merge->text[work->at - 1] != '\n';
-	unsigned above = *work->names && !in_line ? count_lines(work->names) : 0;
-
-	fprintf(out, "--- %s\n+++ %s\n", merge->file, merge->file);
-	if (in_line) {
-		put_line_changed(work, out);
-	} else if (*work->names) {
-		unsigned line = line_at(merge, work->at);
-
-		fprintf(out, "@@ -%u,0 +%u,%u @@\n", line - 1, line, above);
-		put_marked('+', text_of(work->names), out);
-	}
-	if (*work->added) {
-		fprintf(out, "@@ -%u,0 +%u,%u @@\n", last - 1, last + above,
-			count_lines(work->added));
-		put_marked('+', text_of(work->added), out);
-	}
-}
-
-static int join(const struct work *work, char **ret_text, size_t *ret_size)
-{
-	const struct merge *merge = work->merge;
-	bool needs_end = merge->size > 0 && merge->text[merge->size - 1] != '\n';
-	int size = asprintf(ret_text, "%.*s%s%.*s%s%s", (int)work->at, merge->text, work->names,
-		(int)(merge->size - work->at), merge->text + work->at, needs_end ? "\n" : "",
-		work->added);
-
-	if (size < 0)
-		return -ENOMEM;
-	*ret_size = (size_t)size;
-	return 0;
-}
+/* --- The whole --- */
 
 /* The policy as it is. 0, -EINVAL with its faults in the diag, or another -errno. */
 static int load(struct work *work, struct diag *diag)
@@ -329,7 +457,7 @@ int merge_make(const struct merge *merge, const struct draft *draft, FILE *diff,
 	char **ret_text, size_t *ret_size)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
-	struct work work = {.merge = merge, .draft = draft};
+	struct work work = {.merge = merge, .draft = draft, .said = said};
 	struct diag *diag;
 	int error = arena_new(ARENA_MAX, &arena);
 
@@ -337,6 +465,10 @@ int merge_make(const struct merge *merge, const struct draft *draft, FILE *diff,
 	if (!diag)
 		return -ENOMEM;
 	work.arena = arena;
+	work.edits = arena_alloc(arena, sizeof(*work.edits));
+	if (!work.edits)
+		return -ENOMEM;
+	*work.edits = (struct edits){.whole = {merge->text, merge->size}};
 	error = load(&work, diag);
 	if (error == -EINVAL)
 		diag_print(diag, said);
@@ -347,8 +479,9 @@ int merge_make(const struct merge *merge, const struct draft *draft, FILE *diff,
 	if (error)
 		return error;
 	*ret_text = NULL;
-	if (work.n_added == 0)
+	if (work.edits->count == 0)
 		return 0;
-	put_diff(&work, diff);
-	return join(&work, ret_text, ret_size);
+	edits_sort(work.edits);
+	error = edits_show(work.edits, merge->file, diff);
+	return error ? error : edits_join(work.edits, ret_text, ret_size);
 }

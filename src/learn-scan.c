@@ -11,40 +11,38 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "rules/category.h"
-#include "rules/load.h"
 #include "src/base/arena.h"
-#include "src/base/diag.h"
 #include "src/learn-output.h"
+#include "src/learn-request.h"
 #include "src/learn/scan-draft.h"
 #include "src/learn/scan.h"
 #include "src/options.h"
 
 #define ARENA_MAX ((size_t)4 << 30)
-#define DIRS_MAX 64
 
 struct request {
-	const char *output;
-	const char *name;
+	struct learn_request common;
 	bool all;
 	bool quiet;
-	bool yes;
-	const char *profile_dirs[DIRS_MAX];
-	size_t n_profile_dirs;
 };
 
-static int take_word(void *context, const struct option_row *row, const char *argument);
-static int take_flag(void *context, const struct option_row *row, const char *argument);
-static int take_dir(void *context, const struct option_row *row, const char *argument);
+enum { ALL, QUIET };
 
-enum { OUTPUT, NAME, ALL, QUIET, YES };
+static int take_flag(void *context, const struct option_row *row, const char *argument)
+{
+	struct request *request = context;
+
+	(void)argument;
+	*(row->value == ALL ? &request->all : &request->quiet) = true;
+	return 0;
+}
 
 static const struct option_row rows[] = {
-	{"output", "FILE", "write to FILE, or add to it if it is there", take_word, OUTPUT, 'o'},
-	{"name", "NAME", "the policy's name; by default the folder's", take_word, NAME, 0},
+	LEARN_ROW_OUTPUT,
+	{"name", "NAME", "the policy's name; by default the folder's", learn_take_name, 0, 0},
 	{"all", NULL, "look also at what git ignores", take_flag, ALL, 0},
-	{"profile-dir", "DIR", "look for profiles in DIR first", take_dir, 0, 0},
-	{"yes", NULL, "add to FILE without asking", take_flag, YES, 'y'},
+	LEARN_ROW_DIR,
+	LEARN_ROW_YES,
 	{"quiet", NULL, "no progress, and no figures at the end", take_flag, QUIET, 'q'},
 };
 
@@ -56,37 +54,6 @@ static const struct command command = {
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
 	.operands = "[FOLDER]",
 };
-
-static int take_word(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	*(row->value == OUTPUT ? &request->output : &request->name) = argument;
-	return 0;
-}
-
-static int take_flag(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	(void)argument;
-	*(row->value == ALL         ? &request->all
-		: row->value == YES ? &request->yes
-				    : &request->quiet) = true;
-	return 0;
-}
-
-static int take_dir(void *context, const struct option_row *row, const char *argument)
-{
-	struct request *request = context;
-
-	if (request->n_profile_dirs == DIRS_MAX) {
-		options_complain(&command, "--%s: there are more than %d", row->name, DIRS_MAX);
-		return -EINVAL;
-	}
-	request->profile_dirs[request->n_profile_dirs++] = argument;
-	return 0;
-}
 
 /* --- What is said meanwhile --- */
 
@@ -137,21 +104,6 @@ static void say_counts(const struct scan_counts *counts, const struct evidence *
 
 /* --- The scan --- */
 
-static int load_categories(struct arena *arena, const struct request *request,
-	const struct categories **ret_categories)
-{
-	const struct load_options options = {
-		.profile_dirs = request->profile_dirs,
-		.n_profile_dirs = request->n_profile_dirs,
-	};
-	struct diag *diag = diag_new(arena);
-	int error = diag ? category_load(arena, &options, diag, ret_categories) : -ENOMEM;
-
-	if (diag)
-		diag_print(diag, stderr);
-	return error;
-}
-
 static int draft_of(struct arena *arena, const struct request *request, const char *folder,
 	const struct categories *categories, struct draft *ret_draft)
 {
@@ -165,7 +117,9 @@ static int draft_of(struct arena *arena, const struct request *request, const ch
 		.context = &progress,
 	};
 	char *real = realpath(folder, NULL);
-	const char *base = request->name ? request->name : real ? strrchr(real, '/') + 1 : folder;
+	const char *base = request->common.name ? request->common.name
+			   : real               ? strrchr(real, '/') + 1
+						: folder;
 	char *name = arena_alloc(arena, DRAFT_NAME);
 	const char *title = arena_printf(arena, "%s", base);
 	struct scan_counts counts;
@@ -181,7 +135,7 @@ static int draft_of(struct arena *arena, const struct request *request, const ch
 	if (!error)
 		error = scan_draft(arena, evidence,
 			&(struct scan_draft_options){title, draft_name(base, name), categories,
-				request->profile_dirs, request->n_profile_dirs},
+				request->common.profile_dirs, request->common.n_profile_dirs},
 			ret_draft);
 	free(real);
 	return error;
@@ -190,7 +144,7 @@ static int draft_of(struct arena *arena, const struct request *request, const ch
 int learn_scan(int argc, char **argv)
 {
 	__attribute__((cleanup(arena_freep))) struct arena *arena = NULL;
-	struct request request = {.output = NULL};
+	struct request request = {.common.command = &command};
 	const struct categories *categories;
 	const char *folder = ".";
 	struct draft draft;
@@ -207,7 +161,7 @@ int learn_scan(int argc, char **argv)
 		folder = argv[first];
 	error = arena_new(ARENA_MAX, &arena);
 	if (!error)
-		error = load_categories(arena, &request, &categories);
+		error = learn_categories(arena, &request.common, &categories);
 	if (error == -EINVAL)
 		return LEARN_FAILED;
 	if (!error)
@@ -216,7 +170,5 @@ int learn_scan(int argc, char **argv)
 		options_complain(&command, "%s: %s", folder, strerror(-error));
 		return LEARN_FAILED;
 	}
-	return learn_write(&(struct learn_output){&command, request.output, request.profile_dirs,
-				   request.n_profile_dirs, true, request.yes},
-		&draft);
+	return learn_write(&request.common, true, &draft);
 }

@@ -10,15 +10,8 @@
 /* What getopt_long(3) returns for options without a letter: their row, beyond all letters. */
 #define LONG_ONLY 256
 
-static const struct option_row common[] = {
-	{"help", NULL, "show this", NULL, 0, 'h'},
-	{"version", NULL, "show the version", NULL, 0, 'V'},
-};
-
-enum { N_COMMON = sizeof(common) / sizeof(common[0]) };
-
 /* A '+', each letter with its colon, and the NUL. */
-enum { LETTERS_MAX = 2 * (OPTIONS_MAX + N_COMMON) + 2 };
+enum { LETTERS_MAX = 2 * (OPTIONS_MAX + OPTIONS_COMMON) + 2 };
 
 void options_complain(const struct command *command, const char *format, ...)
 {
@@ -39,15 +32,9 @@ int options_finish_stdout(const struct command *command)
 	return -EIO;
 }
 
-/* The command's own options, then the common ones. */
-static const struct option_row *row_at(const struct command *command, size_t index)
-{
-	return index < command->n_rows ? &command->rows[index] : &common[index - command->n_rows];
-}
-
 static int option_value(const struct command *command, size_t index)
 {
-	char letter = row_at(command, index)->letter;
+	char letter = options_row(command, index)->letter;
 
 	return letter ? letter : LONG_ONLY + (int)index;
 }
@@ -67,8 +54,8 @@ static int show_help(const struct command *command)
 {
 	printf("Usage: %s [OPTION] %s\n%s\n", command->name,
 		command->operands ? command->operands : "POLICY", command->about);
-	for (size_t i = 0; i < command->n_rows + N_COMMON; i++)
-		show_row(row_at(command, i));
+	for (size_t i = 0; i < command->n_rows + OPTIONS_COMMON; i++)
+		show_row(options_row(command, i));
 	printf("\n%s", command->notes);
 	return options_finish_stdout(command);
 }
@@ -81,14 +68,14 @@ static int show_version(const struct command *command)
 
 /* The rows as getopt_long(3) takes them. */
 static void list_options(const struct command *command,
-	struct option long_options[OPTIONS_MAX + N_COMMON + 1], char letters[LETTERS_MAX])
+	struct option long_options[OPTIONS_MAX + OPTIONS_COMMON + 1], char letters[LETTERS_MAX])
 {
-	size_t count = command->n_rows + N_COMMON;
+	size_t count = command->n_rows + OPTIONS_COMMON;
 
 	if (command->runs)
 		*letters++ = '+'; /* getopt(3): nothing behind the first operand is an option */
 	for (size_t i = 0; i < count; i++) {
-		const struct option_row *row = row_at(command, i);
+		const struct option_row *row = options_row(command, i);
 
 		long_options[i] = (struct option){
 			.name = row->name,
@@ -123,7 +110,7 @@ static int take_option(const struct command *command, int value, void *request)
 
 static int read_line(const struct command *command, int argc, char **argv, void *request)
 {
-	struct option long_options[OPTIONS_MAX + N_COMMON + 1];
+	struct option long_options[OPTIONS_MAX + OPTIONS_COMMON + 1];
 	char letters[LETTERS_MAX];
 	int value;
 

@@ -66,6 +66,13 @@ static const struct option_row rows[] = {
 	{"verbose", NULL, "show what the resolver logs", take_flag, RUN_VERBOSE, 'v'},
 };
 
+static const struct option_values values[] = {
+	{"link", "any veth pasta", NULL},
+	{"override", "POLICY", NULL},
+	{"policy", "POLICY", NULL},
+	{"profile", "PROFILE", NULL},
+};
+
 const struct command run_options = {
 	.name = "egress-run",
 	.operands = "[--] COMMAND [ARGUMENT]... | --pid PID",
@@ -78,6 +85,8 @@ const struct command run_options = {
 		 "127 when there is none; with --fail-on-refusal 77 when anything was refused.\n",
 	.rows = rows,
 	.n_rows = sizeof(rows) / sizeof(rows[0]),
+	.values = values,
+	.n_values = sizeof(values) / sizeof(values[0]),
 };
 
 /* What makes sense for a process that is only observed. */

@@ -2,9 +2,11 @@
 #include "src/target.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rules/codes.h"
 #include "rules/losses.h"
@@ -56,6 +58,11 @@ const char *target_take(struct target *target, enum target_option option, const 
 bool target_is_kube(const struct target *target)
 {
 	return target->backend && target->backend->kube;
+}
+
+bool target_is_bundle(const struct target *target)
+{
+	return target->backend && target->backend->make;
 }
 
 /* Reads "app=web,tier=front". 0, -EINVAL (the diag has it) or -ENOMEM. */
@@ -113,9 +120,21 @@ static int write_losses(const void *context, FILE *out)
 	return losses_to_json(report->losses, report->target, report->policy, out);
 }
 
+static void write_comments(
+	const struct backend_request *request, const struct backend *backend, FILE *out)
+{
+	bool any = false;
+
+	for (unsigned kind = 0; kind < LOSS_KINDS; kind++)
+		any |= losses_have(request->losses, (enum loss_kind)kind);
+	fprintf(out, "# The policy '%s' as %s. What this is more or less than it:%s\n",
+		request->kube->name, backend->summary, any ? "" : " nothing.");
+	losses_to_comments(request->losses, out);
+}
+
 /* The objects behind what they lose, as comments. */
-static int write_objects(const struct target *target, const struct backend_request *request,
-	const struct kube_options *options, char **ret_text)
+static int write_objects(const struct backend *backend, const struct backend_request *request,
+	struct target_objects *ret_objects)
 {
 	size_t size = 0, objects_size = 0;
 	char *objects = NULL;
@@ -124,14 +143,12 @@ static int write_objects(const struct target *target, const struct backend_reque
 
 	if (!out)
 		return -ENOMEM;
-	error = target->backend->write(request, out);
+	error = backend->write(request, out);
 	if (fclose(out) != 0 && error == 0)
 		error = -ENOMEM;
-	all = error == 0 ? open_memstream(ret_text, &size) : NULL;
+	all = error == 0 ? open_memstream(&ret_objects->text, &size) : NULL;
 	if (all) {
-		fprintf(all, "# The policy '%s' as %s. What this is more or less than it:\n",
-			options->name, target->backend->summary);
-		losses_to_comments(request->losses, all);
+		write_comments(request, backend, all);
 		fwrite(objects, 1, objects_size, all);
 		if (fclose(all) != 0)
 			error = -ENOMEM;
@@ -142,18 +159,59 @@ static int write_objects(const struct target *target, const struct backend_reque
 	return error;
 }
 
-int target_make(const struct target *target, struct arena *arena, const struct compiled *compiled,
-	struct diag *diag, char **ret_text)
+/* The first file has the comments. */
+static int add_comments(const struct backend *backend, const struct backend_request *request,
+	struct bundle_file *file)
 {
+	size_t size = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return -ENOMEM;
+	write_comments(request, backend, out);
+	fwrite(file->text, 1, file->size, out);
+	if (fclose(out) == 0)
+		file->text = arena_strndup(request->arena, text, size);
+	else
+		file->text = NULL;
+	file->size = size;
+	free(text);
+	return file->text ? 0 : -ENOMEM;
+}
+
+static int make_bundle(const struct backend *backend, const struct backend_request *request,
+	struct target_objects *ret_objects)
+{
+	struct bundle *bundle = arena_alloc(request->arena, sizeof(*bundle));
+	int error = bundle ? backend->make(request, bundle) : -ENOMEM;
+
+	if (error == 0 && bundle->n_files > 0)
+		error = add_comments(backend, request, &bundle->files[0]);
+	if (error == 0)
+		ret_objects->bundle = bundle;
+	return error;
+}
+
+int target_make(const struct target *target, struct arena *arena, const struct compiled *compiled,
+	struct diag *diag, struct target_objects *ret_objects)
+{
+	const struct backend *backend = target->backend;
 	struct kube_options options;
 	struct losses *losses = losses_new(arena);
 	const struct backend_request request = {arena, compiled, &options, losses};
-	const struct report report = {losses, target->backend->name, compiled->plan->policy->name};
-	char *text = NULL;
+	const struct report report = {losses, backend->name, compiled->plan->policy->name};
+	struct target_objects objects = {NULL, NULL};
 	int error = losses ? read_options(target, arena, compiled, diag, &options) : -ENOMEM;
 
 	if (error == 0)
-		error = write_objects(target, &request, &options, &text);
+		error = backend->make ? make_bundle(backend, &request, &objects)
+				      : write_objects(backend, &request, &objects);
+	if (error == -E2BIG) {
+		diag_error(diag, CODE_TARGET_CANNOT, (struct place){.line = 0},
+			"more of its wildcards have names in common than can be compared");
+		error = -EINVAL;
+	}
 	if (error == 0 && losses_failed(losses))
 		error = -ENOMEM;
 	if (error == 0)
@@ -163,8 +221,31 @@ int target_make(const struct target *target, struct arena *arena, const struct c
 	if (error == 0 && diag_failed(diag))
 		error = -EINVAL;
 	if (error < 0)
-		free(text);
+		free(objects.text);
 	else
-		*ret_text = text;
+		*ret_objects = objects;
+	return error;
+}
+
+static int write_file(const void *context, FILE *out)
+{
+	const struct bundle_file *file = context;
+
+	return fwrite(file->text, 1, file->size, out) == file->size ? 0 : -EIO;
+}
+
+int target_write_bundle(const struct bundle *bundle, const char *folder)
+{
+	int error = mkdir(folder, 0777) == 0 || errno == EEXIST ? 0 : -errno;
+
+	for (size_t i = bundle->n_files; i > 0 && error == 0; i--) {
+		const struct bundle_file *file = &bundle->files[i - 1];
+		char path[PATH_MAX];
+
+		if (snprintf(path, sizeof(path), "%s/%s", folder, file->name) >= (int)sizeof(path))
+			error = -ENAMETOOLONG;
+		else
+			error = output_file(path, write_file, file);
+	}
 	return error;
 }

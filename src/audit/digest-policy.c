@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/class.h"
-#include "rules/describe.h"
-#include "rules/shape.h"
+#include "rules/entry-lines.h"
 #include "rules/suffix.h"
+#include "src/audit/observed.h"
 #include "src/base/arena.h"
 
 /*
@@ -25,11 +24,6 @@
  * Nothing but names of host characters, addresses and words of this file is written outside
  * comments, and comments have neither line feeds nor control characters.
  */
-
-/* A name's points from which on a wildcard would report it (rules/shape.c). */
-static const double odd_shape = 1.5;
-
-enum { ADDRESSES_MAX = 64 };
 
 /* A row, and where it belongs. */
 struct item {
@@ -62,7 +56,7 @@ static const char *find_objection(const struct item *item)
 		return "a protocol that no entry can name";
 	if (row->outcome == DIGEST_OBSERVED && item->advice->decided)
 		return "the policy would have refused it by an entry or a class of addresses";
-	if (item->name.length > 0 && shape_score(&item->name, item->domain.length) >= odd_shape)
+	if (item->name.length > 0 && observed_is_odd(&item->name))
 		return "its name looks like data";
 	return NULL;
 }
@@ -134,107 +128,89 @@ static int make_items(const struct rendering *it, struct items *ret_items)
 
 /* --- Entries --- */
 
-static void put_evidence(const struct item *item, FILE *out)
+/* What was seen of an item, and by which rule. */
+static const char *note_item(struct arena *arena, const struct item *item)
 {
-	const struct digest_row *row = item->row;
-	char port[RENDERING_PORT], first[RENDERING_TIME], last[RENDERING_TIME];
-	char sent[RENDERING_BYTES], received[RENDERING_BYTES];
+	const char *rule = item->row->rule, *place = item->advice->place;
+	const char *note = observed_note(arena, item->row);
 
-	if (row->asked)
-		fputs("# only looked up: ", out);
-	else
-		fprintf(out, "# %s: ", rendering_port(row, port));
-	fprintf(out, "%" PRIu64 " %s", row->times, row->times == 1 ? "time" : "times");
-	if (row->bytes_out + row->bytes_in > 0)
-		fprintf(out, ", sent %s, received %s", rendering_bytes(row->bytes_out, sent),
-			rendering_bytes(row->bytes_in, received));
-	fprintf(out, ", %s to %s", rendering_time(row->first, first),
-		rendering_time(row->last, last));
-	if (*row->rule)
-		fprintf(out, ", %s", row->rule);
-	if (item->advice->place)
-		fprintf(out, " (%s)", item->advice->place);
-	fputc('\n', out);
-	if (item->against)
-		fprintf(out, "# %s%s%s\n", item->against, item->advice->says ? ": " : "",
-			item->advice->says ? item->advice->says : "");
+	if (note && *rule)
+		note = arena_printf(arena, "%s, %s", note, rule);
+	if (note && place)
+		note = arena_printf(arena, "%s (%s)", note, place);
+	return note;
 }
 
-/* The ports of `count` items, each once; of names that were connected to, no guess besides. */
-static void put_ports(const struct rendering *it, const struct item *items, size_t count, FILE *out)
+static const char *note_items(struct arena *arena, const struct item *items, size_t count)
 {
-	const char *last = "", *comma = "";
-	bool connected = false;
+	const char *notes = "";
 
-	for (size_t i = 0; i < count; i++)
-		connected |= !items[i].row->asked;
-	for (size_t i = 0; i < count; i++) {
-		const char *ports = advice_ports(it->arena, items[i].row);
+	for (size_t i = 0; i < count && notes; i++) {
+		const char *note = note_item(arena, &items[i]);
 
-		if (!ports || (connected && items[i].row->asked) || strcmp(ports, last) == 0)
-			continue;
-		fprintf(out, "%s\"%s\"", comma, ports);
-		comma = ", ";
-		last = ports;
+		notes = note ? arena_printf(arena, "%s%s\n", notes, note) : NULL;
 	}
+	return notes;
 }
 
-/* The addresses that the name had, if there are any that a name's entry does not believe. */
-static void put_addresses(
-	const struct rendering *it, const struct item *item, const char *mark, FILE *out)
+static const char *find_ports(struct arena *arena, const struct item *items, size_t count)
 {
-	struct inaddr addresses[ADDRESSES_MAX];
-	size_t count = digest_addresses(it->digest, item->row->name, ADDRESSES_MAX, addresses);
-	enum address_class class;
-	char text[INADDR_TEXT];
-	bool blocked = false;
+	const struct digest_row **rows = arena_array(arena, count, sizeof(*rows));
 
-	for (size_t i = 0; i < count; i++)
-		blocked |= class_find(&addresses[i], CLASS_ALL, &class);
-	if (!blocked)
-		return;
-	fprintf(out, "%saddresses = [", mark);
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "%s\"%s/%d\"", i > 0 ? ", " : "", inaddr_to_text(&addresses[i], text),
-			inaddr_is_ip4(&addresses[i]) ? 32 : 128);
-	fputs("]\n", out);
+	for (size_t i = 0; i < count && rows; i++)
+		rows[i] = items[i].row;
+	return rows ? observed_ports(arena, rows, count) : NULL;
 }
 
-/* One entry of `count` items. */
-static void put_entry(const struct rendering *it, const struct item *items, size_t count, FILE *out)
-{
-	const struct digest_row *row = items[0].row;
-	const char *mark = items[0].against ? "#" : "";
-	char where[RENDERING_WHERE];
-
-	fputc('\n', out);
-	for (size_t i = 0; i < count; i++)
-		put_evidence(&items[i], out);
-	fprintf(out, "%s[[allow]]\n%s%s = \"%s\"\n%sports = [", mark, mark,
-		*row->name ? "host" : "ip", rendering_where(row, where), mark);
-	put_ports(it, items, count, out);
-	fputs("]\n", out);
-	if (*row->name)
-		put_addresses(it, &items[0], mark, out);
-}
-
-/* The heading above an item, where another part begins. */
-static void put_heading(const struct item *item, const struct item *before, FILE *out)
+static const char *find_group(struct arena *arena, const struct item *item)
 {
 	char text[NAME_TEXT];
 
-	if (item->against) {
-		if (!before || !before->against)
-			fputs("\n# --- Not permitted: take the '#' away from what is meant ---\n",
-				out);
-	} else if (*item->row->name == '\0') {
-		if (!before || *before->row->name != '\0')
-			fputs("\n# --- Addresses that no name led to ---\n"
-			      "# Whoever has such an address later is permitted, too.\n",
-				out);
-	} else if (!before || !name_equal(&item->domain, &before->domain)) {
-		fprintf(out, "\n# --- %s ---\n", name_to_text(&item->domain, text));
+	if (*item->row->name == '\0')
+		return "Addresses that no name led to\n"
+		       "Whoever has such an address later is permitted, too.";
+	return arena_printf(arena, "%s", name_to_text(&item->domain, text));
+}
+
+/* One entry of `count` items. 0 or -ENOMEM. */
+static int make_entry(const struct rendering *it, const struct item *items, size_t count,
+	struct entry_lines *entry)
+{
+	const struct digest_row *row = items[0].row;
+	const char *says = items[0].advice->says;
+	bool named = *row->name != '\0';
+	char where[RENDERING_WHERE];
+
+	*entry = (struct entry_lines){
+		.key = named ? "host" : "ip",
+		.where = arena_printf(it->arena, "%s", rendering_where(row, where)),
+		.ports = find_ports(it->arena, items, count),
+		.addresses = named ? observed_addresses(it->arena, it->digest, row->name) : "",
+		.notes = note_items(it->arena, items, count),
+		.against = items[0].against,
+		.group = find_group(it->arena, &items[0]),
+	};
+	if (entry->against && says)
+		entry->against = arena_printf(it->arena, "%s: %s", entry->against, says);
+	return entry->where && entry->ports && entry->addresses && entry->notes && entry->group &&
+			       (entry->against || !items[0].against)
+		       ? 0
+		       : -ENOMEM;
+}
+
+static int put_entries(const struct rendering *it, const struct items *items, FILE *out)
+{
+	struct entry_lines *entries = arena_array(it->arena, items->count + 1, sizeof(*entries));
+	size_t used = 0;
+	int error = entries ? 0 : -ENOMEM;
+
+	for (size_t i = 0, count; i < items->count && !error; i += count) {
+		for (count = 1; i + count < items->count; count++)
+			if (compare_destinations(&items->items[i], &items->items[i + count]) != 0)
+				break;
+		error = make_entry(it, &items->items[i], count, &entries[used++]);
 	}
+	return error ? error : entry_lines_put_all(entries, used, out);
 }
 
 /* --- The file --- */
@@ -243,28 +219,23 @@ static int put_head(const struct rendering *it, FILE *out)
 {
 	const struct policy *base = it->about->layers->layers[0].policy;
 	char started[RENDERING_TIME], ended[RENDERING_TIME];
-	char *command = strdup(it->about->command ? it->about->command : "");
-	char *file = strdup(base->file ? base->file : "");
+	const char *notes = arena_printf(it->arena,
+		"What this command reached%s:\n"
+		"    %s\n"
+		"from %s to %s, under %s, written by %s.\n"
+		"Each destination is an entry of its own, with what was seen of it as\n"
+		"comments: look through them, and take out what was not meant. Nothing\n"
+		"else of the policy that it ran under is here, neither its [dns], [network],\n"
+		"[limits] and [budget] nor its deny entries.",
+		base->observe ? ", and would have been refused" : "",
+		it->about->command ? it->about->command : "",
+		rendering_time(it->about->started, started),
+		rendering_time(it->about->ended, ended), base->file ? base->file : "",
+		it->about->program);
+	int error = notes ? entry_lines_put_notes(notes, "", out) : -ENOMEM;
 
-	if (command && file)
-		fprintf(out,
-			"# What this command reached%s:\n"
-			"#\t%s\n"
-			"# from %s to %s, under %s, written by %s.\n"
-			"# Each destination is an entry of its own, with what was seen of it as\n"
-			"# comments: look through them, and take out what was not meant. Nothing\n"
-			"# else of the policy that it ran under is here, neither its [dns], "
-			"[network],\n"
-			"# [limits] and [budget] nor its deny entries.\n"
-			"version = 1\n"
-			"name = \"%s\"\n",
-			base->observe ? ", and would have been refused" : "",
-			describe_clean(command), rendering_time(it->about->started, started),
-			rendering_time(it->about->ended, ended), describe_clean(file),
-			it->about->program, base->name);
-	free(command);
-	free(file);
-	return command && file ? 0 : -ENOMEM;
+	fprintf(out, "version = 1\nname = \"%s\"\n", base->name);
+	return error;
 }
 
 static void put_rest(const struct rendering *it, FILE *out)
@@ -289,15 +260,9 @@ int digest_as_policy(const struct rendering *it, FILE *out)
 		error = put_head(it, out);
 	if (error)
 		return error;
-	for (size_t i = 0, count; i < items.count; i += count) {
-		const struct item *item = &items.items[i];
-
-		for (count = 1; i + count < items.count; count++)
-			if (compare_destinations(item, item + count) != 0)
-				break;
-		put_heading(item, i > 0 ? item - 1 : NULL, out);
-		put_entry(it, item, count, out);
-	}
+	error = put_entries(it, &items, out);
+	if (error)
+		return error;
 	put_rest(it, out);
 	return 0;
 }

@@ -282,6 +282,7 @@ static int get_part(const struct nlattr *attribute, void *context)
 
 /* A walk of the table's chains, sets or rules, or of a set's elements. */
 struct walk {
+	uint8_t family; /* NFPROTO_* */
 	const char *table;
 	struct objects *objects;
 	struct object *set; /* whose elements they are */
@@ -377,8 +378,10 @@ static int ask(struct netlink *netlink, uint16_t type, netlink_take *take, struc
 {
 	struct netlink_question bytes;
 	struct nlmsghdr *question = netlink_question(netlink, &bytes, type, NLM_F_DUMP);
+	struct nfgenmsg *generic = mnl_nlmsg_get_payload(question);
 	char name[HEAD_MAX];
 
+	generic->nfgen_family = walk->family;
 	if (type != NFT_MSG_GETCHAIN)
 		mnl_attr_put_strz(question, NFTA_SET_TABLE, walk->table);
 	if (walk->set) {
@@ -411,10 +414,10 @@ static int read_elements(struct netlink *netlink, struct walk *walk, bool *inter
 }
 
 /* Reads what the kernel holds of the objects. */
-static int read_kernel(
-	struct netlink *netlink, const char *table, struct objects *objects, bool *ret_interrupted)
+static int read_kernel(struct netlink *netlink, uint8_t family, const char *table,
+	struct objects *objects, bool *ret_interrupted)
 {
-	struct walk walk = {.table = table, .objects = objects};
+	struct walk walk = {.family = family, .table = table, .objects = objects};
 	bool interrupted = false;
 	int error;
 
@@ -451,15 +454,15 @@ static const struct object *find_difference(const struct objects *objects)
 	return first;
 }
 
-static int compare(
-	struct netlink *netlink, const char *table, struct objects *objects, char **ret_object)
+static int compare(struct netlink *netlink, uint8_t family, const char *table,
+	struct objects *objects, char **ret_object)
 {
 	const struct object *difference = NULL;
 	bool interrupted = true;
 	char *name;
 
 	for (int i = 0; i < READS_MAX && interrupted; i++) {
-		int error = read_kernel(netlink, table, objects, &interrupted);
+		int error = read_kernel(netlink, family, table, objects, &interrupted);
 
 		if (error < 0)
 			return error;
@@ -474,14 +477,39 @@ static int compare(
 	return -ESTALE;
 }
 
-int readback_compare(
-	struct netlink *netlink, const char *table, const char *written, char **ret_object)
+static int compare_family(struct netlink *netlink, uint8_t family, const char *table,
+	const char *written, char **ret_object)
 {
 	struct objects objects = {0};
 	int error = strlen(table) < NFT_NAME_MAXLEN ? read_text(written, &objects) : -ENAMETOOLONG;
 
 	if (error == 0)
-		error = compare(netlink, table, &objects, ret_object);
+		error = compare(netlink, family, table, &objects, ret_object);
 	free(objects.list);
 	return error;
+}
+
+int readback_compare(
+	struct netlink *netlink, const char *table, const char *written, char **ret_object)
+{
+	return compare_family(netlink, NFPROTO_INET, table, written, ret_object);
+}
+
+int readback_compare_link(
+	struct netlink *netlink, const char *table, const char *written, char **ret_object)
+{
+	return compare_family(netlink, NFPROTO_NETDEV, table, written, ret_object);
+}
+
+bool readback_has_link(struct netlink *netlink, const char *table)
+{
+	struct netlink_question bytes;
+	struct nlmsghdr *question = netlink_question(netlink, &bytes, NFT_MSG_GETTABLE, NLM_F_ACK);
+	struct nfgenmsg *generic = mnl_nlmsg_get_payload(question);
+
+	if (strlen(table) >= NFT_NAME_MAXLEN)
+		return false;
+	generic->nfgen_family = NFPROTO_NETDEV;
+	mnl_attr_put_strz(question, NFTA_TABLE_NAME, table);
+	return netlink_ask(netlink, question, NULL, NULL) == 0;
 }

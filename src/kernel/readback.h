@@ -2,6 +2,8 @@
 #ifndef EGRESS_KERNEL_READBACK_H
 #define EGRESS_KERNEL_READBACK_H
 
+#include <stdbool.h>
+
 #include "src/kernel/netlink.h"
 
 /*
@@ -16,5 +18,12 @@
  */
 int readback_compare(
 	struct netlink *netlink, const char *table, const char *written, char **ret_object);
+
+/* The same of a table of family netdev. */
+int readback_compare_link(
+	struct netlink *netlink, const char *table, const char *written, char **ret_object);
+
+/* Whether there is one of that name at all, as far as the kernel tells. */
+bool readback_has_link(struct netlink *netlink, const char *table);
 
 #endif

@@ -234,6 +234,16 @@ static int find_table(const char *table)
 	return error;
 }
 
+int ruleset_remove_link(const char *table, char **ret_message)
+{
+	char command[COMMAND_SIZE];
+
+	if (!is_table_name(table))
+		return -EINVAL;
+	snprintf(command, sizeof(command), "delete table netdev %s\n", table);
+	return ruleset_load(command, false, ret_message);
+}
+
 int ruleset_read(const char *table, char **ret_text)
 {
 	char command[COMMAND_SIZE];

@@ -28,6 +28,9 @@ void ruleset_let_go(struct ruleset_held *held);
  * *ret_message as above. */
 int ruleset_remove(const char *table, char **ret_message);
 
+/* The same of the table of that name in family netdev, which has to be there. */
+int ruleset_remove_link(const char *table, char **ret_message);
+
 /* Which inet tables the kernel holds, a line "table inet NAME" each (to be freed). 0, -ENOMEM or
  * -EIO. */
 int ruleset_read_tables(char **ret_text);

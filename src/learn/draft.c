@@ -8,7 +8,6 @@
 
 #include "rules/class.h"
 #include "rules/compile.h"
-#include "rules/describe.h"
 #include "rules/lint.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
@@ -47,100 +46,6 @@ const char *draft_name(const char *text, char out[DRAFT_NAME])
 	return out;
 }
 
-/* Lines as comments. 0 or -ENOMEM. */
-static int put_notes(const char *notes, const char *indent, FILE *out)
-{
-	const char *line = notes;
-
-	while (line && *line) {
-		const char *end = strchrnul(line, '\n');
-		char *copy = strndup(line, (size_t)(end - line));
-
-		if (!copy)
-			return -ENOMEM;
-		fprintf(out, "%s#%s%s\n", indent, *copy ? " " : "", describe_clean(copy));
-		free(copy);
-		line = *end ? end + 1 : end;
-	}
-	return 0;
-}
-
-/* A basic string; what can't be in one, or shown, is '?'. 0 or -ENOMEM. */
-static int put_string(const char *text, FILE *out)
-{
-	char *copy = strdup(text);
-
-	if (!copy)
-		return -ENOMEM;
-	fputc('"', out);
-	for (const char *c = describe_clean(copy); *c; c++) {
-		if (*c == '"' || *c == '\\')
-			fputc('\\', out);
-		fputc(*c, out);
-	}
-	fputc('"', out);
-	free(copy);
-	return 0;
-}
-
-static int put_key(const char *mark, const char *key, const char *value, FILE *out)
-{
-	int error;
-
-	if (!value || !*value)
-		return 0;
-	fprintf(out, "%s%s = ", mark, key);
-	error = put_string(value, out);
-	fputc('\n', out);
-	return error;
-}
-
-static void put_ports(const char *mark, const char *ports, FILE *out)
-{
-	const char *comma = "";
-
-	if (!ports || !*ports)
-		return;
-	fprintf(out, "%sports = [", mark);
-	while (*ports) {
-		size_t length = strcspn(ports, " ");
-
-		fprintf(out, "%s\"%.*s\"", comma, (int)length, ports);
-		comma = ", ";
-		ports += length + (ports[length] == ' ');
-	}
-	fputs("]\n", out);
-}
-
-static void put_lines(const char *mark, const char *lines, FILE *out)
-{
-	while (lines && *lines) {
-		size_t length = strcspn(lines, "\n");
-
-		fprintf(out, "%s%.*s\n", mark, (int)length, lines);
-		lines += length + (lines[length] == '\n');
-	}
-}
-
-int draft_write_entry(const struct draft_entry *entry, FILE *out)
-{
-	const char *mark = entry->against ? "#" : "";
-	int error = put_notes(entry->notes, "", out);
-
-	if (!error)
-		error = put_notes(entry->against, "", out);
-	fprintf(out, "%s[[%s]]\n", mark, entry->deny ? "deny" : "allow");
-	if (!error)
-		error = put_key(mark, entry->key, entry->where, out);
-	put_ports(mark, entry->ports, out);
-	put_lines(mark, entry->more, out);
-	if (!error)
-		error = put_key(mark, "category", entry->category, out);
-	if (!error)
-		error = put_key(mark, "reason", entry->reason, out);
-	return error;
-}
-
 static int put_profiles(const struct draft *draft, FILE *out)
 {
 	size_t used = 0;
@@ -154,9 +59,9 @@ static int put_profiles(const struct draft *draft, FILE *out)
 	for (size_t i = 0; i < draft->n_profiles && !error; i++) {
 		const struct draft_profile *profile = &draft->profiles[i];
 
-		error = put_notes(profile->notes, used > 0 ? "\t" : "", out);
+		error = entry_lines_put_notes(profile->notes, used > 0 ? "\t" : "", out);
 		if (!error)
-			error = put_notes(profile->against, used > 0 ? "\t" : "", out);
+			error = entry_lines_put_notes(profile->against, used > 0 ? "\t" : "", out);
 		fprintf(out, "%s%s\"%s\",\n", used > 0 ? "\t" : "", profile->against ? "#" : "",
 			profile->name);
 	}
@@ -167,32 +72,17 @@ static int put_profiles(const struct draft *draft, FILE *out)
 
 int draft_write(const struct draft *draft, FILE *out)
 {
-	const char *group = NULL;
-	bool against = false;
-	int error = put_notes(draft->head, "", out);
+	int error = entry_lines_put_notes(draft->head, "", out);
 
 	fprintf(out, "version = 1\nname = \"%s\"\n%s", draft->name, draft->top ? draft->top : "");
 	if (!error)
 		error = put_profiles(draft, out);
-	put_lines("", draft->tail, out);
-	for (size_t i = 0; i < draft->n_entries && !error; i++) {
-		const struct draft_entry *entry = &draft->entries[i];
-
-		if (entry->against && !against) {
-			fputs("\n# --- Not permitted: take the '#' away from what is meant ---\n",
-				out);
-			against = true;
-		} else if (!entry->against && entry->group &&
-			   (!group || strcmp(group, entry->group) != 0)) {
-			fprintf(out, "\n# --- %s ---\n", entry->group);
-		}
-		group = entry->group;
-		fputc('\n', out);
-		error = draft_write_entry(entry, out);
-	}
+	fputs(draft->tail ? draft->tail : "", out);
+	if (!error)
+		error = entry_lines_put_all(draft->entries, draft->n_entries, out);
 	if (!error && draft->end) {
 		fputc('\n', out);
-		error = put_notes(draft->end, "", out);
+		error = entry_lines_put_notes(draft->end, "", out);
 	}
 	return error;
 }

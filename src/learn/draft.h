@@ -6,26 +6,12 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "src/learn/target.h"
+#include "rules/entry-lines.h"
 
 struct arena;
 
 /* A policy that was put together, and is to be looked through: what is in it, in the order it is
- * written. Strings may be anybody's words: they are quoted, and comments have no control
- * characters. */
-
-struct draft_entry {
-	bool deny;
-	const char *key;      /* "host", "ip", "host_pattern" or "list" */
-	const char *where;    /* its value */
-	const char *ports;    /* "tcp/443 tcp/80"; NULL or "": no key */
-	const char *more;     /* further lines, each with its line feed; NULL: none */
-	const char *category; /* NULL: none */
-	const char *reason;   /* NULL: none */
-	const char *notes;    /* comments above it, a line each; NULL: none */
-	const char *against;  /* why it is commented out; NULL: it isn't */
-	const char *group;    /* a heading is written where it changes; NULL: none */
-};
+ * written. */
 
 struct draft_profile {
 	const char *name;
@@ -40,7 +26,7 @@ struct draft {
 	const char *top; /* further lines of the top, each with its line feed; NULL: none */
 	struct draft_profile *profiles;
 	size_t n_profiles;
-	struct draft_entry *entries; /* those that are commented out come last */
+	struct entry_lines *entries; /* those that are commented out come last */
 	size_t n_entries;
 	const char *tail; /* lines of further tables; NULL: none */
 	const char *end;  /* comments at the end; NULL: none */
@@ -55,9 +41,6 @@ const char *draft_name(const char *text, char out[DRAFT_NAME]);
 
 /* 0, or -ENOMEM. */
 int draft_write(const struct draft *draft, FILE *out);
-
-/* One entry, with its comments. */
-int draft_write_entry(const struct draft_entry *entry, FILE *out);
 
 /* The policy as malloc'ed text. 0 or -ENOMEM. */
 int draft_text(const struct draft *draft, char **ret_text, size_t *ret_size);

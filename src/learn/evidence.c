@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rules/class.h"
 #include "rules/ports.h"
 #include "rules/suffix.h"
 #include "src/base/arena.h"
@@ -41,6 +42,7 @@ static const char *const kind_names[EVIDENCE_KINDS] = {
 	[EVIDENCE_COMPUTED] = "literal, partly computed",
 	[EVIDENCE_PLACEHOLDER] = "placeholder",
 	[EVIDENCE_LOCAL] = "single label",
+	[EVIDENCE_CLOSED] = "address that stays closed",
 	[EVIDENCE_TEST] = "test",
 	[EVIDENCE_VENDORED] = "others' code",
 	[EVIDENCE_PROSE] = "text",
@@ -100,7 +102,10 @@ void evidence_file(struct evidence *evidence, struct text path, enum evidence_or
 
 bool evidence_at_root(const struct evidence *evidence)
 {
-	return !memchr(evidence->path.start, '/', evidence->path.length);
+	const char *start = evidence->path.start, *end = start + evidence->path.length;
+	const char *slash = memchr(start, '/', evidence->path.length);
+
+	return !slash || (*start == '.' && !memchr(slash + 1, '/', (size_t)(end - slash - 1)));
 }
 
 enum evidence_origin evidence_origin(const struct evidence *evidence)
@@ -180,8 +185,14 @@ static void count(struct evidence *evidence, const char *key, const struct targe
 static enum evidence_kind weigh(
 	const struct evidence *evidence, const struct target *target, enum evidence_kind kind)
 {
+	enum address_class class;
+
 	if (target && target->kind == TARGET_NAME && name_labels(&target->name) < 2)
 		return EVIDENCE_LOCAL;
+	/* Such an entry would decide nothing: the class has the same address. */
+	if (target && target->kind == TARGET_ADDRESS &&
+		class_find(&target->address, 1u << CLASS_DOH | 1u << CLASS_METADATA, &class))
+		return EVIDENCE_CLOSED;
 	if (target && target->kind == TARGET_GLOB)
 		kind = kind == EVIDENCE_COMMENT ? kind : EVIDENCE_COMPUTED;
 	else if (target && kind >= EVIDENCE_COMMAND && kind <= EVIDENCE_LITERAL &&

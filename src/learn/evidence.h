@@ -32,6 +32,7 @@ enum evidence_kind {
 	EVIDENCE_COMPUTED,
 	EVIDENCE_PLACEHOLDER,
 	EVIDENCE_LOCAL,
+	EVIDENCE_CLOSED,
 	EVIDENCE_TEST,
 	EVIDENCE_VENDORED,
 	EVIDENCE_PROSE,
@@ -75,7 +76,7 @@ int evidence_new(struct arena *arena, struct evidence **ret_evidence);
 /* The file that what is added from here on is in; the path need not stay. */
 void evidence_file(struct evidence *evidence, struct text path, enum evidence_origin origin);
 
-/* Where the file is. */
+/* Where the file is: at the tree's root, or in a folder of settings there, as .cargo and .mvn. */
 bool evidence_at_root(const struct evidence *evidence);
 enum evidence_origin evidence_origin(const struct evidence *evidence);
 

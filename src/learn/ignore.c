@@ -6,8 +6,17 @@
 
 #include "src/learn/glob.h"
 
+/*
+ * Theory of operation
+ *
+ * As git reads and matches patterns, which is a little more than gitignore(5) says: what a pattern
+ * with a slash begins with is compared first, and what is left of it is a pattern of its own, so
+ * that the "**" of "a**" reaches across slashes as that of "**" does.
+ */
+
 struct pattern_row {
-	struct text text; /* without '!', and without a slash at either end */
+	struct text text; /* without '!', a slash at its end, and one at its beginning */
+	size_t literal;   /* bytes at its beginning that stand for themselves */
 	bool in;          /* began with '!' */
 	bool folder;      /* ended with '/': for folders only */
 	bool anchored;    /* has a slash: against the path, else against the last part of it */
@@ -19,37 +28,48 @@ struct ignore {
 	struct pattern_row rows[];
 };
 
+static struct text behind(struct text text, size_t length)
+{
+	return (struct text){text.start + length, text.length - length};
+}
+
 /* Blanks at the end do not count, unless a backslash is before them. */
 static struct text trim_end(struct text line)
 {
+	size_t end = 0;
+
 	if (line.length > 0 && line.start[line.length - 1] == '\r')
 		line.length--;
-	while (line.length > 0 && line.start[line.length - 1] == ' ' &&
-		(line.length < 2 || line.start[line.length - 2] != '\\'))
-		line.length--;
+	for (size_t i = 0; i < line.length; i++) {
+		if (line.start[i] == '\\')
+			i++;
+		else if (line.start[i] == ' ')
+			continue;
+		end = i + 1;
+	}
+	line.length = end < line.length ? end : line.length;
 	return line;
 }
 
 /* False: the line is no pattern. */
 static bool read_row(struct text line, struct pattern_row *row)
 {
-	*row = (struct pattern_row){.text = trim_end(line)};
-	if (row->text.length == 0 || row->text.start[0] == '#')
+	struct text text = trim_end(line);
+	bool in, folder;
+
+	if (line.length == 0 || line.start[0] == '#')
 		return false;
-	if (row->text.start[0] == '!') {
-		row->in = true;
-		row->text.start++;
-		row->text.length--;
-	}
-	if (row->text.length > 0 && row->text.start[row->text.length - 1] == '/') {
-		row->folder = true;
-		row->text.length--;
-	}
-	row->anchored = row->text.length > 0 && memchr(row->text.start, '/', row->text.length);
-	if (row->text.length > 0 && row->text.start[0] == '/') {
-		row->text.start++;
-		row->text.length--;
-	}
+	in = text_starts(text, "!");
+	text = behind(text, in);
+	folder = text.length > 0 && text.start[text.length - 1] == '/';
+	text.length -= folder;
+	*row = (struct pattern_row){
+		.in = in,
+		.folder = folder,
+		.anchored = text.length > 0 && memchr(text.start, '/', text.length),
+		.text = behind(text, text_starts(text, "/")),
+	};
+	row->literal = glob_literal(row->text);
 	return row->text.length > 0;
 }
 
@@ -74,6 +94,8 @@ struct ignore *ignore_new(struct text text)
 	if (ignore->text) {
 		memcpy(ignore->text, text.start, text.length);
 		rest = (struct text){ignore->text, text.length};
+		if (text_starts(rest, "\xef\xbb\xbf"))
+			rest = (struct text){rest.start + 3, rest.length - 3};
 		while (rest.length > 0 && ignore->count < most) {
 			text_cut(rest, '\n', &line, &rest);
 			ignore->count += read_row(line, &ignore->rows[ignore->count]);
@@ -92,19 +114,26 @@ void ignore_free(struct ignore *ignore)
 	free(ignore);
 }
 
+static bool row_matches(const struct pattern_row *row, struct text path, struct text last)
+{
+	struct text text = row->anchored ? path : last, pattern;
+
+	if (text.length < row->literal || memcmp(text.start, row->text.start, row->literal) != 0)
+		return false;
+	pattern = behind(row->text, row->literal);
+	text = behind(text, row->literal);
+	return row->anchored ? glob_matches_path(pattern, text) : glob_matches(pattern, text);
+}
+
 enum ignore_verdict ignore_find(const struct ignore *ignore, struct text path, bool is_folder)
 {
 	const char *slash = memrchr(path.start, '/', path.length);
-	size_t cut = slash ? (size_t)(slash + 1 - path.start) : 0;
-	struct text last = {path.start + cut, path.length - cut};
+	struct text last = behind(path, slash ? (size_t)(slash + 1 - path.start) : 0);
 
 	for (size_t i = ignore->count; i > 0; i--) {
 		const struct pattern_row *row = &ignore->rows[i - 1];
 
-		if (row->folder && !is_folder)
-			continue;
-		if (row->anchored ? glob_matches_path(row->text, path)
-				  : glob_matches(row->text, last))
+		if ((is_folder || !row->folder) && row_matches(row, path, last))
 			return row->in ? IGNORE_IN : IGNORE_OUT;
 	}
 	return IGNORE_SILENT;

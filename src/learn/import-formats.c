@@ -179,9 +179,17 @@ static void take_grith(void *context, const struct doc_item *item)
 		if (is_true(item))
 			import_say(import, item->line,
 				"private addresses are permitted there; here they need entries");
+	} else if (doc_matches(item, "egress/profile_trusted_domains/**")) {
+		import_say(import, item->line,
+			"left out: trusted there for one program only: make it a policy of its "
+			"own");
 	} else if (doc_matches(item, "egress/blocked_ports/-") ||
 		   doc_matches(item, "egress/blocked_schemes/-")) {
 		import_say(import, item->line, "ports that no entry names are refused here anyway");
+	} else if (doc_matches(item, "egress/review_*") || doc_matches(item, "egress/review_*/-")) {
+		import_say(import, item->line,
+			"what waits for somebody's decision there is refused here, unless an entry "
+			"permits it");
 	} else {
 		import_say_key(import, item);
 	}
@@ -238,24 +246,110 @@ static void each_line(struct import *import, struct text text,
 	}
 }
 
+/* The word that the line begins with, which is cut off; empty at its end. */
+static struct text cut_word(struct text *line)
+{
+	size_t first = 0, end;
+	struct text word;
+
+	while (first < line->length && isspace((unsigned char)line->start[first]))
+		first++;
+	end = first;
+	while (end < line->length && !isspace((unsigned char)line->start[end]))
+		end++;
+	word = (struct text){line->start + first, end - first};
+	*line = (struct text){line->start + end, line->length - end};
+	return word;
+}
+
+/* One destination of fence's, on a port. */
+static void add_endpoint(struct import *import, struct text host, struct text protocol,
+	struct text port, unsigned number)
+{
+	char quoted[QUOTE_TEXT];
+	uint64_t value;
+	const char *ports;
+
+	if (text_to_number(port, 65535, &value) < 0 || value == 0 ||
+		(!text_is(protocol, "tcp") && !text_is(protocol, "udp"))) {
+		import_say(import, number, "left out: %s has no port that is one",
+			quote(host, quoted));
+		return;
+	}
+	ports = arena_printf(import->arena, "%.*s/%u", TEXT_ARG(protocol), (unsigned)value);
+	if (!ports)
+		import->error = -ENOMEM;
+	else
+		import_add(import, &(struct import_entry){.host = host,
+					   .reach = IMPORT_ONE_LABEL,
+					   .ports = ports,
+					   .line = number});
+}
+
+/* "hostname HOST tcp 443", "ip" and "cidr" likewise; "HOST", "HOST:8443", "udp://HOST:53". */
 static void take_fence_line(struct import *import, struct text line, unsigned number)
 {
-	import_add(import,
-		&(struct import_entry){.deny = *line.start == '!',
-			.host = *line.start == '!' ? (struct text){line.start + 1, line.length - 1}
-						   : line,
-			.reach = IMPORT_ANY_DEPTH,
-			.ports = *line.start == '!' ? NULL : web_ports,
-			.line = number});
+	struct text whole = line, word = cut_word(&line), host = word, rest, port;
+	struct text protocol = text_of("tcp");
+
+	if (text_is(word, "hostname") || text_is(word, "ip") || text_is(word, "cidr")) {
+		host = cut_word(&line);
+		protocol = cut_word(&line);
+		add_endpoint(import, host, protocol, text_trim(line), number);
+		return;
+	}
+	for (size_t i = 0; i + 3 <= word.length; i++)
+		if (memcmp(word.start + i, "://", 3) == 0) {
+			protocol = (struct text){word.start, i};
+			host = (struct text){word.start + i + 3, word.length - i - 3};
+			break;
+		}
+	if (!text_cut(host, ':', &rest, &port))
+		port = text_of("443");
+	if (text_trim(line).length > 0)
+		port = whole;
+	add_endpoint(import, rest, protocol, port, number);
+}
+
+static void take_fence_workflow(void *context, const struct doc_item *item)
+{
+	struct import *import = context;
+
+	if (doc_matches(item, "**/with/allowlist")) {
+		struct text value = item->value, line;
+
+		for (unsigned number = item->line; value.length > 0; number++) {
+			text_cut(value, '\n', &line, &value);
+			line = text_trim(line);
+			if (line.length > 0 && *line.start != '#')
+				take_fence_line(import, line, number);
+		}
+	} else if (doc_matches(item, "**/with/mode")) {
+		import->observe |= text_is(item->value, "audit");
+	} else if (doc_matches(item, "**/with/config") ||
+		   doc_matches(item, "**/with/container_policy") ||
+		   doc_matches(item, "**/with/disable_broad_github_domains")) {
+		import_say_key(import, item);
+	}
 }
 
 int import_fence(struct import *import, struct text text)
 {
-	import->deny_wins = true;
-	import_say(import, 0, "'*.NAME' matches all below NAME there: it is written as '**.NAME'");
-	import_say(import, 0, "requests of any port pass there; here tcp/80 and tcp/443");
-	if (text_starts(text_trim(text), "{") || text_starts(text_trim(text), "//"))
+	if (text_starts(text_trim(text), "{") || text_starts(text_trim(text), "/")) {
+		import->deny_wins = true;
+		import_say(import, 0,
+			"'*.NAME' matches all below NAME there: it is written as '**.NAME'");
+		import_say(import, 0, "requests of any port pass there; here tcp/80 and tcp/443");
 		return doc_json(text, &(struct doc_visitor){take_fence, import});
+	}
+	import_say(import, 0,
+		"eight names under all wildcards together are permitted there; here [budget] "
+		"wildcard_names says how many under each");
+	import_say(import, 0,
+		"the runner's own services are permitted there without being named; here they need "
+		"entries");
+	if (memmem(text.start, text.length, "allowlist:", strlen("allowlist:")))
+		return doc_yaml(text, &(struct doc_visitor){take_fence_workflow, import});
 	each_line(import, text, take_fence_line);
 	return 0;
 }
@@ -269,15 +363,9 @@ static void take_endpoints(struct import *import, struct text line, unsigned num
 	char quoted[QUOTE_TEXT];
 	uint64_t value;
 
-	while ((line = text_trim(line)).length > 0) {
-		size_t length = 0;
-		const char *colon;
+	while ((word = cut_word(&line)).length > 0) {
+		const char *colon = memrchr(word.start, ':', word.length);
 
-		while (length < line.length && !isspace((unsigned char)line.start[length]))
-			length++;
-		word = (struct text){line.start, length};
-		line = (struct text){line.start + length, line.length - length};
-		colon = memrchr(word.start, ':', word.length);
 		host = word;
 		port = text_of("443");
 		if (colon) {
@@ -339,7 +427,7 @@ int import_harden_runner(struct import *import, struct text text)
 static int refer(struct import *import, bool deny)
 {
 	import->list = deny ? "deny" : "allow";
-	import->draft.entries[import->draft.n_entries++] = (struct draft_entry){
+	import->draft.entries[import->draft.n_entries++] = (struct entry_lines){
 		.deny = deny,
 		.key = "list",
 		.where = import->options->path,

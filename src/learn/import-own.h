@@ -36,8 +36,7 @@ struct import_entry {
 	bool deny;
 	struct text host; /* or an address, a prefix, a range */
 	enum import_reach reach;
-	const char *ports; /* as draft_entry has them */
-	const char *more;
+	const char *ports; /* as entry_lines has them */
 	const char *reason;
 	unsigned line; /* 0: not known */
 };

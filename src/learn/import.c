@@ -76,10 +76,10 @@ bool import_number(const struct doc_item *item, unsigned long most, unsigned lon
 
 /* --- Entries --- */
 
-static bool is_there(const struct import *import, const struct draft_entry *entry)
+static bool is_there(const struct import *import, const struct entry_lines *entry)
 {
 	for (size_t i = 0; i < import->draft.n_entries; i++) {
-		const struct draft_entry *other = &import->draft.entries[i];
+		const struct entry_lines *other = &import->draft.entries[i];
 
 		if (other->deny == entry->deny && strcmp(other->key, entry->key) == 0 &&
 			strcmp(other->where, entry->where) == 0 &&
@@ -93,12 +93,11 @@ static bool is_there(const struct import *import, const struct draft_entry *entr
 static void put(struct import *import, const struct import_entry *given, const char *key,
 	const char *where, const char *against)
 {
-	struct draft_entry entry = {
+	struct entry_lines entry = {
 		.deny = given->deny,
 		.key = key,
 		.where = where,
 		.ports = given->ports,
-		.more = given->more,
 		.reason = given->reason,
 		.against = against,
 	};
@@ -211,7 +210,7 @@ void import_add(struct import *import, const struct import_entry *entry)
 
 /* --- Who wins --- */
 
-static bool as_host(const struct draft_entry *entry, struct host *ret_host, struct name *name)
+static bool as_host(const struct entry_lines *entry, struct host *ret_host, struct name *name)
 {
 	const char *problem;
 
@@ -223,7 +222,7 @@ static bool as_host(const struct draft_entry *entry, struct host *ret_host, stru
 	return true;
 }
 
-static bool beats(const struct draft_entry *allow, const struct draft_entry *deny)
+static bool beats(const struct entry_lines *allow, const struct entry_lines *deny)
 {
 	struct host a, d;
 	struct name name_a, name_d;
@@ -236,10 +235,10 @@ static bool beats(const struct draft_entry *allow, const struct draft_entry *den
 static void let_denials_win(struct import *import)
 {
 	for (size_t i = 0; i < import->draft.n_entries; i++) {
-		struct draft_entry *allow = &import->draft.entries[i];
+		struct entry_lines *allow = &import->draft.entries[i];
 
 		for (size_t j = 0; j < import->draft.n_entries && !allow->deny; j++) {
-			const struct draft_entry *deny = &import->draft.entries[j];
+			const struct entry_lines *deny = &import->draft.entries[j];
 
 			if (!deny->deny || allow->against || !beats(allow, deny))
 				continue;
@@ -253,7 +252,7 @@ static void let_denials_win(struct import *import)
 }
 
 /* What is commented out comes last. */
-static void sort_entries(struct draft *draft, struct draft_entry *sorted)
+static void sort_entries(struct draft *draft, struct entry_lines *sorted)
 {
 	size_t used = 0;
 
@@ -309,7 +308,7 @@ int import_read(struct arena *arena, const char *format, struct text text,
 {
 	struct import import = {.arena = arena, .options = options};
 	import_reader *read = NULL;
-	struct draft_entry *sorted;
+	struct entry_lines *sorted;
 	int error;
 
 	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)

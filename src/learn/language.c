@@ -11,6 +11,8 @@ enum {
 	GO,
 	PYTHON,
 	SHELL,
+	BATCH,
+	M4,
 	HASH,
 	PERL,
 	PHP,
@@ -34,6 +36,10 @@ static const struct language languages[] = {
 		.kind = EVIDENCE_LITERAL},
 	[PYTHON] = {"Python", {"#"}, {NULL}, "\"'", .triple = true, .kind = EVIDENCE_LITERAL},
 	[SHELL] = {"shell", {"#"}, {NULL}, "\"'", .bare = true, .kind = EVIDENCE_COMMAND},
+	[BATCH] = {"batch files", {"REM ", "rem ", "::"}, {NULL}, "\"", .bare = true,
+		.kind = EVIDENCE_COMMAND},
+	/* Most of it goes to others: what a word says is in the strings. */
+	[M4] = {"m4", {"dnl", "#"}, {NULL}, "\"", .kind = EVIDENCE_COMMAND},
 	[HASH] = {"Ruby and its kin", {"#"}, {NULL}, "\"'", .ticks = true,
 		.kind = EVIDENCE_LITERAL},
 	[PERL] = {"Perl", {"#"}, {"\n=", "\n=cut"}, "\"'", .kind = EVIDENCE_LITERAL},
@@ -58,8 +64,10 @@ struct row {
 
 /* By what is behind the last dot, sorted. What is prose or a picture is not here. */
 static const struct row endings[] = {
+	{"ac", M4},
+	{"am", SHELL},
 	{"bash", SHELL},
-	{"bat", SHELL},
+	{"bat", BATCH},
 	{"bazel", PYTHON},
 	{"bzl", PYTHON},
 	{"c", C_LIKE},
@@ -68,7 +76,7 @@ static const struct row endings[] = {
 	{"cjs", SCRIPT},
 	{"clj", LISP},
 	{"cmake", HASH},
-	{"cmd", SHELL},
+	{"cmd", BATCH},
 	{"cnf", SETTINGS},
 	{"conf", SETTINGS},
 	{"config", SETTINGS},
@@ -97,7 +105,6 @@ static const struct row endings[] = {
 	{"hpp", C_LIKE},
 	{"hs", DASHES},
 	{"hxx", C_LIKE},
-	{"in", SETTINGS},
 	{"ini", SETTINGS},
 	{"java", C_LIKE},
 	{"jl", HASH},
@@ -111,6 +118,7 @@ static const struct row endings[] = {
 	{"kts", C_LIKE},
 	{"lua", DASHES},
 	{"m", C_LIKE},
+	{"m4", M4},
 	{"mjs", SCRIPT},
 	{"mk", SHELL},
 	{"ml", C_LIKE},
@@ -170,7 +178,7 @@ static const struct row names[] = {
 	{"Vagrantfile", HASH},
 	{"WORKSPACE", PYTHON},
 	{"configure", SHELL},
-	{"configure.ac", SHELL},
+	{"configure.ac", M4},
 	{"justfile", SHELL},
 	{"makefile", SHELL},
 	{"meson.build", PYTHON},
@@ -219,7 +227,12 @@ const struct language *language_of_name(struct text name)
 
 	if (language || !dot)
 		return language;
+	if (text_starts(name, "Makefile."))
+		return &languages[SHELL];
 	ending = (struct text){dot + 1, (size_t)(name.start + name.length - dot - 1)};
+	/* A template is of the language of what is made from it. */
+	if (text_is(ending, "in") && dot > name.start)
+		return language_of_name((struct text){name.start, (size_t)(dot - name.start)});
 	if (ending.length == 0 || ending.length > sizeof(lower))
 		return NULL;
 	for (size_t i = 0; i < ending.length; i++)

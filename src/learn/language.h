@@ -11,7 +11,7 @@
  * word that a program uses from one that it only mentions. */
 struct language {
 	const char *name;
-	const char *line[2];     /* that begin a comment to the line's end; NULL: none */
+	const char *line[3];     /* that begin a comment to the line's end; NULL: none */
 	const char *block[2];    /* that begin and end a comment over lines; NULL: none */
 	const char *quotes;      /* that begin strings to the line's end at most */
 	bool ticks;              /* `...` is a string over lines */

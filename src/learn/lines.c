@@ -81,6 +81,7 @@ static bool take_pip_option(
 	const struct manifest_context *context, struct text line, unsigned number)
 {
 	struct text word = next_word(&line), name, value;
+	struct target target;
 
 	if (word.length == 0 || word.start[0] != '-')
 		return false;
@@ -89,9 +90,10 @@ static bool take_pip_option(
 	for (size_t i = 0; i < sizeof(pip_options) / sizeof(pip_options[0]); i++) {
 		if (!text_is(name, pip_options[i].name))
 			continue;
-		if (pip_options[i].replaces)
-			evidence_replace(context->evidence, "pip");
-		take_place(context, value, EVIDENCE_REGISTRY, number);
+		if (!pip_options[i].replaces)
+			take_place(context, value, EVIDENCE_REGISTRY, number);
+		else if (target_from_url(value, &target, NULL) == 0)
+			take_instead(context, "pip", &target, EVIDENCE_REGISTRY, number);
 	}
 	return true;
 }
@@ -166,6 +168,19 @@ void lines_gemfile_lock(const struct manifest_context *context, struct text text
 
 /* --- yarn --- */
 
+/* "c@https://files.example.com/c.tgz". */
+static void take_resolution(
+	const struct manifest_context *context, struct text resolution, unsigned line)
+{
+	const char *at = resolution.length > 0
+				 ? memmem(resolution.start, resolution.length, "@http", 5)
+				 : NULL;
+
+	if (at)
+		take_place(context, behind(resolution, (size_t)(at + 1 - resolution.start)),
+			EVIDENCE_LOCK, line);
+}
+
 void lines_yarn_lock(const struct manifest_context *context, struct text text)
 {
 	struct cursor cursor = {text, 0};
@@ -176,13 +191,8 @@ void lines_yarn_lock(const struct manifest_context *context, struct text text)
 			take_place(context, quoted(line), EVIDENCE_LOCK, cursor.line);
 		else if (text_starts(line, "resolution: ") && has(line, "@npm:"))
 			need(context, "npm", EVIDENCE_LOCK, cursor.line);
-		else if (text_starts(line, "resolution: ") && has(line, "@http"))
-			take_place(context,
-				behind(quoted(line),
-					(size_t)((const char *)memmem(quoted(line).start,
-							 quoted(line).length, "@http", 5) +
-						 1 - quoted(line).start)),
-				EVIDENCE_LOCK, cursor.line);
+		else if (text_starts(line, "resolution: "))
+			take_resolution(context, quoted(line), cursor.line);
 	}
 }
 
@@ -241,17 +251,34 @@ static bool is_word(struct text text, const char *word)
 	return text.length == strlen(word) && strncasecmp(text.start, word, text.length) == 0;
 }
 
+/* KEY=VALUE, perhaps more of them, or the old form without the '='. */
+static void take_env(const struct manifest_context *context, struct text line, unsigned number)
+{
+	struct text rest = line, word = next_word(&rest), key, value;
+
+	if (!text_cut(word, '=', &key, &value)) {
+		take_assignment(context, word, rest, EVIDENCE_ENVIRONMENT, number);
+		return;
+	}
+	while (word.length > 0) {
+		if (text_cut(word, '=', &key, &value))
+			take_assignment(context, key,
+				quoted(value).length > 0 ? quoted(value) : value,
+				EVIDENCE_ENVIRONMENT, number);
+		word = next_word(&rest);
+	}
+}
+
 static void take_instruction(struct dockerfile *file, struct text line, unsigned number)
 {
-	struct text word = next_word(&line), key, value;
+	struct text word = next_word(&line);
 
 	if (is_word(word, "FROM"))
 		take_from(file, line, number);
 	else if (is_word(word, "COPY") || is_word(word, "ADD"))
 		take_copy(file, line, number);
-	else if ((is_word(word, "ENV") || is_word(word, "ARG")) &&
-		 text_cut(line, '=', &key, &value))
-		take_assignment(file->context, key, value, EVIDENCE_ENVIRONMENT, number);
+	else if (is_word(word, "ENV") || is_word(word, "ARG"))
+		take_env(file->context, line, number);
 	else if (!text_starts(word, "#") && !is_word(word, "LABEL") && !is_word(word, "MAINTAINER"))
 		take_commands(file->context, line, EVIDENCE_COMMAND, number);
 }

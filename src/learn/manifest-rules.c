@@ -203,7 +203,8 @@ RULES rules_pom[] = {
 };
 
 RULES rules_settings_xml[] = {
-	{"settings/mirrors/mirror/url", take_mirror, EVIDENCE_REGISTRY, "maven"},
+	{"settings/mirrors/mirror/url", take_url, EVIDENCE_REGISTRY, NULL},
+	{"settings/mirrors/mirror/mirrorOf", take_mirrored, EVIDENCE_REGISTRY, "maven"},
 	{"**/repository/url", take_url, EVIDENCE_REGISTRY, NULL},
 	{"**/pluginRepository/url", take_url, EVIDENCE_REGISTRY, NULL},
 	{"settings/proxies/proxy/host", take_host, EVIDENCE_SETTING, NULL},

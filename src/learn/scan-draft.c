@@ -196,6 +196,7 @@ static const char *find_objection(const struct evidence_row *row)
 		[EVIDENCE_COMPUTED] = "a part of the name is computed",
 		[EVIDENCE_PLACEHOLDER] = "stands for another name",
 		[EVIDENCE_LOCAL] = "a single label: the project's own, or of a search list",
+		[EVIDENCE_CLOSED] = "[network] block keeps it closed: DNS over HTTPS, metadata",
 		[EVIDENCE_TEST] = "in tests and examples only",
 		[EVIDENCE_VENDORED] = "in others' code only",
 		[EVIDENCE_PROSE] = "in texts only",
@@ -242,7 +243,7 @@ static bool belongs(const struct evidence_row *row, const struct evidence_row *n
 
 /* "tcp/443 tcp/8443" of the rows, and what was seen of them. */
 static int join_rows(struct work *work, struct evidence_row *const *rows, size_t count,
-	struct draft_entry *entry)
+	struct entry_lines *entry)
 {
 	const char *ports = "", *notes = "";
 	const char *covering = find_cover(work, &rows[0]->target, false);
@@ -266,9 +267,9 @@ static int join_rows(struct work *work, struct evidence_row *const *rows, size_t
 static int add_entry(struct work *work, struct evidence_row *const *rows, size_t count)
 {
 	const struct evidence_row *row = rows[0];
-	struct draft_entry *entry = &work->draft.entries[work->draft.n_entries++];
+	struct entry_lines *entry = &work->draft.entries[work->draft.n_entries++];
 
-	*entry = (struct draft_entry){
+	*entry = (struct entry_lines){
 		.key = row->target.kind == TARGET_ADDRESS ? "ip" : "host",
 		.where = row->where,
 		.category = find_category(work, row),
@@ -278,8 +279,7 @@ static int add_entry(struct work *work, struct evidence_row *const *rows, size_t
 	};
 	/* Such names have inside addresses, which are not believed of others. */
 	if (target_is_inside(&row->target))
-		entry->more = "addresses = [\"10.0.0.0/8\", \"172.16.0.0/12\", "
-			      "\"192.168.0.0/16\", \"fc00::/7\"]\n";
+		entry->addresses = "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7";
 	return entry->reason ? join_rows(work, rows, count, entry) : -ENOMEM;
 }
 

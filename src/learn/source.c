@@ -22,7 +22,7 @@
 
 enum state { CODE, LINE_COMMENT, BLOCK_COMMENT, STRING };
 
-enum { WORD_MAX = 255, BLANKS_MAX = 64, REACH = 2048 };
+enum { WORD_MAX = 255, BLANKS_MAX = 64, ELEMENT_MAX = 160, REACH = 2048 };
 
 struct scanner {
 	struct evidence *evidence;
@@ -56,10 +56,14 @@ static bool begins_comment(const struct scanner *scanner)
 {
 	char before = scanner->at > 0 ? scanner->text.start[scanner->at - 1] : '\n';
 
-	if (scanner->language->bare && !isspace((unsigned char)before))
+	if (scanner->language->bare && !isspace((unsigned char)before) && before != '@')
 		return false;
-	return is_at(scanner, scanner->language->line[0]) ||
-	       is_at(scanner, scanner->language->line[1]);
+	for (size_t i = 0; i < sizeof(scanner->language->line) / sizeof(char *); i++)
+		if (is_at(scanner, scanner->language->line[i]) &&
+			!(isalpha((unsigned char)*scanner->language->line[i]) &&
+				isalnum((unsigned char)before)))
+			return true;
+	return false;
 }
 
 /* A character's quotes, as 'a' or '\u{41}', are gone over; Rust's lifetimes have one only. */
@@ -150,8 +154,9 @@ static void step_comment(struct scanner *scanner)
 static void find_stops(struct scanner *scanner)
 {
 	const struct language *language = scanner->language;
-	const char *const marks[] = {language->line[0], language->line[1], language->block[0], "\\",
-		language->ticks ? "`" : NULL, language->chars ? "'" : NULL};
+	const char *const marks[] = {language->line[0], language->line[1], language->line[2],
+		language->block[0], "\\", language->ticks ? "`" : NULL,
+		language->chars ? "'" : NULL};
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++)
 		if (marks[i])
@@ -212,26 +217,34 @@ static void advance(struct scanner *scanner, size_t to)
 
 /* --- What is only read --- */
 
-static const char *const reading_labels[] = {"blog", "bugs", "bugzilla", "community", "doc", "docs",
-	"documentation", "developer", "developers", "faq", "forum", "forums", "help", "issues",
-	"jira", "learn", "lists", "mailman", "man", "manpages", "manual", "ns", "rfc", "schema",
-	"schemas", "spec", "specs", "support", "wiki", "xmlns"};
+static const char *const reading_labels[] = {"blog", "blogs", "bugs", "bugzilla", "community",
+	"discourse", "discuss", "doc", "docs", "documentation", "developer", "developers", "faq",
+	"forum", "forums", "help", "issues", "javadoc", "jira", "learn", "lists", "mailman", "man",
+	"manpages", "manual", "ns", "rfc", "schema", "schemas", "spec", "specs", "support", "wiki",
+	"xmlns"};
 
 /* Of names for things, and of pages. */
-static const char *const reading_domains[] = {"apache.org/licenses", "apache.org/POM", "bit.ly",
-	"creativecommons.org", "dublincore.org", "fsf.org", "gnu.org/licenses", "gnu.org/software",
-	"goo.gl", "ietf.org", "json-schema.org", "keepachangelog.com", "microformats.org",
-	"mozilla.org/MPL", "oasis-open.org", "ogp.me", "opengis.net", "openid.net",
-	"opensource.org", "purl.oclc.org", "purl.org", "relaxng.org", "rfc-editor.org",
-	"schema.org", "schemastore.org", "semver.org", "shields.io", "spdx.org",
-	"stackexchange.com", "stackoverflow.com", "sun.com", "unicode.org", "unlicense.org",
-	"w3.org", "whatwg.org", "wikipedia.org", "xmlsoap.org", "youtube.com"};
+static const char *const reading_domains[] = {"ant.apache.org/ivy", "apache.org/licenses",
+	"apache.org/POM", "apache.org/xml", "apache.org/xslt", "apache.org/xalan", "bit.ly",
+	"buymeacoffee.com", "codecov.io", "communitybridge.org", "coveralls.io", "crates.io/crates",
+	"creativecommons.org", "cve.mitre.org", "cve.org/CVERecord", "cwe.mitre.org", "docs.rs",
+	"dublincore.org", "fsf.org", "github.com/advisories", "github.com/sponsors",
+	"gnu.org/licenses", "gnu.org/software", "godoc.org", "goo.gl", "google.com/kml",
+	"goreportcard.com", "ietf.org", "issuehunt.io", "json-schema.org", "keepachangelog.com",
+	"ko-fi.com", "liberapay.com", "microformats.org", "mozilla.org/MPL", "npmjs.com/package",
+	"nvd.nist.gov/vuln", "oasis-open.org", "ogp.me", "opencollective.com", "opengis.net",
+	"openid.net", "opensource.org", "otechie.com", "packagist.org/packages", "patreon.com",
+	"paypal.me", "pkg.go.dev", "purl.oclc.org", "purl.org", "pypi.org/project", "relaxng.org",
+	"rfc-editor.org", "schema.org", "schemastore.org", "semver.org", "shields.io", "spdx.org",
+	"stackexchange.com", "stackoverflow.com", "sun.com", "thanks.dev", "tidelift.com",
+	"topografix.com/GPX", "unicode.org", "unlicense.org", "w3.org", "whatwg.org",
+	"wikipedia.org", "xml.org/sax", "xmlsoap.org", "youtube.com"};
 
 static const char *const reading_paths[] = {"/blob/", "/CHANGELOG", "/changelog", "/CONTRIBUTING",
 	"/discussions", "/doc/", "/docs", "/documentation", "/faq", "/help", "/issues", "/licence",
 	"/license", "/LICENSE", "/manual", "/pull/", "/questions/", "/README", "/rfc", "/schema/",
 	"/schemas/", "/spec/", "/tree/", "/tutorial", "/wiki", "/man/", "/commit/", "/compare/",
-	"/security/advisories", ".html", ".md", ".pdf"};
+	"/releases/tag/", "/security/advisories", ".dtd", ".html", ".md", ".pdf", ".xsd"};
 
 /* Whether the name, as text, is the domain or below it. */
 static bool is_below(const char *text, size_t length, const char *domain, size_t domain_length)
@@ -281,14 +294,15 @@ bool source_is_reading(
 
 /* Keys whose value is for people, or names a namespace. */
 static const char *const reading_keys[] = {"$id", "$ref", "$schema", "alt", "attribution", "author",
-	"authors", "bugs", "bug_reports", "bugtracker", "caption", "changelog", "cite", "comment",
-	"copyright", "credits", "description", "doc", "doc_url", "docs", "docs_url",
-	"documentation", "documentationurl", "donate", "funding", "help", "help_url", "helpurl",
-	"homepage", "homepage_uri", "homepage_url", "html_root_url", "href", "issue", "issues",
-	"license", "license_url", "licence", "link", "links", "maintainer", "more_info", "moreinfo",
-	"namespace", "note", "ns", "references", "rel", "report", "repository", "schemalocation",
-	"see", "see_also", "source_url", "sponsor", "summary", "support", "targetnamespace",
-	"title", "tooltip", "website", "wiki", "xmlns"};
+	"authors", "author_url", "bugs", "bug_reports", "bugtracker", "caption", "changelog",
+	"cite", "comment", "copyright", "credits", "description", "doc", "doc_url", "docs",
+	"docs_url", "documentation", "documentationurl", "donate", "funding", "help", "help_url",
+	"helpurl", "homepage", "homepage_uri", "homepage_url", "html_root_url", "href", "icon_url",
+	"issue", "issues", "ivyauthor", "license", "license_url", "licence", "link", "links",
+	"maintainer", "more_info", "moreinfo", "namespace", "note", "ns", "references", "rel",
+	"report", "repository", "schemalocation", "see", "see_also", "source_url", "sponsor",
+	"summary", "support", "targetnamespace", "title", "tooltip", "vendor_url", "website",
+	"wiki", "xmlns"};
 
 /* The word before `from` that a value is assigned to, lowered, into `out`; blanks, quotes and one
  * '=', ':', '>' or '(' between them are gone over. */
@@ -316,22 +330,56 @@ static size_t key_before(struct text text, size_t from, char out[64])
 	return length;
 }
 
+/* In a link of a page that is written here, perhaps in pieces: '<a href="' . 'https://...'. */
+static bool is_linked(struct text text, size_t from)
+{
+	const char *end = text.start + from;
+	const char *at = end - (from > BLANKS_MAX ? BLANKS_MAX : from);
+	const char *link = memmem(at, (size_t)(end - at), "href=", 5);
+
+	return link && !memchr(link, '>', (size_t)(end - link)) &&
+	       !memmem(link, (size_t)(end - link), "://", 3);
+}
+
+/* The name of the element that `from` is in an attribute of, into `out`; empty if it is in none. */
+static void element_before(struct text text, size_t from, char out[64])
+{
+	size_t least = from > ELEMENT_MAX ? from - ELEMENT_MAX : 0, length = 0;
+
+	while (from > least && !strchr("<>", text.start[from - 1]))
+		from--;
+	if (from > least && text.start[from - 1] == '<')
+		while (length < 63 && isalnum((unsigned char)text.start[from + length])) {
+			out[length] = text_lower(text.start[from + length]);
+			length++;
+		}
+	out[length] = '\0';
+}
+
+static bool is_reading_key(const char *key)
+{
+	for (size_t i = 0; i < sizeof(reading_keys) / sizeof(reading_keys[0]); i++)
+		if (strcmp(key, reading_keys[i]) == 0)
+			return true;
+	return false;
+}
+
 static bool has_reading_key(struct text text, size_t from)
 {
-	char key[64];
+	char key[64], element[64];
 	const char *word = key;
 	size_t length = key_before(text, from, key);
 
+	element_before(text, from, element);
+	if (is_linked(text, from) || is_reading_key(element))
+		return true;
 	while (length > 0 && key[length - 1] == '_')
 		key[--length] = '\0';
 	while (*word == '_')
 		word++;
 	if (strncmp(word, "xmlns", 5) == 0)
 		return true;
-	for (size_t i = 0; i < sizeof(reading_keys) / sizeof(reading_keys[0]); i++)
-		if (strcmp(word, reading_keys[i]) == 0)
-			return true;
-	return false;
+	return is_reading_key(word);
 }
 
 /* --- Candidates --- */

@@ -24,6 +24,9 @@ static const struct {
 	{"rubygems.org", "rubygems"},
 };
 
+/* npm and yarn fetch from below these by https, also where an old lock file has http. */
+static const char *const always_https[] = {"npmjs.org", "yarnpkg.com"};
+
 /* The same where no profile does. */
 static const struct {
 	const char *host;
@@ -48,7 +51,15 @@ void take_target(const struct manifest_context *context, const struct target *ta
 	enum evidence_kind kind, unsigned line)
 {
 	char where[NAME_TEXT];
+	struct target https = *target;
+	struct name above;
 
+	if (kind == EVIDENCE_LOCK && target->kind == TARGET_NAME && target->port == 80)
+		for (size_t i = 0; i < sizeof(always_https) / sizeof(always_https[0]); i++)
+			if (name_from_text(text_of(always_https[i]), &above) == 0 &&
+				name_is_below(&target->name, &above))
+				https.port = 443;
+	target = &https;
 	target_where(target, where);
 	for (size_t i = 0; i < sizeof(profiled) / sizeof(profiled[0]); i++) {
 		if (target->port != 443 || strcmp(where, profiled[i].host) != 0)
@@ -72,6 +83,43 @@ void take_place(const struct manifest_context *context, struct text place, enum 
 
 	if (target_from_git(text_trim(place), &target) == 0)
 		take_target(context, &target, kind, line);
+}
+
+/* Where packages come from if nobody says otherwise: settings name these, too. */
+static const struct {
+	const char *profile;
+	const char *host;
+} own_servers[] = {
+	{"cargo", "index.crates.io"},
+	{"go", "proxy.golang.org"},
+	{"maven", "repo.maven.apache.org"},
+	{"maven", "repo1.maven.org"},
+	{"npm", "npmjs.org"},
+	{"npm", "registry.yarnpkg.com"},
+	{"pip", "pypi.org"},
+};
+
+static bool is_own_server(const char *profile, const struct target *target)
+{
+	struct name above;
+
+	for (size_t i = 0; i < sizeof(own_servers) / sizeof(own_servers[0]); i++)
+		if (strcmp(own_servers[i].profile, profile) == 0 && target->kind == TARGET_NAME &&
+			name_from_text(text_of(own_servers[i].host), &above) == 0 &&
+			name_is_below(&target->name, &above))
+			return true;
+	return false;
+}
+
+void take_instead(const struct manifest_context *context, const char *profile,
+	const struct target *target, enum evidence_kind kind, unsigned line)
+{
+	/* One of its own behind a mirror is needed by itself. */
+	if (is_own_server(profile, target))
+		evidence_add_profile(context->evidence, profile, kind, line);
+	else
+		evidence_replace(context->evidence, profile);
+	take_target(context, target, kind, line);
 }
 
 void take_image_name(const struct manifest_context *context, struct text image,
@@ -220,12 +268,73 @@ static void take_hosts(const struct manifest_context *context, struct text value
 	}
 }
 
+/* Variables that package managers take their servers from; with a profile, in place of its. */
+static const struct {
+	const char *key;
+	const char *profile;
+} registries[] = {
+	{"GONOPROXY", NULL},
+	{"GOPRIVATE", NULL},
+	{"GOPROXY", "go"},
+	{"NPM_CONFIG_REGISTRY", "npm"},
+	{"PIP_EXTRA_INDEX_URL", NULL},
+	{"PIP_FIND_LINKS", NULL},
+	{"PIP_INDEX_URL", "pip"},
+	{"UV_DEFAULT_INDEX", "pip"},
+	{"UV_EXTRA_INDEX_URL", NULL},
+	{"UV_INDEX_URL", "pip"},
+	{"YARN_NPM_REGISTRY_SERVER", "npm"},
+};
+
+/* "https://proxy.example.com|direct", "code.example.com/team,*.example.org". What is a pattern or a
+ * word alone names no host. */
+static void take_registries(const struct manifest_context *context, const char *profile,
+	struct text value, unsigned line)
+{
+	while (value.length > 0) {
+		struct text one = {value.start, 0}, host, rest;
+		struct target target;
+
+		while (one.length < value.length && !strchr(",| \t", value.start[one.length]))
+			one.length++;
+		value.start += one.length + (one.length < value.length);
+		value.length -= one.length + (one.length < value.length);
+		text_cut(one, '/', &host, &rest);
+		if (target_from_url(one, &target, NULL) == 0) {
+			if (profile) {
+				take_instead(context, profile, &target, EVIDENCE_REGISTRY, line);
+				continue;
+			}
+		} else if (!memchr(host.start, '.', host.length) ||
+			   target_from_authority(host, 443, &target) < 0) {
+			continue;
+		}
+		take_target(context, &target, EVIDENCE_REGISTRY, line);
+	}
+}
+
+/* Whether the variable is one of them, which has then been taken. */
+static bool take_registry_variable(
+	const struct manifest_context *context, struct text key, struct text value, unsigned line)
+{
+	for (size_t i = 0; i < sizeof(registries) / sizeof(registries[0]); i++) {
+		if (key.length != strlen(registries[i].key) ||
+			strncasecmp(key.start, registries[i].key, key.length) != 0)
+			continue;
+		take_registries(context, registries[i].profile, value, line);
+		return true;
+	}
+	return false;
+}
+
 void take_assignment(const struct manifest_context *context, struct text key, struct text value,
 	enum evidence_kind kind, unsigned line)
 {
 	char upper[64];
 	uint16_t port;
 
+	if (take_registry_variable(context, key, value, line))
+		return;
 	if (memmem(value.start, value.length, "://", 3) || memchr(value.start, '@', value.length)) {
 		source_scan(context->evidence, context->categories, value, language_settings(),
 			kind, line);
@@ -267,15 +376,31 @@ void take_replace(const struct manifest_context *context, const struct take_rule
 	evidence_replace(context->evidence, rule->profile);
 }
 
+void take_mirrored(const struct manifest_context *context, const struct take_rule *rule,
+	const struct doc_item *item)
+{
+	struct text value = item->value, one;
+	bool is_central = false;
+
+	while (value.length > 0) {
+		text_cut(value, ',', &one, &value);
+		one = text_trim(one);
+		if (text_is(one, "!central"))
+			return;
+		is_central |=
+			text_is(one, "*") || text_is(one, "central") || text_is(one, "external:*");
+	}
+	if (is_central)
+		evidence_replace(context->evidence, rule->profile);
+}
+
 void take_mirror(const struct manifest_context *context, const struct take_rule *rule,
 	const struct doc_item *item)
 {
 	struct target target;
 
-	if (target_from_url(text_trim(item->value), &target, NULL) < 0)
-		return;
-	evidence_replace(context->evidence, rule->profile);
-	take_target(context, &target, rule->kind, item->line);
+	if (target_from_url(text_trim(item->value), &target, NULL) == 0)
+		take_instead(context, rule->profile, &target, rule->kind, item->line);
 }
 
 void take_host(const struct manifest_context *context, const struct take_rule *rule,

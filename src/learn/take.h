@@ -24,6 +24,7 @@ struct take_rule {
 take_value take_url;      /* an URL */
 take_value take_mirror;   /* an URL in place of the profile's servers */
 take_value take_replace;  /* anything: the profile's servers are not used */
+take_value take_mirrored; /* what maven's mirror stands for: the same if that is the central one */
 take_value take_host;     /* a host, host:port or URL */
 take_value take_source;   /* where a package comes from, if it says so: an URL, a git repository */
 take_value take_need;     /* anything: the profile is needed; and the value as take_source() */
@@ -54,6 +55,10 @@ void take_commands(const struct manifest_context *context, struct text text,
 	enum evidence_kind kind, unsigned line);
 void take_assignment(const struct manifest_context *context, struct text key, struct text value,
 	enum evidence_kind kind, unsigned line);
+
+/* What is in place of the profile's servers; if it is one of these, the profile is needed. */
+void take_instead(const struct manifest_context *context, const char *profile,
+	const struct target *target, enum evidence_kind kind, unsigned line);
 
 /* A host on tcp/443. */
 void take_well_known(const struct manifest_context *context, const char *host,

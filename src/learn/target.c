@@ -387,25 +387,60 @@ bool target_is_nowhere(const struct target *target)
 	return special && !special->yields;
 }
 
-static const char *const placeholders[] = {"bar.com", "baz.com", "domain.com", "domain.tld",
-	"example.com", "example.edu", "example.net", "example.org", "foo.bar", "foo.com",
-	"foobar.com", "host.com", "mycompany.com", "mydomain.com", "mysite.com", "server.com",
-	"site.com", "some.host", "somewhere.com", "test.com", "website.com"};
+/* What is registered for nobody in particular: "foo.com", "acme.example"; and names as a whole. */
+static const char *const placeholder_labels[] = {"acme", "acmecorp", "bar", "baz", "blah", "domain",
+	"example", "fake", "foo", "foobar", "fubar", "host", "hostname", "qux", "sample", "server",
+	"site", "some", "somedomain", "somehost", "somewhere", "test", "website"};
+static const char *const placeholders[] = {"domain.tld", "foo.bar", "some.host", "the.host"};
+
+/* Behind "my". */
+static const char *const own_words[] = {"app", "bucket", "cluster", "company", "corp", "domain",
+	"host", "mirror", "org", "proxy", "registry", "repo", "repository", "server", "service",
+	"site", "website"};
+
+#define IS_ONE_OF(word, list) is_one_of(word, list, sizeof(list) / sizeof((list)[0]))
+
+static bool is_one_of(struct text word, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_is(word, list[i]))
+			return true;
+	return false;
+}
+
+static bool is_placeholder_label(struct text label)
+{
+	struct text own;
+
+	if (text_starts(label, "my")) {
+		own = behind(label, label.length > 2 && label.start[2] == '-' ? 3 : 2);
+		if (IS_ONE_OF(own, own_words))
+			return true;
+	}
+	return text_is(label, "example") || text_starts(label, "example-") ||
+	       text_starts(label, "your") ||
+	       (label.length > 8 && memcmp(label.start + label.length - 8, "-example", 8) == 0) ||
+	       memmem(label.start, label.length, "placeholder", 11);
+}
 
 bool target_is_placeholder(const struct target *target)
 {
 	char text[NAME_TEXT];
-	struct name name;
+	struct name domain;
+	struct text rest, label;
 
 	if (target->kind == TARGET_ADDRESS)
 		return false;
-	for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
-		if (name_from_text(text_of(placeholders[i]), &name) == 0 &&
-			name_is_below(&target->name, &name))
+	rest = text_of(name_to_text(&target->name, text));
+	if (IS_ONE_OF(rest, placeholders))
+		return true;
+	/* The last one is no word of anybody's. */
+	while (text_cut(rest, '.', &label, &rest))
+		if (is_placeholder_label(label))
 			return true;
-	name_to_text(&target->name, text);
-	return strncmp(text, "your", 4) == 0 || strstr(text, ".your") ||
-	       strstr(text, "placeholder");
+	domain = suffix_registered(&target->name);
+	text_cut(text_of(name_to_text(&domain, text)), '.', &label, &rest);
+	return rest.length > 0 && IS_ONE_OF(label, placeholder_labels);
 }
 
 /* Of networks that are nobody else's business. */

@@ -21,11 +21,16 @@
  * leads nowhere else. The folders that are open are a stack of bounded depth. A folder's names are
  * read at once and sorted, so that two walks of one tree agree.
  *
- * What git leaves out is left out, as gitignore(5) has it: .gitignore of each folder from the root
- * of the walk on, and .git/info/exclude; the last pattern of the innermost file that says anything
- * decides, and nothing below a folder that is out comes in again. Users' own excludes are not
- * looked at: a tree gives one draft, whoever makes it. Of .git itself only its configuration is
- * visited.
+ * What git leaves out is left out, as gitignore(5) has it: .gitignore of each folder from the
+ * repository's root on, and .git/info/exclude; the last pattern of the innermost file that says
+ * anything decides, and nothing below a folder that is out comes in again. A repository within
+ * another one is asked nothing of by that. Where the walk begins below a repository's root, the
+ * files above it count, if they are of the same owner: nobody else says what is looked at. Users'
+ * own excludes are not looked at: a tree gives one draft, whoever makes it. Of .git itself only its
+ * configuration is visited.
+ *
+ * A path is kept behind that of the folder that was walked, so that patterns above it have what
+ * they are matched with.
  */
 
 #define NAMES_MAX ((size_t)256 << 20) /* bytes of a folder's names */
@@ -35,24 +40,33 @@ struct entry {
 	unsigned char type; /* DT_REG or DT_DIR */
 };
 
+/* Patterns that hold below a folder. */
+struct patterns {
+	struct ignore *ignore;  /* its .gitignore; NULL: none */
+	struct ignore *exclude; /* .git/info/exclude of a repository that begins here */
+	bool is_root;           /* one does: what is above says nothing */
+	size_t path_length;     /* of the folder, with its slash */
+};
+
 struct frame {
 	int fd;
-	size_t path_length; /* of the folder, with its slash */
+	struct patterns patterns;
 	char *names;
 	struct entry *entries;
 	size_t count, next;
-	struct ignore *ignore;  /* its .gitignore; NULL: none */
-	struct ignore *exclude; /* .git/info/exclude of a repository that begins here */
-	bool is_git;            /* a repository's .git */
+	bool is_git; /* a repository's .git */
 };
 
 struct tree {
 	const struct tree_options *options;
 	struct tree_counts counts;
+	struct patterns above[TREE_DEPTH_MAX]; /* of folders above the walk, the innermost first */
+	size_t n_above;
 	struct frame frames[TREE_DEPTH_MAX];
 	size_t depth;
-	char path[TREE_DEPTH_MAX * (NAME_MAX + 1) + 1];
-	char *bytes; /* of the file read last */
+	char path[PATH_MAX + TREE_DEPTH_MAX * (NAME_MAX + 1) + 1];
+	size_t start; /* where in it the path below the walk's folder begins */
+	char *bytes;  /* of the file read last */
 	size_t room;
 };
 
@@ -137,6 +151,70 @@ static struct ignore *read_exclude(struct tree *tree, int folder)
 	return info < 0 ? NULL : read_ignore(tree, info, "exclude");
 }
 
+static struct patterns read_patterns(struct tree *tree, int folder, size_t path_length)
+{
+	return (struct patterns){
+		.ignore = read_ignore(tree, folder, ".gitignore"),
+		.exclude = read_exclude(tree, folder),
+		.is_root = faccessat(folder, ".git", F_OK, AT_SYMLINK_NOFOLLOW) == 0,
+		.path_length = path_length,
+	};
+}
+
+static void free_patterns(struct patterns *patterns)
+{
+	ignore_free(patterns->ignore);
+	ignore_free(patterns->exclude);
+}
+
+/* The length of the path of the folder above, with its slash; 0: there is none. */
+static size_t cut_part(const char *path, size_t length)
+{
+	while (length > 1 && path[length - 2] != '/')
+		length--;
+	return length > 1 ? length - 1 : 0;
+}
+
+static bool is_of(int folder, uid_t owner)
+{
+	struct stat status;
+
+	return fstat(folder, &status) == 0 && status.st_uid == owner;
+}
+
+/* Patterns of the folders between a repository's root and the walk's folder, if that lies in one.
+ */
+static void read_above(struct tree *tree, int folder, const char *name)
+{
+	char *real = tree->options->all ? NULL : realpath(name, NULL);
+	size_t length = real ? strlen(real) : 0;
+	struct stat status;
+	bool found = false;
+
+	if (length < 2 || length >= PATH_MAX || fstat(folder, &status) < 0 ||
+		faccessat(folder, ".git", F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+		free(real);
+		return;
+	}
+	memcpy(tree->path, real, length);
+	tree->path[length] = '/';
+	tree->start = length + 1;
+	for (length = cut_part(tree->path, tree->start); length > 0 && !found;
+		length = cut_part(tree->path, length)) {
+		CLEANUP_FD int fd = -1;
+
+		real[length] = '\0';
+		fd = open(real, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 || !is_of(fd, status.st_uid) || tree->n_above == TREE_DEPTH_MAX)
+			break;
+		tree->above[tree->n_above] = read_patterns(tree, fd, length);
+		found = tree->above[tree->n_above++].is_root;
+	}
+	while (!found && tree->n_above > 0)
+		free_patterns(&tree->above[--tree->n_above]);
+	free(real);
+}
+
 /* --- Folders --- */
 
 static int compare_names(const void *left, const void *right, void *names)
@@ -217,13 +295,31 @@ static int list_folder(struct tree *tree, struct frame *frame)
 	return error;
 }
 
+/* Whether the folder has a file or a folder of that name. */
+static bool has_name(const struct frame *frame, const char *name)
+{
+	size_t low = 0, high = frame->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(frame->names + frame->entries[middle].name, name);
+
+		if (order == 0)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
 static void close_frame(struct frame *frame)
 {
 	fd_closep(&frame->fd);
 	free(frame->names);
 	free(frame->entries);
-	ignore_free(frame->ignore);
-	ignore_free(frame->exclude);
+	free_patterns(&frame->patterns);
 }
 
 /* Makes the folder `fd`, which it takes, the innermost one. 0 or -ENOMEM. */
@@ -232,33 +328,43 @@ static int push(struct tree *tree, int fd, size_t path_length, bool is_git)
 	struct frame *frame = &tree->frames[tree->depth];
 	int error;
 
-	*frame = (struct frame){.fd = fd, .path_length = path_length, .is_git = is_git};
+	*frame = (struct frame){.fd = fd, .patterns.path_length = path_length, .is_git = is_git};
 	error = list_folder(tree, frame);
 	if (error) {
 		close_frame(frame);
 		tree->counts.unreadable++;
 		return error == -ENOMEM ? error : 0;
 	}
-	if (!is_git) {
-		frame->ignore = read_ignore(tree, fd, ".gitignore");
-		frame->exclude = read_exclude(tree, fd);
-	}
+	if (!is_git && (has_name(frame, ".git") || has_name(frame, ".gitignore")))
+		frame->patterns = read_patterns(tree, fd, path_length);
 	tree->depth++;
 	return 0;
 }
 
+static enum ignore_verdict ask(
+	const struct tree *tree, const struct patterns *patterns, size_t length, bool is_folder)
+{
+	struct text path = {tree->path + patterns->path_length, length - patterns->path_length};
+	enum ignore_verdict verdict = IGNORE_SILENT;
+
+	if (patterns->ignore)
+		verdict = ignore_find(patterns->ignore, path, is_folder);
+	if (verdict == IGNORE_SILENT && patterns->exclude)
+		verdict = ignore_find(patterns->exclude, path, is_folder);
+	return verdict;
+}
+
 static bool is_ignored(const struct tree *tree, size_t length, bool is_folder)
 {
-	for (size_t i = tree->depth; i > 0; i--) {
-		const struct frame *frame = &tree->frames[i - 1];
-		struct text path = {tree->path + frame->path_length, length - frame->path_length};
-		enum ignore_verdict verdict = IGNORE_SILENT;
+	size_t count = tree->depth + tree->n_above;
 
-		if (frame->ignore)
-			verdict = ignore_find(frame->ignore, path, is_folder);
-		if (verdict == IGNORE_SILENT && frame->exclude)
-			verdict = ignore_find(frame->exclude, path, is_folder);
-		if (verdict != IGNORE_SILENT)
+	for (size_t i = 0; i < count; i++) {
+		const struct patterns *patterns =
+			i < tree->depth ? &tree->frames[tree->depth - 1 - i].patterns
+					: &tree->above[i - tree->depth];
+		enum ignore_verdict verdict = ask(tree, patterns, length, is_folder);
+
+		if (verdict != IGNORE_SILENT || patterns->is_root)
 			return verdict == IGNORE_OUT;
 	}
 	return false;
@@ -270,8 +376,8 @@ static int enter(struct tree *tree, const struct frame *frame, const char *name,
 	int fd;
 
 	if (!is_git && tree->options->skip &&
-		tree->options->skip(
-			tree->options->context, (struct text){tree->path, length}, name))
+		tree->options->skip(tree->options->context,
+			(struct text){tree->path + tree->start, length - tree->start}, name))
 		return 0;
 	if (tree->depth == TREE_DEPTH_MAX) {
 		tree->counts.too_large++;
@@ -291,7 +397,7 @@ static void show(struct tree *tree, const struct frame *frame, const char *name,
 	const struct tree_file file = {
 		.tree = tree,
 		.folder = frame->fd,
-		.path = {tree->path, length},
+		.path = {tree->path + tree->start, length - tree->start},
 		.name = name,
 	};
 
@@ -318,8 +424,8 @@ static int step(struct tree *tree)
 	}
 	entry = &frame->entries[frame->next++];
 	name = frame->names + entry->name;
-	length = frame->path_length + strlen(name);
-	memcpy(tree->path + frame->path_length, name, strlen(name) + 1);
+	length = frame->patterns.path_length + strlen(name);
+	memcpy(tree->path + frame->patterns.path_length, name, strlen(name) + 1);
 	if (frame->is_git) {
 		if (entry->type == DT_REG && strcmp(name, "config") == 0)
 			show(tree, frame, name, length);
@@ -345,11 +451,17 @@ int tree_walk(
 		return -ENOMEM;
 	tree->options = options;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	error = fd < 0 ? -errno : push(tree, fd, 0, false);
+	error = fd < 0 ? -errno : 0;
+	if (!error)
+		read_above(tree, fd, folder);
+	if (!error)
+		error = push(tree, fd, tree->start, false);
 	while (error == 0 && tree->depth > 0)
 		error = step(tree);
 	while (tree->depth > 0)
 		close_frame(&tree->frames[--tree->depth]);
+	while (tree->n_above > 0)
+		free_patterns(&tree->above[--tree->n_above]);
 	*ret_counts = tree->counts;
 	free(tree->bytes);
 	free(tree);

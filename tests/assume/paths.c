@@ -250,6 +250,29 @@ static void packet_sockets_and_egress(void)
 	CHECK(send_beneath() == -ENOBUFS);
 }
 
+/* What was routed has its route where it leaves; what a packet socket sends has none. */
+static void routes_at_egress(void)
+{
+	char *message, byte;
+	int fd, world;
+
+	wire_lay();
+	world = wire_listen(SOCK_DGRAM, "10.77.0.2", 4242);
+	if (ruleset_load("table netdev e {\n"
+			 "	chain leave {\n"
+			 "		type filter hook egress device \"wire0\" priority filter;\n"
+			 "		meta rtclassid 0-4294967295 accept\n"
+			 "		udp dport 4242 drop\n"
+			 "	}\n"
+			 "}\n",
+		    false, &message))
+		space_skip_test("no egress hook (before kernel 5.16 or nft 1.0.1)");
+	CHECK(send_beneath() == -ENOBUFS);
+	fd = wire_connect(SOCK_DGRAM, "10.77.0.2", 4242);
+	CHECK(fd >= 0 && send(fd, "", 0, 0) == 0);
+	CHECK(wire_error(world) == 0 && recv(world, &byte, 1, 0) == 0);
+}
+
 int main(void)
 {
 	const struct space_test tests[] = {
@@ -263,6 +286,7 @@ int main(void)
 		{"without a route nothing is redirected", no_route_no_redirection, SPACE_USER},
 		{"packet sockets pass no output hook", packet_sockets, SPACE_USER},
 		{"they pass the egress hook", packet_sockets_and_egress, SPACE_USER},
+		{"there only they have no route", routes_at_egress, SPACE_USER},
 	};
 
 	return space_tests(tests, sizeof(tests) / sizeof(tests[0]));

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # seeds.sh: writes the binary seeds below tests/fuzz/corpus from what is written here in hex. Texts
-# (corpus/audit, corpus/list, corpus/policy, corpus/record, corpus/text) are written by hand, and so is
-# each input that once broke something.
+# (corpus/audit, corpus/import, corpus/list, corpus/observe, corpus/policy, corpus/record, corpus/scan,
+# corpus/text) are written by hand, and so is each input that once broke something.
 set -eu
 cd "${0%/*}/corpus"
 

@@ -3,8 +3,8 @@
 # Every fuzz target on its corpus, and on the DNS messages of $EGRESS_DATA where those are: valid and
 # broken ones from other servers' tests, a file each in a tar archive.
 set -u
-targets=(answer audit channel engine framing list match name packet policy query record scrape state
-	text validate)
+targets=(answer audit channel engine framing import list match name observe packet policy query
+	record scan scrape state text validate)
 on_messages=(answer query validate)
 data=${EGRESS_DATA:-${abs_top_srcdir:?}/../shared/data}
 number=0

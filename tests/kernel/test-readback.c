@@ -171,6 +171,47 @@ static void truncated(void **state)
 	}
 }
 
+static const char link_written[] = "table netdev t {\n"
+				   "\tchain frames {\n"
+				   "\t\tdrop comment \"raw\"\n"
+				   "\t}\n"
+				   "\n"
+				   "\tchain link-lo {\n"
+				   "\t\ttype filter hook egress device \"lo\" priority filter; "
+				   "policy drop;\n"
+				   "\t\tgoto frames comment \"frames\"\n"
+				   "\t}\n"
+				   "}\n";
+
+/* A table of the other family has nothing to do with one of the same name. */
+static void link_loaded(void **state)
+{
+	char *object = NULL, *message = NULL;
+
+	(void)state;
+	load(written);
+	assert_int_equal(readback_compare_link(kernel, "t", link_written, &object), -ESTALE);
+	assert_string_equal(object, "chain frames");
+	free(object);
+	object = NULL;
+	assert_int_equal(ruleset_load(link_written, false, &message), 0);
+	assert_int_equal(readback_compare_link(kernel, "t", link_written, &object), 0);
+	assert_int_equal(readback_compare(kernel, "t", written, &object), 0);
+	assert_int_equal(ruleset_load("flush chain netdev t link-lo", false, &message), 0);
+	assert_int_equal(readback_compare_link(kernel, "t", link_written, &object), -ESTALE);
+	assert_string_equal(object, "chain link-lo");
+	free(object);
+	object = NULL;
+	assert_true(readback_has_link(kernel, "t"));
+	assert_int_equal(ruleset_remove_link("t", &message), 0);
+	assert_false(readback_has_link(kernel, "t"));
+	assert_int_equal(ruleset_remove_link("t;", &message), -EINVAL);
+	assert_int_equal(readback_compare_link(kernel, "t", link_written, &object), -ESTALE);
+	free(object);
+	object = NULL;
+	assert_int_equal(readback_compare(kernel, "t", written, &object), 0);
+}
+
 static void nothing_written(void **state)
 {
 	char *object = NULL;
@@ -232,6 +273,7 @@ int main(void)
 		cmocka_unit_test(compares),
 		cmocka_unit_test(what_was_loaded),
 		cmocka_unit_test(truncated),
+		cmocka_unit_test(link_loaded),
 		cmocka_unit_test(nothing_written),
 		cmocka_unit_test(many),
 	};

@@ -84,6 +84,9 @@ blocked_ports = [21]
 allow_private_ip = true
 blocked_command_tokens = ["nslookup "]
 entropy_threshold = 4.5
+review_ports = [53]
+[egress.profile_trusted_domains]
+claude-code = ["agent.tills.dev"]
 [[allow]]
 domain = "extra.dev"
 reputation = 3
@@ -95,6 +98,8 @@ permits a.b.tills.dev
 permits extra.dev
 says "'blocked_command_tokens': nothing here enforces it"
 says "'entropy_threshold': nothing here enforces it"
+says "what waits for somebody's decision there is refused here"
+says "trusted there for one program only"
 says "'reputation': nothing here enforces it"
 says "private addresses are permitted there"
 says "a trusted name lowers a score there"
@@ -152,11 +157,58 @@ says "'allowLocalBinding': nothing here enforces it"
 says "what it extends is not read"
 
 import fence fence.txt <<'END'
-*.tills.dev
-!bad.tills.dev # no
+# what a job may reach
+one.tills.dev
+eight.tills.dev:8443
+tcp://tcp.tills.dev:80
+udp://udp.tills.dev:5353
+hostname named.tills.dev tcp 22
+*.wild.dev
+*.*.deep.dev
+ip 9.1.1.1 tcp 853
+ip 2a00::10 udp 5353
+cidr 9.2.2.0/24 udp 123
+hostname broken.dev tcp none
+two.words.dev tcp 443
 END
-permits a.tills.dev
-refuses bad.tills.dev
+permits one.tills.dev
+refuses one.tills.dev:80
+permits eight.tills.dev:8443
+refuses eight.tills.dev:443
+permits tcp.tills.dev:80
+permits udp/udp.tills.dev:5353
+permits named.tills.dev:22
+permits a.wild.dev
+refuses a.b.wild.dev
+permits a.b.deep.dev
+refuses a.deep.dev
+permits 9.1.1.1:853
+permits 'udp/[2a00::10]:5353'
+permits udp/9.2.2.7:123
+refuses broken.dev
+refuses two.words.dev
+says "line 12: left out: 'broken.dev' has no port"
+says "line 13: left out: 'two.words.dev' has no port"
+says "eight names under all wildcards"
+
+import fence fence.yml <<'END'
+jobs:
+  build:
+    steps:
+      - uses: openai/fence@v0
+        with:
+          mode: audit
+          container_policy: disable
+          allowlist: |
+            # ours
+            api.tills.dev
+            cidr 9.2.2.0/24 tcp 5432
+END
+permits api.tills.dev
+permits 9.2.2.9:5432
+says "'container_policy': nothing here enforces it"
+grep -q '^enforcement = "observe"' draft.toml
+result $? "audit observes"
 
 import hosts blocked.hosts <<'END'
 # ads

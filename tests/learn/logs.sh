@@ -47,11 +47,13 @@ refuses() {
 		done
 		for i in 1 2 3; do
 			flow few$i.few.dev 11.0.3.$i 443 $day
+			flow pod$i.pods.dev 10.0.3.$i 443 $day
 		done
 		flow inside.tills.dev 10.0.0.7 8080 $day
 		record lease permit allow-1 '"name":"inside.tills.dev","address":"10.0.0.7","ports":"tcp-8080","ttl":60,"lease":90' $day
 		record flow permit allow-2 '"address":"11.9.9.9","port":22,"protocol":"tcp","bytes_out":1,"packets_out":1,"bytes_in":1,"packets_in":1' $day
 		record query refuse deny-1 '"name":"bad.tills.dev","type":"A","rcode":"NXDOMAIN"' $day
+		record query refuse default-deny '"name":"egress.invalid","type":"A","rcode":"NXDOMAIN"' $day
 	done
 	flow once.tills.dev 11.0.4.1 443
 	flow mzxw6ytboi4dqmrtgq2tmnzygezdgnbvgy3tqojq.odd.dev 11.0.5.1 443
@@ -82,6 +84,8 @@ refuses mzxw6ytboi4dqmrtgq2tmnzygezdgnbvgy3tqojq.odd.dev:443
 grep -q '^# seen once, in records of a day or more' draft.toml &&
 	grep -q '^#host = "once.tills.dev"' draft.toml && grep -q '^# its name looks like data' draft.toml
 result $? "what is odd is commented out, and why"
+! grep -q '\.invalid' draft.toml
+result $? "what egress-run asks for to try its resolver is none of it" "$(grep invalid draft.toml)"
 grep -q '1 lines are no records' said
 result $? "what is no record is said" "$(cat said)"
 
@@ -91,6 +95,8 @@ permits n7.cdn.tills.dev:443 unfolded.toml
 "$learn" observe --fold 3 days.jsonl >folded.toml 2>/dev/null
 permits few4.few.dev:443 folded.toml
 refuses bucket9.s3.amazonaws.com:443 folded.toml
+grep -q '^addresses = \["10.0.3.2/32"\]' folded.toml && ! grep -q '\*.pods.dev' folded.toml
+result $? "siblings with inside addresses stay apart" "$(grep -A3 pods folded.toml)"
 
 flow single.tills.dev 11.0.4.1 443 >short.jsonl
 "$learn" observe short.jsonl >short.toml 2>/dev/null
@@ -122,6 +128,8 @@ drifts 1 draft.toml
 ! grep -q 'unused\|ports' drift
 result $? "nothing of what was observed is unused" "$(cat drift)"
 says "bad.tills.dev was refused 3 times"
+! grep -q '\.invalid' drift
+result $? "what egress-run asked for does not drift" "$(cat drift)"
 drifts 0 draft.toml --times 4
 
 cat >policy.toml <<'END'
@@ -206,6 +214,82 @@ result $? "also where there is none" "$(cat said)"
 [ "$(sed -n 2p bare.toml)" = 'profiles = ["npm", "pip", ]' ]
 result $? "a list of them comes below the version" "$(cat bare.toml)"
 permits git.other.dev bare.toml
+# adds FILE: what was observed, to the policy of standard input.
+adds() {
+	{
+		printf 'version = 1\nname = "p"\n'
+		cat
+	} >"$1"
+	"$learn" observe -y --profile-dir "$profiles" -o "$1" days.jsonl >said 2>&1 </dev/null
+	result $? "what was observed goes into $1" "$(cat said)"
+	cp "$1" once.toml
+	"$learn" observe -y --profile-dir "$profiles" -o "$1" days.jsonl >again 2>&1 </dev/null
+	cmp -s "$1" once.toml && grep -q 'lacks nothing' again
+	result $? "$1: a second time adds nothing" "$(cat again)"
+}
+
+# has LINES: of the policy that was made last, one after the other, "|" between them.
+has() {
+	tr '\n' '|' <once.toml | grep -qF "$1"
+	result $? "it has $1" "$(cat once.toml)"
+}
+
+adds single.toml <<'END'
+[[allow]] # ours
+host = "inside.tills.dev"
+ports = ["tcp/8080"]
+END
+has '[[allow]] # ours|addresses = ["10.0.0.7/32"]|host = "inside.tills.dev"|'
+adds narrow.toml <<'END'
+[[allow]]
+host = "inside.tills.dev"
+ports = ["tcp/8080"]
+addresses = ["10.1.0.0/16"] # theirs
+END
+has '|addresses = ["10.0.0.7/32", "10.1.0.0/16"] # theirs|'
+adds glob.toml <<'END'
+[[allow]]
+host = "**.tills.dev"
+ports = ["tcp/8080"]
+END
+has '|host = "inside.tills.dev"|ports = ["tcp/8080"]|addresses = ["10.0.0.7/32"]|'
+adds several.toml <<'END'
+[[allow]]
+host = ["inside.tills.dev", "other.tills.dev"]
+ports = ["tcp/8080"]
+END
+! grep -q '10.0.0.7' several.toml &&
+	grep -q 'several.toml:3: inside.tills.dev had the address 10.0.0.7/32, which' said
+result $? "an address is not believed of another name, and that is said" "$(cat said)"
+adds inline.toml <<'END'
+allow = [{host = "inside.tills.dev", ports = ["tcp/8080"]}]
+END
+grep -q 'inside.tills.dev had the address' said
+result $? "nor is an entry within a line changed" "$(cat said)"
+adds empty.toml <<'END'
+allow = [] # nothing
+END
+permits inside.tills.dev:8080 empty.toml
+adds denied.toml <<'END'
+[[deny]]
+host = ["api.tills.dev", "*.few.dev"]
+END
+! grep -q '^host = "\(api.tills\|few1\)' denied.toml &&
+	grep -q 'denied.toml:3: this entry refuses api.tills.dev' said
+result $? "what an entry refuses stays refused, and that is said" "$(cat said)"
+
+cat >narrowed.toml <<'END'
+version = 1
+profiles = ["npm", "pip"]
+[[allow]]
+host = ["db.shop.internal", "git.other.dev"]
+ports = ["tcp/443", "tcp/5432"]
+addresses = ["10.9.0.7/32"]
+END
+echo 'DATABASE_URL=postgres://db.shop.internal:5432/x' >project/.env
+"$learn" scan -q -y --profile-dir "$profiles" -o narrowed.toml project >said 2>&1 </dev/null &&
+	grep -q 'lacks nothing' said && ! grep -q 'believe' said
+result $? "what a draft would believe does not widen what is believed" "$(cat said)"
 cp wrong.toml kept.toml
 "$learn" scan -q -y -o wrong.toml project >said 2>&1 </dev/null
 [ $? -eq 1 ] && cmp -s wrong.toml kept.toml && grep -q 'E004' said

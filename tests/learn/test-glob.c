@@ -42,6 +42,26 @@ static void matches_names(void **state)
 	assert_false(is("", "a"));
 }
 
+/* As git's own matcher has it. */
+static void matches_sets(void **state)
+{
+	(void)state;
+	assert_true(is("[[:digit:]z]", "7"));
+	assert_true(is("[[:digit:]z]", "z"));
+	assert_true(is("[![:digit:]]", "z"));
+	assert_true(is("[a\\-c]", "-"));
+	assert_true(is("[\\]]", "]"));
+	assert_true(is("[a-]", "-"));
+	assert_true(is("[[:]", ":"));
+	assert_true(is("[--a]", "0"));
+	assert_false(is("[[:digit:]z]", "a"));
+	assert_false(is("[[:nothing:]z]", "z"));
+	assert_false(is("[![:nothing:]]", "z"));
+	assert_false(is("[a\\-c]", "b"));
+	assert_false(is("a\\", "a\\"));
+	assert_false(is("[[:alpha:]]", "\xe9"));
+}
+
 static void matches_paths(void **state)
 {
 	(void)state;
@@ -53,6 +73,12 @@ static void matches_paths(void **state)
 	assert_true(is_path("a/**/b", "a/b"));
 	assert_true(is_path("a/**/b", "a/x/y/b"));
 	assert_true(is_path("**/a/**/b", "x/a/a/y/b"));
+	assert_true(is_path("a/***/b", "a/x/y/b"));
+	assert_true(is_path("**\\/b", "a/b"));
+	assert_true(is_path("a[/b]c", "abc"));
+	assert_false(is_path("a[/b]c", "a/c"));
+	assert_false(is_path("a?c", "a/c"));
+	assert_false(is_path("a**c", "a/c"));
 	assert_false(is_path("a/*", "a/b/c"));
 	assert_false(is_path("a/**", "a"));
 	assert_false(is_path("a/**/b", "a/x/c"));
@@ -105,12 +131,20 @@ static void ignores_as_git_does(void **state)
 	assert_int_equal(find("a\\ \n", "a ", false), IGNORE_OUT);
 	assert_int_equal(find("**/x/**\n", "a/x/b", false), IGNORE_OUT);
 	assert_int_equal(find("/\n!\n!/\n", "a", false), IGNORE_SILENT);
+	assert_int_equal(find("\xef\xbb\xbf"
+			      "a\n",
+				 "a", false),
+		IGNORE_OUT);
+	assert_int_equal(find("a\\\\ \n", "a\\", false), IGNORE_OUT);
+	assert_int_equal(find("foo**/bar\n", "foobar", false), IGNORE_OUT);
+	assert_int_equal(find("foo**/bar\n", "foo/a/bar", false), IGNORE_OUT);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(matches_names),
+		cmocka_unit_test(matches_sets),
 		cmocka_unit_test(matches_paths),
 		cmocka_unit_test(is_bounded),
 		cmocka_unit_test(ignores_as_git_does),

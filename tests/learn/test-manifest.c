@@ -51,6 +51,10 @@ static const struct manifest_case cases[] = {
 		"\"b@npm:^1\":\n  resolution: \"b@npm:1.0.0\"\n"
 		"\"c@x\":\n  resolution: \"c@https://files.tills.dev/c.tgz\"\n",
 		{"+profile npm", "+tcp/443 files.tills.dev"}},
+	{"yarn.lock", "a@^1:\n  resolved \"http://registry.yarnpkg.com/a.tgz#1\"\n",
+		{"+tcp/443 registry.yarnpkg.com"}},
+	{"yarn.lock", "a@^1:\n  resolved \"http://npm.tills.dev/a.tgz#1\"\n",
+		{"+tcp/80 npm.tills.dev"}},
 	{".npmrc",
 		"@tills:registry=https://npm.tills.dev/\n//npm.tills.dev/:_authToken=${T}\n"
 		"sass_binary_site_mirror=https://bin.tills.dev/x\n",
@@ -142,6 +146,14 @@ static const struct manifest_case cases[] = {
 		{"+tcp/443 quay.io", "+tcp/443 cdn.quay.io", "+tcp/443 cdn01.quay.io",
 			"+tcp/443 cdn02.quay.io", "+profile apt", "+tcp/443 get.tills.dev",
 			"+profile github", "+tcp/443 files.tills.dev"}},
+	{"a.Dockerfile",
+		"FROM scratch\nENV BASE https://base.tills.dev/x\n"
+		"ARG A=1 B=https://b.tills.dev DB_HOST=db.tills.dev\nENV A\n",
+		{"+tcp/443 base.tills.dev", "+tcp/443 b.tills.dev", "+tcp/5432 db.tills.dev"}},
+	{"requirements.txt", "--index-url https://pypi.org/simple\n",
+		{"+profile pip", "+tcp/443 pypi.org"}},
+	{".env", "GOPROXY=https://go.tills.dev,https://proxy.golang.org,direct\n",
+		{"+profile go", "+tcp/443 go.tills.dev", "+tcp/443 proxy.golang.org"}},
 	{"compose.yaml",
 		"services:\n  a:\n    image: nginx:1\n    environment:\n      - "
 		"API_URL=https://api.tills.dev\n"
@@ -191,6 +203,18 @@ static const struct manifest_case cases[] = {
 		"// as usual\n{\"image\": \"mcr.microsoft.com/devcontainers/base\",\n"
 		"\"features\": {\"ghcr.io/devcontainers/features/node:1\": {},},}",
 		{"+tcp/443 mcr.microsoft.com", "+profile github"}},
+	{".cirrus.yml", "container:\n  image: cr.tills.dev/o/i\na_task:\n  script: pip install x\n",
+		{"+tcp/443 cr.tills.dev", "+profile pip"}},
+	{".mvn/settings.xml",
+		"<settings><mirrors><mirror><mirrorOf>shop</mirrorOf>"
+		"<url>https://maven.tills.dev/r</url></mirror></mirrors></settings>",
+		{"+tcp/443 maven.tills.dev"}},
+	{"sub/.envrc",
+		"export GOPROXY=https://go.tills.dev,https://more.tills.dev:8443|direct\n"
+		"export GOPRIVATE=code.tills.dev/team,*.other.dev\nexport GOPROXY=off\n"
+		"PIP_INDEX_URL=https://pypi.tills.dev/simple\n",
+		{"+tcp/443 go.tills.dev", "+tcp/8443 more.tills.dev", "+tcp/443 code.tills.dev",
+			"+tcp/443 pypi.tills.dev", "-profile go", "-profile pip"}},
 	{".env.production",
 		"export API_URL=\"https://api.tills.dev\"\nSMTP_HOST=smtp.tills.dev\n"
 		"KAFKA_BROKERS=k1.tills.dev:9094,k2.tills.dev:9094\nHOST=0.0.0.0\nSECRET=abc\n",
@@ -260,7 +284,39 @@ static void a_mirror_at_the_root_replaces(void **state)
 		replaces("pip.conf", "[global]\nindex-url = https://p.tills.dev/simple", "pip"));
 	assert_false(
 		replaces("pip.conf", "[global]\nextra-index-url = https://p.tills.dev/", "pip"));
+	assert_true(replaces(
+		".cargo/config.toml", "[source.crates-io]\nreplace-with = \"a\"\n", "cargo"));
+	assert_false(replaces(
+		"x/.cargo/config.toml", "[source.crates-io]\nreplace-with = \"a\"\n", "cargo"));
+	assert_false(replaces(".npmrc", "registry=https://npm.npmjs.org/", "npm"));
+	assert_false(
+		replaces("requirements.txt", "--index-url https://pypi.org/simple\na\n", "pip"));
+	assert_false(replaces(".env", "GOPROXY=https://proxy.golang.org,direct\n", "go"));
+	assert_true(replaces("Dockerfile", "ENV GOPROXY=https://go.tills.dev\n", "go"));
+	assert_false(replaces(".envrc", "export GOPROXY=direct\n", "go"));
+	assert_false(replaces(".envrc", "export GOPRIVATE=code.tills.dev\n", "go"));
 	assert_true(replaces("requirements.txt", "-i https://p.tills.dev/simple\na\n", "pip"));
+}
+
+/* What maven asks of a mirror: by the repositories that it stands for. */
+static void a_mirror_is_of_what_it_says(void **state)
+{
+	static const struct {
+		const char *of;
+		bool replaces;
+	} rows[] = {{"*", true}, {"central", true}, {"external:*", true}, {"a, *,!b", true},
+		{"*,!central", false}, {"shop", false}, {"", false}};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(text, sizeof(text),
+			"<settings><mirrors><mirror><mirrorOf>%s</mirrorOf>"
+			"<url>https://m.tills.dev</url></mirror></mirrors></settings>",
+			rows[i].of);
+		if (replaces(".mvn/settings.xml", text, "maven") != rows[i].replaces)
+			fail_msg("mirrorOf \"%s\"", rows[i].of);
+	}
 }
 
 static void is_of_its_format(void **state)
@@ -322,6 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_declarations),
 		cmocka_unit_test(a_mirror_at_the_root_replaces),
+		cmocka_unit_test(a_mirror_is_of_what_it_says),
 		cmocka_unit_test(is_of_its_format),
 		cmocka_unit_test(knows_files_by_name),
 		cmocka_unit_test(expands_no_entities),

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,21 @@ static const struct source_case cases[] = {
 	{"a.tsx", "<a href=\"https://api.tills.dev\">", NOTHING},
 	{"a.c", "char *a = \"https://docs.tills.dev\";", NOTHING},
 	{"a.c", "char *a = \"https://tills.dev/docs/api\";", NOTHING},
+	{"a.php", "$a = '<a href=\"' . 'https://api.tills.dev/x' . '\">';", NOTHING},
+	{"a.php", "$a = '<a href=\"/x\">'; get('https://api.tills.dev/x');", TAKEN},
+	{"a.xml", "<info><ivyauthor name=\"a\" url=\"https://api.tills.dev\"/></info>", NOTHING},
+	{"a.xml", "<info><repo name=\"a\" url=\"https://api.tills.dev\"/></info>", TAKEN},
+	{"a.xml", "<vendor_url>https://api.tills.dev</vendor_url>", NOTHING},
+	/* Templates, batch files, m4 */
+	{"a.py.in", "A = 'https://api.tills.dev/v1'", TAKEN},
+	{"a.py.in", "# A = 'https://api.tills.dev/v1'", MENTIONED},
+	{"a.bat", "REM see https://api.tills.dev", MENTIONED},
+	{"a.cmd", "@rem see https://api.tills.dev", MENTIONED},
+	{"a.bat", ":: https://api.tills.dev", MENTIONED},
+	{"a.bat", "curl -O https://api.tills.dev/x", TAKEN},
+	{"configure.ac", "dnl see https://api.tills.dev/x", MENTIONED},
+	{"configure.ac", "AC_INIT([a], [1], [a list: https://api.tills.dev/x])", MENTIONED},
+	{"configure.ac", "U=\"https://api.tills.dev/x\"", TAKEN},
 	/* Host and port */
 	{"a.py", "A = 'api.tills.dev:443'", TAKEN},
 	{"a.c", "a ? b.c : api.tills.dev:443;", NOTHING},
@@ -96,6 +112,20 @@ static enum outcome scan(const char *file, const char *text, unsigned *ret_line)
 	return outcome;
 }
 
+/* How many rows a line of Python comes to. */
+static size_t rows_of(const char *text)
+{
+	struct probe probe;
+	size_t count;
+
+	probe_open(&probe);
+	source_scan(probe.evidence, NULL, text_of(text), language_of_name(text_of("a.py")),
+		EVIDENCE_LITERAL, 1);
+	count = probe_rows(&probe);
+	probe_close(&probe);
+	return count;
+}
+
 static void tells_use_from_mention(void **state)
 {
 	(void)state;
@@ -105,6 +135,33 @@ static void tells_use_from_mention(void **state)
 		if (outcome != cases[i].outcome)
 			fail_msg("%s: %s: %d, not %d", cases[i].file, cases[i].text, (int)outcome,
 				(int)cases[i].outcome);
+	}
+}
+
+/* What is read by people, or is a name only. */
+static void passes_over_pages(void **state)
+{
+	static const char *const pages[] = {"https://docs.tills.dev/v1",
+		"https://blogs.tills.dev/x", "https://tills.dev/docs/api",
+		"https://github.com/o/x/releases/tag/v1", "https://github.com/o/x/blob/main/a.c",
+		"https://tills.dev/dtds/a.dtd", "http://xml.org/sax/features/b",
+		"http://apache.org/xml/features/c", "https://liberapay.com/x",
+		"https://www.npmjs.com/package/a",
+		"https://cve.mitre.org/cgi-bin/cvename.cgi?name=x", "https://pkg.go.dev/x"};
+	static const char *const used[] = {"https://tills.dev/api", "https://npmjs.com/-/v1",
+		"https://github.com/o/x/releases/download/v1/a.tgz", "https://xml.org/x"};
+	char text[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		snprintf(text, sizeof(text), "a = '%s'", pages[i]);
+		if (rows_of(text) != 0)
+			fail_msg("%s is taken", pages[i]);
+	}
+	for (size_t i = 0; i < sizeof(used) / sizeof(used[0]); i++) {
+		snprintf(text, sizeof(text), "a = '%s'", used[i]);
+		if (rows_of(text) != 1)
+			fail_msg("%s is not taken", used[i]);
 	}
 }
 
@@ -209,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_use_from_mention),
+		cmocka_unit_test(passes_over_pages),
 		cmocka_unit_test(counts_lines),
 		cmocka_unit_test(finds_other_forms),
 		cmocka_unit_test(weighs_by_origin),

@@ -127,9 +127,13 @@ static void knows_what_is_nobody(void **state)
 		"http://0.0.0.0/", "http://192.0.2.1/", "http://[2001:db8::1]/", "http://[::1]/",
 		"http://a.localhost/", "http://224.0.0.1/"};
 	static const char *const placeholders[] = {"https://example.com/", "https://a.example.org/",
-		"https://your-domain.io/", "https://api.yourcompany.com/", "https://foo.bar/"};
-	static const char *const real[] = {
-		"https://a.tills.dev/", "http://10.0.0.1/", "http://db.tills.internal/"};
+		"https://your-domain.io/", "https://api.yourcompany.com/", "https://foo.bar/",
+		"https://registry.mycorp.com/", "ssh://root@server.fubar.com:2222",
+		"https://my-host.io/", "https://acme.dev/x", "https://more.example.com.au/",
+		"https://good-example.com/", "http://the.host/"};
+	static const char *const real[] = {"https://a.tills.dev/", "http://10.0.0.1/",
+		"http://db.tills.internal/", "https://test.tills.dev/", "https://mysql.dev/",
+		"https://server.tills.dev/"};
 	struct target target;
 
 	(void)state;

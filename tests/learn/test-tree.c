@@ -136,6 +136,67 @@ static void leaves_out_what_git_does(void **state)
 	assert_non_null(strstr(seen.paths, " secret "));
 }
 
+/* The walk begins at `folder`, which for a while is a folder of the repository's. */
+static void knows_what_is_above(void **state)
+{
+	size_t length = strlen(folder);
+	struct seen seen;
+
+	(void)state;
+	make(".git/info/exclude", "*.log\n");
+	make(".gitignore", "/sub/deep/out\n*.o\n/a\n");
+	make("sub/.gitignore", "!keep.o\nb\n");
+	make("sub/deep/out/x", "");
+	make("sub/deep/a", "");
+	make("sub/deep/b", "");
+	make("sub/deep/c.o", "");
+	make("sub/deep/keep.o", "");
+	make("sub/deep/d.log", "");
+	strcpy(folder + length, "/sub/deep");
+	walk(false, 100, &seen);
+	assert_string_equal(seen.paths, "a keep.o ");
+	walk(true, 100, &seen);
+	assert_string_equal(seen.paths, "a b c.o d.log keep.o out/x ");
+	folder[length] = '\0';
+}
+
+static void needs_a_repository(void **state)
+{
+	size_t length = strlen(folder);
+	struct seen seen;
+
+	(void)state;
+	make(".gitignore", "*\n");
+	make("sub/a", "");
+	strcpy(folder + length, "/sub");
+	walk(false, 100, &seen);
+	assert_string_equal(seen.paths, "a ");
+	folder[length] = '\0';
+}
+
+static void leaves_others_repositories_alone(void **state)
+{
+	size_t length = strlen(folder);
+	struct seen seen;
+
+	(void)state;
+	make(".git/HEAD", "");
+	make(".gitignore", "*.o\nsecret\n");
+	make("a.o", "");
+	make("module/.git", "gitdir: ../.git/modules/module\n");
+	make("module/b.o", "");
+	make("module/.gitignore", "*.c\n");
+	make("module/d.c", "");
+	make("module/src/c.o", "");
+	walk(false, 100, &seen);
+	assert_string_equal(
+		seen.paths, ".gitignore module/.git module/.gitignore module/b.o module/src/c.o ");
+	strcpy(folder + length, "/module/src");
+	walk(false, 100, &seen);
+	assert_string_equal(seen.paths, "c.o ");
+	folder[length] = '\0';
+}
+
 static void follows_no_link(void **state)
 {
 	struct tree_counts counts;
@@ -220,6 +281,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(visits_in_order),
 		TEST(leaves_out_what_git_does),
+		TEST(knows_what_is_above),
+		TEST(needs_a_repository),
+		TEST(leaves_others_repositories_alone),
 		TEST(follows_no_link),
 		TEST(is_not_misled),
 		TEST(is_bounded),

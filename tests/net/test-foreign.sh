@@ -39,6 +39,17 @@ foreign() {
 
 rejected "an address that nothing permits" udp 2001:db8:1::3 8001
 reaches "one that is permitted" udp 2001:db8:1::2 8001
+# What is refused must not come there as a part of an error.
+in_world "$(program tests/container/escape)" watch to-client >watched.out 2>watched.log &
+must until_true 10 grep -q ready watched.out
+in_client setpriv --reuid 12345 --clear-groups perl -MSocket=:all -e '
+	socket(A, AF_INET6, SOCK_DGRAM, 0) && setsockopt(A, 41, 78, pack("I", 1)) &&
+		bind(A, pack_sockaddr_in6(8001, inet_pton(AF_INET6, "2001:db8:1::3"))) or die $!;
+	send(A, "egress-escape:error", 0, pack_sockaddr_in6(9, inet_pton(AF_INET6, "fd77::1")))'
+in_world "$(program tests/container/escape)" fence to-client >fence.out
+must until_true 10 grep -qx fence watched.out
+is "nor is what is refused sent to the address it claims to be from" \
+	"$(grep -cx error watched.out)" 0
 is "a datagram to this host from the former is none, nor has it an answer" \
 	"$(foreign fd77::2 5555)" "forged: 1 secret: 1"
 is "nor one to itself" "$(foreign ::1 5555)" "forged: 1 secret: 1"

@@ -89,4 +89,16 @@ must lab_reload lab
 cut_off "the address's flow ends with its entry" address
 alive "the name's goes on" name
 
+# --- What claims to be from elsewhere: refused, it would be sent there as a part of an error ---
+must in_client sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.to-inner.rp_filter=0
+in_world "$(program tests/container/escape)" watch to-client >watched.out 2>watched.log &
+must until_true 10 grep -q ready watched.out
+for way in "raw4 198.18.1.3 198.18.41.1" "raw6 2001:db8:1::3 2001:db8:41::1"; do
+	# shellcheck disable=SC2086 # words
+	is "it is sent: $way" "$(in_inner "$(program tests/container/escape)" $way)" sent
+done
+in_world "$(program tests/container/escape)" fence to-client >fence.out
+must until_true 10 grep -qx fence watched.out
+is "and comes nowhere" "$(grep -c raw watched.out)" 0
+
 lab_done

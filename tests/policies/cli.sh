@@ -78,6 +78,7 @@ run 2 empty "--format takes text or json, not 'xml'" "a format that is none" \
 	--format xml good.toml
 run 2 empty "not ''" "an empty format" --format= good.toml
 run 2 empty "requires an argument" "--format without one" good.toml --format
+run 2 empty "--prove goes with --apply" "--prove alone" --prove good.toml
 run 2 empty "--as goes with --explain" "--as alone" --as user=root good.toml
 run 2 empty "--as goes with --explain" "--as with another task" --check --as user=root good.toml
 run 2 empty "--explain-override goes with --override" "--explain-override alone" \

@@ -1,110 +1,97 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What bash completes on the command lines of the programs that take policies.
+# What the shells complete on the command lines of the programs: the lines of the file completions,
+# asked of bash, fish and zsh themselves. And the programs take the words that are offered.
 
 # shellcheck source=tap.sh
 . "$(dirname "$0")/tap.sh"
-cd "$(dirname "$0")/../.." || exit 99
-# shellcheck source=../../contrib/completion/egress-compile
-. contrib/completion/egress-compile
-# shellcheck source=../../contrib/completion/egress-ctl
-. contrib/completion/egress-ctl
-# shellcheck source=../../contrib/completion/egress-resolver
-. contrib/completion/egress-resolver
-# shellcheck source=../../contrib/completion/egress-run
-. contrib/completion/egress-run
-cd "$work" || exit 99
-mkdir folder
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+export HOME=$work/home
+mkdir -p "$work/home" "$work/place/folder"
+cd "$work/place" || exit 99
 touch policy.toml other.toml file.txt
 
-# Only readline can answer this one.
-# shellcheck disable=SC2317 # it is called by what is tested
-compopt() {
-	:
-}
+# What a resolver may say: whoever chooses names under a wildcard chooses what is in them.
+mkdir "$work/bin"
+cat >"$work/bin/egress-ctl" <<'EOF'
+#!/bin/sh
+echo '{"leases": ['
+echo '{"name": "api.example.com", "address": "192.0.2.1"},'
+echo '{"name": "a$(touch caught).example.com", "address": "192.0.2.2"},'
+echo '{"name": "a;touch caught;.example.com", "address": "192.0.2.2"},'
+echo '{"name": "db.example.com", "address": "192.0.2.1"}'
+echo ']}'
+EOF
+chmod +x "$work/bin/egress-ctl"
+PATH=$work/bin:$PATH
 
-# offers EXPECTED COMMAND WORD...: what the last word can become, sorted.
-offers() {
-	local expected=$1 got
-
-	COMP_WORDS=("${@:2}")
-	COMP_CWORD=$(($# - 2))
-	COMPREPLY=()
-	"_${2/-/_}"
-	got=$(printf '%s\n' "${COMPREPLY[@]}" | sort | xargs)
-	[ "$got" = "$expected" ]
-	result $? "${*:2}" "it offers '$got', not '$expected'"
-}
-
-# The options that --help shows, and both letters of the common ones.
+# The options that --help of a command line's program and task shows.
 options() {
-	"$abs_top_builddir/src/$1" --help |
+	local words=() word
+
+	for word in ${1% -}; do
+		[ "$word" = session ] || [ "$word" = extend ] || words+=("$word")
+	done
+	"$abs_top_builddir/src/${words[0]}" "${words[@]:1}" --help |
 		sed -n 's/^  \(-.\), \(--[a-z-]*\).*/\1\n\2/p; s/^      \(--[a-z-]*\).*/\1/p' |
-		sort | xargs
+		LC_ALL=C sort | xargs
 }
 
-for program in egress-compile egress-resolver; do
-	if [ -x "$abs_top_builddir/src/$program" ]; then
-		offers "$(options $program)" $program -
-	else
-		skip "$program -" "it is not built"
-	fi
-	offers "folder other.toml policy.toml" $program ''
-	offers policy.toml $program p
-	offers policy.toml $program --override p
-	offers policy.toml $program --override = p
-	offers --override $program policy.toml --overr
-	offers folder $program --profile-dir ''
-	offers folder $program --profile-dir =
+# With the profiles of the tree.
+mkdir "$work/made"
+for tables in "$abs_top_builddir"/src/table-*; do
+	[ -x "$tables" ] || continue
+	name=egress-${tables##*-}
+	for made in "bash $name" "fish $name.fish" "zsh _$name"; do
+		sh "$top/contrib/completion/generate" "${made% *}" "$tables" \
+			"$top/contrib/completion/template.${made% *}" "$top/rules/profiles" \
+			>"$work/made/${made#* }" || exit 99
+	done
 done
 
-offers "file.txt folder other.toml policy.toml" egress-compile -o ''
-offers file.txt egress-compile --output = fil
-offers other.toml egress-compile --diff o
-offers "json text" egress-compile --format ''
-offers "json text" egress-compile --format =
-offers json egress-compile --format = j
-offers "" egress-compile --explain p
-offers "cgroup= group= interface= source= user=" egress-compile --as ''
-offers user= egress-compile --as = u
-offers root egress-compile --as user = roo
-offers root egress-compile --as = user = roo
-offers root egress-compile --as group = roo
-if [ -e /sys/class/net/lo ]; then
-	offers lo egress-compile --as interface = lo
-else
-	skip "egress-compile --as interface = lo" "no sysfs"
-fi
-offers "" egress-compile --as source = ''
-offers policy.toml egress-compile user p
-if [ -x "$abs_top_builddir/src/egress-ctl" ]; then
-	offers "$(options egress-ctl)" egress-ctl -
-else
-	skip "egress-ctl -" "it is not built"
-fi
-offers "flush leases reload revoke session status why" egress-ctl ''
-offers "extend new show" egress-ctl session ''
-offers destinations egress-ctl session extend de
-offers status egress-ctl --json st
-offers "" egress-ctl revoke s
-offers policy.toml egress-ctl --socket = p
-offers "" egress-ctl --name no-such-name
-offers "file.txt folder none other.toml policy.toml" egress-resolver --control ''
-offers none egress-resolver --control = n
-offers root egress-resolver --user roo
-offers root egress-resolver -u roo
-offers auto egress-resolver --workers = a
-if [ -x "$abs_top_builddir/src/egress-run" ]; then
-	offers "$(options egress-run)" egress-run -
-else
-	skip "egress-run -" "it is not built"
-fi
-offers policy.toml egress-run --policy = p
-offers policy.toml egress-run -w --override p
-offers root egress-run -u roo
-offers "" egress-run -p policy.toml no-such-command
-offers "" egress-run --allow p
-offers policy.toml egress-run -p other.toml cat pol
-offers policy.toml egress-run -- cat -n pol
+grep -v '^#' "$here/completions" | sed 's/^[^|]*| //' >"$work/lines"
+grep -v '^#' "$here/completions" | sed 's/ *|.*//' >"$work/wanted"
+
+check_shell() {
+	local shell=$1 line wanted got
+
+	if ! command -v "$shell" >/dev/null; then
+		skip "$shell" "$shell is not installed"
+		return
+	fi
+	"$shell" "$here/ask.$shell" "$work/made" <"$work/lines" \
+		>"$work/got" 2>"$work/errors"
+	[ ! -s "$work/errors" ]
+	result $? "$shell says nothing else" "$(cat "$work/errors")"
+	while IFS= read -r line <&3 && IFS= read -r wanted <&4; do
+		IFS= read -r got <&5 || got="(no answer)"
+		[ "$wanted" != ALL ] || wanted=$(options "$line" | grep -e --help)
+		# shellcheck disable=SC2086 # a list
+		got=$(printf '%s\n' $got | sed 's,/$,,' | LC_ALL=C sort -u | xargs)
+		[ "$got" = "$wanted" ]
+		result $? "$shell: $line" "it offers '$got', not '$wanted'"
+	done 3<"$work/lines" 4<"$work/wanted" 5<"$work/got"
+}
+
+for shell in bash fish zsh; do
+	check_shell $shell
+done
+
+[ ! -e caught ]
+result $? "nothing of what is offered is executed" "it was"
+
+# A word that is offered is none that is wrong: the program complains of something else.
+"$abs_top_builddir/src/table-compile" | awk -F '\t' '
+$1 == "option" && $5 !~ /[A-Z]/ {
+	n = split($5, words, " ")
+	for (i = 1; i <= n; i++)
+		print $3, words[i]
+}' >"$work/words"
+while read -r name word; do
+	"$program" --"$name" "$word" /nowhere.toml 2>&1 | grep -q "'$word'"
+	[ $? = 1 ]
+	result $? "egress-compile --$name $word is taken" "it complains of the word"
+done <"$work/words"
 finish

@@ -20,7 +20,7 @@ fi
 EXPOSURE_MAX=2.0
 
 unit=$work/egress-resolver@.service
-sed -e 's|@[a-z]*bindir@/[a-z-]*|/bin/true|' \
+sed -e 's|@[a-z]*@/[a-z-]*|/bin/true|' \
 	"$here/../../contrib/systemd/egress-resolver@.service.in" >"$unit"
 
 out=$(systemd-analyze verify --man=no --recursive-errors=no "$unit" 2>&1)

@@ -300,6 +300,28 @@ static void cluster_names(void **state)
 	forget(&it);
 }
 
+/* An override judges the address of a name that it does not know: no target can. */
+static void refused_addresses(void **state)
+{
+	static const char *const targets[] = {"cilium", "clusternetworkpolicy"};
+	const char *base = "[[allow]]\nhost = 'api.x.example'\n[network]\nblock = ['private']\n";
+
+	for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+		struct subject it = {.arena = *state};
+
+		assert_true(compile(&it, layered_two(*state, base,
+						 "[[deny]]\nip = '9.0.0.0/8'\n"
+						 "[network]\nblock = ['private', 'metadata']\n")));
+		export_as(&it, targets[i]);
+		assert_true(reaches(&it, "api.x.example", "9.1.1.1"));
+		assert_true(losses_have(it.losses, LOSS_WIDER));
+		expect_loss(&it, "names that its file does not mention may have its addresses");
+		expect_loss(
+			&it, "answers may have addresses of this class, which 'o1.toml' blocks");
+		forget(&it);
+	}
+}
+
 static void nothing_is_permitted(void **state)
 {
 	static const char *const targets[] = {"networkpolicy", "cilium", "clusternetworkpolicy"};
@@ -377,7 +399,7 @@ static void targets(void **state)
 	assert_null(backend_find("nf"));
 	assert_null(backend_find(""));
 	assert_string_equal(backend_names(names, sizeof(names)),
-		"nft, networkpolicy, cilium, clusternetworkpolicy");
+		"nft, networkpolicy, cilium, clusternetworkpolicy, sidecar");
 	assert_string_equal(backend_names(names, 6), "nft, ");
 }
 
@@ -402,6 +424,7 @@ int main(void)
 		TEST(clusternetworkpolicy_is_the_policy),
 		TEST(cilium_names),
 		TEST(cluster_names),
+		TEST(refused_addresses),
 		TEST(nothing_is_permitted),
 		TEST(what_is_counted_is_lost),
 		TEST(many_addresses),

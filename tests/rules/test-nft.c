@@ -5,9 +5,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
+#include "rules/nft-link.h"
 #include "rules/nft-text.h"
 #include "rules/nft.h"
 #include "src/base/arena.h"
@@ -64,7 +66,7 @@ static void test_families(void **state)
 	ruleset_has_not(text, "tcp-443-addresses4");
 	ruleset_has(text, "map tcp-443-leases4 {");
 	ruleset_body(text, "chain redirect-dns",
-		"\t\ttype nat hook output priority -100; policy accept;\n"
+		"\t\ttype nat hook output priority -101; policy accept;\n"
 		"\t\tmeta mark . meta skuid @resolver ip6 daddr . meta l4proto . th dport "
 		"@upstream6 return comment \"resolver\"\n"
 		"\t\tmeta nfproto ipv4 udp dport 53 dnat ip to 127.0.0.1:5300 comment \"dns\"\n"
@@ -327,6 +329,56 @@ static void test_failed_write(void **state)
 	fclose(out);
 }
 
+static const char *link_of(
+	struct arena *arena, const struct plan *plan, const char *const *interfaces, size_t count)
+{
+	char *text, *copy;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	assert_int_equal(nft_write_link(plan, interfaces, count, out), 0);
+	fclose(out);
+	copy = arena_strndup(arena, text, size);
+	free(text);
+	return copy;
+}
+
+#define RAW_DROP "[network]\nraw = \"drop\"\nblock = []\n"
+
+/* Whichever layer says it. What an interface may be called is any bytes but a few. */
+static void test_frames(void **state)
+{
+	static const char *const names[] = {"lo", "eth0.5", "a_b+c"}, *const bad[] = {"e\"h"};
+	const struct plan *plan = sketch_plan_of(*state, layered_base(*state, RAW_DROP));
+	FILE *out = fopen("/dev/full", "w");
+	const char *text = link_of(*state, plan, names, 3);
+
+	assert_true(plan->drops_raw);
+	ruleset_body(text, "chain frames",
+		"\t\tmeta rtclassid 0-4294967295 accept comment \"routed\"\n"
+		"\t\tmeta protocol arp meta skuid 0-4294967295 counter drop comment \"arp of "
+		"programs\"\n"
+		"\t\tmeta protocol arp accept comment \"arp\"\n"
+		"\t\tcounter drop comment \"raw\"\n");
+	ruleset_body(text, "chain link-eth0.5",
+		"\t\ttype filter hook egress device \"eth0.5\" priority filter; policy drop;\n"
+		"\t\tgoto frames comment \"frames\"\n");
+	ruleset_has(text, "\tchain link-lo {\n");
+	ruleset_has(text, "\tchain link-a_5fb_2bc {\n");
+	assert_non_null(out);
+	assert_int_equal(nft_write_link(plan, bad, 1, out), -EINVAL);
+	assert_int_equal(nft_write_link(plan, names, 3, out), -EIO);
+	fclose(out);
+	ruleset_has(ruleset_one(*state, RAW_DROP), "comment \"guessed marks\"\n");
+	ruleset_has_not(ruleset_one(*state, RULESET_BARE), "guessed marks");
+	assert_false(sketch_plan_of(*state, layered_base(*state, RULESET_BARE))->drops_raw);
+	assert_true(sketch_plan_of(*state, layered_two(*state, RULESET_BARE, RAW_DROP))->drops_raw);
+	assert_true(
+		sketch_plan_of(*state, layered_two(*state, RAW_DROP, "[network]\nraw = \"pass\"\n"))
+			->drops_raw);
+}
+
 /* --- Addresses ---------------------------------------------------------------------------------
  */
 
@@ -476,6 +528,7 @@ static void test_no_scope(void **state)
 		"\t\tct state established,new ct mark @live accept comment \"live\"\n"
 		"\t\tct state established ct direction reply accept comment \"reply\"\n"
 		"\t\tct state related jump icmp-errors comment \"icmp-error\"\n"
+		"\t\tfib saddr . iif oif missing counter drop comment \"foreign-source\"\n"
 		"\t\tgoto judge comment \"judge\"\n");
 }
 
@@ -490,19 +543,25 @@ static void test_local_scope(void **state)
 		"\t\tmeta skuid 1000 goto sent comment \"scope: user\"\n"
 		"\t\tmeta skuid 1001 goto sent comment \"scope: user\"\n"
 		"\t\tmeta skgid 100 goto sent comment \"scope: group\"\n"
+		"\t\tmeta mark != 0 meta mark . meta skuid @resolver meta mark set 0 comment "
+		"\"resolver\"\n"
 		"\t\taccept comment \"out-of-scope\"\n");
 	ruleset_body(text, "chain sent",
 		"\t\tct state established ct direction reply accept comment \"reply\"\n"
 		"\t\tct state related jump icmp-errors comment \"icmp-error\"\n"
 		"\t\tct state related ct direction reply tcp flags rst accept comment \"refuse\"\n"
-		"\t\tmeta l4proto ipv6-icmp jump neighbour comment \"neighbour\"\n"
-		"\t\tfib saddr type != local goto refuse comment \"foreign-source\"\n"
+		"\t\tmeta l4proto icmpv6 jump neighbour comment \"neighbour\"\n"
+		"\t\tfib saddr type != local counter drop comment \"foreign-source\"\n"
 		"\t\tip daddr 127.0.0.1 udp dport 5300 accept comment \"dns\"\n"
 		"\t\tip daddr 127.0.0.1 tcp dport 5300 accept comment \"dns\"\n"
+		"\t\toif lo meta mark . meta skuid @resolver meta mark set 0 accept comment "
+		"\"resolver\"\n"
+		"\t\tip daddr 127.0.0.11 ct direction original counter goto refuse comment "
+		"\"docker-dns\"\n"
 		"\t\toif lo accept comment \"loopback\"\n"
 		"\t\tgoto judge comment \"judge\"\n");
 	ruleset_body(text, "chain redirect-dns",
-		"\t\ttype nat hook output priority -100; policy accept;\n"
+		"\t\ttype nat hook output priority -101; policy accept;\n"
 		"\t\tmeta skuid 1000 goto to-resolver comment \"scope: user\"\n"
 		"\t\tmeta skuid 1001 goto to-resolver comment \"scope: user\"\n"
 		"\t\tmeta skgid 100 goto to-resolver comment \"scope: group\"\n");
@@ -530,6 +589,8 @@ static void test_cgroups(void **state)
 		"group\"\n"
 		"\t\tsocket cgroupv2 level 2 \"system.slice/a\\x2db.service\" goto sent comment "
 		"\"scope: control group\"\n"
+		"\t\tmeta mark != 0 meta mark . meta skuid @resolver meta mark set 0 comment "
+		"\"resolver\"\n"
 		"\t\taccept comment \"out-of-scope\"\n");
 }
 
@@ -554,6 +615,7 @@ static void test_forwarded_scope(void **state)
 	ruleset_body(text, "chain passing",
 		"\t\tct state established ct direction reply accept comment \"reply\"\n"
 		"\t\tct state related jump icmp-errors comment \"icmp-error\"\n"
+		"\t\tfib saddr . iif oif missing counter drop comment \"foreign-source\"\n"
 		"\t\tgoto judge comment \"judge\"\n");
 	ruleset_body(text, "chain input",
 		"\t\ttype filter hook input priority filter; policy accept;\n"
@@ -565,14 +627,15 @@ static void test_forwarded_scope(void **state)
 	ruleset_body(text, "chain arriving",
 		"\t\tct state established ct direction reply accept comment \"reply\"\n"
 		"\t\tct state related jump icmp-errors comment \"icmp-error\"\n"
-		"\t\tmeta l4proto ipv6-icmp jump neighbour comment \"neighbour\"\n"
+		"\t\tmeta l4proto icmpv6 jump neighbour comment \"neighbour\"\n"
+		"\t\tfib saddr . iif oif missing counter drop comment \"foreign-source\"\n"
 		"\t\tip daddr 10.88.0.1 udp dport 5300 accept comment \"dns\"\n"
 		"\t\tip daddr 10.88.0.1 tcp dport 5300 accept comment \"dns\"\n"
 		"\t\tmeta nfproto ipv6 udp dport 5301 accept comment \"dns\"\n"
 		"\t\tmeta nfproto ipv6 tcp dport 5301 accept comment \"dns\"\n"
 		"\t\tgoto judge comment \"judge\"\n");
 	ruleset_body(text, "chain redirect-forwarded",
-		"\t\ttype nat hook prerouting priority -100; policy accept;\n"
+		"\t\ttype nat hook prerouting priority -101; policy accept;\n"
 		"\t\tiifname \"docker0\" goto to-resolver-here comment \"scope: interface\"\n"
 		"\t\tip6 saddr fd88::/64 goto to-resolver-here comment \"scope: source\"\n");
 	ruleset_body(text, "chain to-resolver-here",
@@ -627,6 +690,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_without_elements, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_generation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_scope, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_local_scope, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cgroups, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_forwarded_scope, setup, teardown),
