@@ -432,6 +432,19 @@ static void lose_refused_addresses(const struct layer *layer, struct losses *los
 	}
 }
 
+/* Entries that believe some addresses only, whatever their classes. */
+static void lose_lists(const struct layer *layer, struct losses *losses)
+{
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		const struct layer_entry *it = &layer->entries[i];
+
+		if (it->verdict != VERDICT_REFUSE && entry_has_names(it->entry) &&
+			it->entry->believed == BELIEVED_LISTED)
+			losses_add(losses, LOSS_WIDER, it->id, it->entry->place,
+				"answers may have other addresses than its 'addresses'");
+	}
+}
+
 static unsigned refused_classes(const struct layer *layer)
 {
 	return layer->class_verdict == VERDICT_REFUSE ? layer->block : 0;
@@ -444,11 +457,19 @@ unsigned kube_denied_classes(const struct layers *layers)
 
 void kube_lose_refusals(const struct layers *layers, struct losses *losses)
 {
+	const struct layer *base = &layers->layers[0];
+
+	/* For names that it doesn't know it judges addresses as they are. */
+	if (base->unknown != VERDICT_REFUSE && kube_denied_classes(layers) != 0)
+		losses_add(losses, LOSS_NARROWER, "block",
+			(struct place){.file = base->policy->file, .line = 1},
+			"addresses of IPv6 that embed one of a blocked class are denied, too");
 	for (size_t i = 0; i < layers->n_layers; i++) {
 		const struct layer *layer = &layers->layers[i];
 		unsigned left = refused_classes(layer) & ~kube_denied_classes(layers);
 
 		lose_refused_addresses(layer, losses);
+		lose_lists(layer, losses);
 		for (; left != 0; left &= left - 1)
 			losses_add(losses, LOSS_WIDER,
 				class_rule((enum address_class)__builtin_ctz(left)),
