@@ -33,11 +33,9 @@
  * All requests that wait are served by one transaction. It is tried again, a few times, after what
  * passes: somebody else changed a ruleset meanwhile, or the kernel had no memory. When the kernel
  * refuses it, each request is tried on its own, so that one which can't be had doesn't take the
- * others along. A name that is one too many for [budget] destinations is seen then: the kernel has
- * no room for it in the set of them. One without a category that is too many for unknown_share is
- * seen before, since all names are counted here, one after the other. Of a request for which a map,
- * or the record, has no room as a whole, what fits is opened, address by address; leases that stand
- * never give way.
+ * others along. A name that is one too many for [budget] is seen before (sets-count.c). Of a
+ * request for which a map, or the record, has no room as a whole, what fits is opened, address by
+ * address; leases that stand never give way.
  *
  * What the workers remember of earlier answers is only as good as their leases. When these are gone
  * (an administrator took some back, or sets.c could not open again what others have closed) the
@@ -60,9 +58,9 @@ struct opening {
 
 struct job {
 	size_t channel;
-	bool leases;                   /* asks for a lease and may have it */
-	bool unknown;                  /* its name has no category, as far as that matters */
-	struct sets_counting counting; /* of its name, by the transaction */
+	bool leases;     /* asks for a lease and may have it */
+	bool unknown;    /* its name has no category, as far as that matters */
+	bool over_share; /* there are too many of those with it */
 	int status;
 	uint64_t expected;    /* sets_expect_name() */
 	uint32_t name;        /* its number */
@@ -260,6 +258,59 @@ static int open_address(struct keeper *keeper, struct job *job, uint32_t address
 	return error;
 }
 
+static const struct name *name_of(const struct keeper *keeper, const struct job *job)
+{
+	return &keeper->requests[job - keeper->jobs].lease.name;
+}
+
+/* What is refused the worker records, what isn't is recorded here. */
+static void note_over_budget(struct keeper *keeper, const struct job *job)
+{
+	const struct name *name = name_of(keeper, job);
+	char text[NAME_TEXT];
+
+	/* They have no ceiling, and are counted for their share. */
+	if (keeper->plan->layers->budget.destinations == 0)
+		return;
+	if (!keeper->plan->refuses_destinations)
+		lease_record_over(&keeper->records, "budget-destinations", name);
+	if (!keeper->over_budget)
+		log_warning("budget-destinations: this session reaches more than it may%s: %s",
+			keeper->plan->refuses_destinations ? "; the others are refused" : "",
+			name_to_text(name, text));
+	keeper->over_budget = true;
+}
+
+static void note_over_share(struct keeper *keeper, const struct job *job)
+{
+	const struct name *name = name_of(keeper, job);
+	char text[NAME_TEXT];
+
+	if (!job->over_share)
+		return;
+	if (!keeper->plan->refuses_unknown_share)
+		lease_record_over(&keeper->records, "budget-unknown-share", name);
+	if (!keeper->over_share)
+		log_warning("budget-unknown-share: too many destinations have no category%s: %s",
+			keeper->plan->refuses_unknown_share ? "; the others are refused" : "",
+			name_to_text(name, text));
+	keeper->over_share = true;
+}
+
+/* Counts the name of the request, which is too many only where that is refused. 0, -EDOM, -EDQUOT
+ * or -errno. */
+static int count_name(struct keeper *keeper, struct job *job, struct mono now)
+{
+	int error = sets_count_name(
+		keeper->sets, name_of(keeper, job), job->unknown, now, &job->over_share);
+
+	if (error != -EDQUOT || keeper->plan->refuses_destinations)
+		return error;
+	note_over_budget(keeper, job);
+	sets_stop_counting(keeper->sets);
+	return 0;
+}
+
 /* What to try to open: of some jobs, those of their addresses. */
 struct attempt {
 	size_t job;
@@ -268,15 +319,14 @@ struct attempt {
 };
 
 /* Opens what the request is granted of the addresses, and counts its name. 0; -ENOSPC when there is
- * room for none of them; -EDOM or -EDQUOT as sets_count_name(); or -errno: then some may be open.
+ * room for none of them; as count_name(); or -errno: then some may be open.
  */
 static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, struct mono now)
 {
 	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
 	struct mono wanted = mono_add(now, lease_time(keeper, request->lease.ttl));
 	size_t at = job->first_opening;
-	int error = sets_count_name(
-		keeper->sets, &request->lease.name, job->unknown, now, &job->counting);
+	int error = count_name(keeper, job, now);
 
 	if (mono_before(job->most, wanted))
 		wanted = job->most;
@@ -368,69 +418,13 @@ static int open_each(struct keeper *keeper, size_t index, struct mono now)
 	return opened ? 0 : -ENOSPC;
 }
 
-static const struct name *name_of(const struct keeper *keeper, const struct job *job)
-{
-	return &keeper->requests[job - keeper->jobs].lease.name;
-}
-
-/* What is refused the worker records, what isn't is recorded here. */
-static void note_over_budget(struct keeper *keeper, const struct job *job)
-{
-	const struct name *name = name_of(keeper, job);
-	char text[NAME_TEXT];
-
-	/* They have no ceiling, and are counted for their share. */
-	if (keeper->plan->layers->budget.destinations == 0)
-		return;
-	if (!keeper->plan->refuses_destinations)
-		lease_record_over(&keeper->records, "budget-destinations", name);
-	if (!keeper->over_budget)
-		log_warning("budget-destinations: this session reaches more than it may%s: %s",
-			keeper->plan->refuses_destinations ? "; the others are refused" : "",
-			name_to_text(name, text));
-	keeper->over_budget = true;
-}
-
-static void note_over_share(struct keeper *keeper, const struct job *job)
-{
-	const struct name *name = name_of(keeper, job);
-	char text[NAME_TEXT];
-
-	if (!job->counting.over_share)
-		return;
-	if (!keeper->plan->refuses_unknown_share)
-		lease_record_over(&keeper->records, "budget-unknown-share", name);
-	if (!keeper->over_share)
-		log_warning("budget-unknown-share: too many destinations have no category%s: %s",
-			keeper->plan->refuses_unknown_share ? "; the others are refused" : "",
-			name_to_text(name, text));
-	keeper->over_share = true;
-}
-
-/* Whether the name is one destination too many: there is no room for it alone. */
-static bool is_over_budget(struct keeper *keeper, const struct job *job, struct mono now)
-{
-	const struct attempt nothing = {(size_t)(job - keeper->jobs), 1, 0};
-
-	return job->counting.is_new && try_for_long(keeper, &nothing, now) == -ENFILE;
-}
-
-/* In a transaction of its own. 0; -EDQUOT when the name is one destination too many and that is
- * refused; or -errno. */
+/* In a transaction of its own. 0 or -errno. */
 static int open_alone(struct keeper *keeper, size_t index, struct mono now)
 {
 	const struct attempt attempt = {index, 1, UINT64_MAX};
 	struct job *job = &keeper->jobs[index];
 	int error = try_for_long(keeper, &attempt, now);
 
-	if (error == -ENFILE && is_over_budget(keeper, job, now)) {
-		sets_note_full(keeper->sets);
-		if (keeper->plan->refuses_destinations)
-			return -EDQUOT;
-		note_over_budget(keeper, job);
-		sets_stop_counting(keeper->sets);
-		error = try_for_long(keeper, &attempt, now);
-	}
 	if (error == -ENFILE)
 		return open_each(keeper, index, now);
 	return error ? error : job->status;

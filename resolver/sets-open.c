@@ -18,10 +18,6 @@
  * that is still finishing its work (a reload), or a ruleset that changed while it was read, may
  * have left leases that it doesn't know.
  *
- * Where destinations are counted (sets-session.c), a name takes an element of the set of them in
- * the transaction that opens its first address; the kernel holds the set to its size, and takes
- * elements itself for bare addresses. What is in it is remembered, so that a name is sent once.
- *
  * A transaction that the kernel refuses takes it some 15 ms (6.18), since it waits for all who may
  * still read what was undone. So a map that was found full is not tried again for a second: new
  * leases in it are refused here.
@@ -45,7 +41,6 @@ void sets_undo(struct sets *sets)
 
 		*change->place = change->before;
 	}
-	sets->n_counted = 0;
 }
 
 void sets_begin_walk(struct sets *sets)
@@ -84,7 +79,7 @@ int sets_send(struct sets *sets)
 {
 	int error = setlink_commit(sets->link);
 
-	if (!error && sets->generation != 0 && sets->n_changes + sets->n_counted > 0)
+	if (!error && sets->generation != 0 && sets->n_changes > 0)
 		sets->generation = netlink_next_generation(sets->generation);
 	for (size_t i = 0; i < sets->n_changes && !error; i++)
 		if (sets->changes[i].place->known)
@@ -124,8 +119,8 @@ static void note_full(struct sets *sets)
 	struct mono until = mono_add(clock_now(), (struct duration){FULL_MS});
 
 	for (size_t i = 0; i < sets->n_changes; i++)
-		if (sets->n_counted > 0 || inaddr_compare(&sets->changes[i].place->address,
-						   &sets->changes[0].place->address) != 0)
+		if (inaddr_compare(&sets->changes[i].place->address,
+			    &sets->changes[0].place->address) != 0)
 			return;
 	for (size_t i = 0; i < sets->n_changes; i++)
 		if (!sets->changes[i].before.known)
@@ -142,17 +137,13 @@ int sets_commit(struct sets *sets)
 		note_full(sets);
 	if (error)
 		sets_undo(sets);
-	for (size_t i = 0; i < sets->n_counted; i++)
-		destinations_add(sets->destinations, &sets->counted[i].destination,
-			sets->counted[i].unknown);
 	sets->n_changes = 0;
-	sets->n_counted = 0;
 	return error;
 }
 
 bool sets_is_full(const struct sets *sets)
 {
-	return sets->n_changes == SETS_CHANGES_MAX || sets->n_counted == SETS_CHANGES_MAX ||
+	return sets->n_changes == SETS_CHANGES_MAX ||
 	       setlink_room(sets->link) < SETS_ELEMENTS_PER_CHANGE;
 }
 

@@ -30,12 +30,6 @@ struct sets_change {
 	uint64_t named; /* what `names` calls it */
 };
 
-/* A destination that the transaction adds. */
-struct sets_counted {
-	struct destination destination;
-	bool unknown; /* it has no category */
-};
-
 /* The running session, as far as the table says it. */
 struct sets_session {
 	struct hash_key key; /* that names are counted by */
@@ -84,7 +78,8 @@ struct sets {
 	uint64_t maps[SETS_MAPS_MAX];      /* as `names` calls them */
 	struct destinations *destinations; /* NULL: they are not counted */
 	struct mono destinations_at;       /* those of the kernel are not read before, if many */
-	bool destinations_full;            /* when the last one was tried */
+	int claims;                        /* the socket by which names are counted, or -1 */
+	bool is_uncounted;                 /* the last name could not be, which was logged */
 	bool counting_stopped;             /* the set of them is full */
 	struct sets_session session;
 	uint32_t mark;
@@ -122,8 +117,6 @@ struct sets {
 	/* The transaction */
 	struct sets_change changes[SETS_CHANGES_MAX];
 	size_t n_changes;
-	struct sets_counted counted[SETS_CHANGES_MAX];
-	size_t n_counted;
 };
 
 /* Which of the kernel's maps: by group and family. */
@@ -207,6 +200,15 @@ int sets_read_session(struct sets *sets);
 /* What the session was extended by is in force, also when the policy's ceilings have been loaded
  * again. 0 or -errno. */
 int sets_raise_again(struct sets *sets);
+
+/* As many destinations as there may be. */
+uint64_t sets_destinations_ceiling(const struct sets *sets);
+
+/* Opens the socket by which names are counted. It or -errno. */
+int sets_open_claims(uint32_t mark);
+
+/* Reads the destinations that only the kernel has counted, into the record. */
+void sets_learn_destinations(struct sets *sets);
 
 /* Takes note of an element of the kernel's set of destinations. 0 or -EPROTO. */
 int sets_record_destination(struct sets *sets, const struct setlink_element *element);

@@ -2,10 +2,10 @@
 #include "resolver/sets-own.h"
 
 #include <errno.h>
+#include <linux/netfilter.h>
 #include <string.h>
 #include <time.h>
 
-#include "resolver/categorized.h"
 #include "src/base/log.h"
 #include "src/kernel/ceiling.h"
 #include "src/kernel/netlink.h"
@@ -23,15 +23,10 @@
  * would be none of the next session's destinations. Quotas follow, which no transaction empties.
  *
  * Loading the ruleset gives sets and quotas the policy's ceilings. The keeper notices that another
- * ruleset is in force, and raises them again; until then less is permitted, not more.
- *
- * A transaction that the kernel refuses is a long one (sets-open.c). Once the set of destinations
- * was found full the kernel is asked how many there are, before one more is tried.
- *
- * The share of destinations without a category is judged when a name comes that has none, by what
- * there would be with it. Names are this keeper's to count; bare addresses are counted by the
- * kernel, and read when there are more elements in the set than are known, before that judgement.
- * Where there are many, that is done once a second; what is not read yet has no category.
+ * ruleset is in force, and raises them again; until then less is permitted, not more. A set that
+ * holds more than its size would be no ceiling at all (rules/nft-limits.c): so the table remembers
+ * that there is something to raise, and takes nothing new before the keeper says that it was, which
+ * it does in a second transaction, on condition that no ruleset was changed since it saw the sizes.
  */
 
 enum {
@@ -41,8 +36,6 @@ enum {
 	WORDS = WORD_EXTENDED + 2 * SPENT_KEYS,
 	KEY_WORDS = 4,
 	TRIES = 5,
-	LEARN_AT_ONCE = 4096, /* destinations, however often they have to be read */
-	LEARN_AGAIN_MS = 1000,
 };
 
 _Static_assert(sizeof(struct hash_key) == KEY_WORDS * sizeof(uint32_t), "the key fits");
@@ -184,6 +177,14 @@ static uint64_t raised(const struct sets *sets, enum spent_key key, uint64_t ext
 	return extended < spent_max[key] - ceiling ? ceiling + extended : spent_max[key];
 }
 
+uint64_t sets_destinations_ceiling(const struct sets *sets)
+{
+	uint64_t ceiling =
+		raised(sets, SPENT_DESTINATIONS, sets->session.extended[SPENT_DESTINATIONS]);
+
+	return ceiling > 0 ? ceiling : sets->plan->destinations_size;
+}
+
 /* What the kernel has: 0 with the ceiling, -ENOENT or -errno. */
 static int read_ceiling(
 	struct sets *sets, enum spent_key key, struct ceiling_set *ret_set, uint64_t *ret_ceiling)
@@ -251,6 +252,76 @@ static int commit(struct sets *sets)
 	return error;
 }
 
+/* Whether a ceiling was raised that is the size of a set. */
+static bool is_size_raised(const struct sets_session *session)
+{
+	return session->extended[SPENT_DESTINATIONS] > 0 ||
+	       session->extended[SPENT_CONNECTIONS] > 0;
+}
+
+static struct setlink_element protocol_element(uint8_t nfproto)
+{
+	struct setlink_element element = {.key = {nfproto}, .key_size = sizeof(nfproto)};
+
+	return element;
+}
+
+/* Collects: both protocols are in the set. */
+static void put_protocols(struct sets *sets, const char *set)
+{
+	const struct setlink_element ip4 = protocol_element(NFPROTO_IPV4);
+	const struct setlink_element ip6 = protocol_element(NFPROTO_IPV6);
+
+	setlink_add(sets->link, set, &ip4);
+	setlink_add(sets->link, set, &ip6);
+}
+
+/* 0: the sizes are in force; -EAGAIN: somebody else changes them; or -errno. */
+static int check_sizes(struct sets *sets)
+{
+	for (unsigned key = 0; key < SPENT_KEYS; key++) {
+		uint64_t wanted = raised(sets, (enum spent_key)key, sets->session.extended[key]);
+		uint64_t ceiling = 0;
+		struct ceiling_set set;
+		int error;
+
+		if (wanted == 0 || key == SPENT_BYTES)
+			continue;
+		error = read_ceiling(sets, (enum spent_key)key, &set, &ceiling);
+		if (!error && ceiling != wanted)
+			error = -EAGAIN;
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Says in the table that the sizes are in force, if it says otherwise. 0; -ERESTART or -EAGAIN when
+ * somebody else changed a ruleset meanwhile; or -errno. */
+static int confirm_sizes(struct sets *sets)
+{
+	const struct setlink_element wanted = protocol_element(NFPROTO_IPV6);
+	const struct plan *plan = sets->plan;
+	struct setlink_element found;
+	uint32_t generation;
+	int error;
+
+	if (!is_size_raised(&sets->session))
+		return 0;
+	error = setlink_get(sets->link, plan->table, plan->raised_set, &wanted, &found);
+	if (error != -ENOENT)
+		return error;
+	error = setlink_generation(sets->link, &generation);
+	if (!error)
+		error = check_sizes(sets);
+	if (error)
+		return error;
+	setlink_begin(sets->link, plan->table);
+	setlink_expect(sets->link, generation);
+	put_protocols(sets, plan->raised_set);
+	return commit(sets);
+}
+
 int sets_raise_again(struct sets *sets)
 {
 	static const struct sets_session nothing;
@@ -262,7 +333,9 @@ int sets_raise_again(struct sets *sets)
 		return 0;
 	setlink_begin(sets->link, sets->plan->table);
 	error = put_ceilings(sets, &sets->session, SPENT_KEYS, &put);
-	return error || !put ? error : commit(sets);
+	if (!error && put)
+		error = commit(sets);
+	return error ? error : confirm_sizes(sets);
 }
 
 /* --- Sessions --- */
@@ -309,6 +382,10 @@ static void put_nothing(struct sets *sets)
 		setlink_flush(sets->link, plan->destinations_set);
 	if (plan->connections_set)
 		setlink_flush(sets->link, plan->connections_set);
+	if (plan->extended_set) {
+		setlink_flush(sets->link, plan->extended_set);
+		setlink_flush(sets->link, plan->raised_set);
+	}
 	if (plan->session_map)
 		setlink_flush(sets->link, plan->session_map);
 	for (size_t map = 0; map < plan->n_groups * PLAN_FAMILIES; map++)
@@ -331,10 +408,11 @@ static int change_sessions(struct sets *sets, const struct sets_session *next)
 	int error;
 
 	setlink_begin(sets->link, sets->plan->table);
+	/* In this order, so that no set holds more than its size. */
+	put_nothing(sets);
 	error = put_ceilings(sets, next, SPENT_KEYS, &put);
 	if (error)
 		return error;
-	put_nothing(sets);
 	if (sets->plan->session_map)
 		put_session(sets, next);
 	error = setlink_commit(sets->link);
@@ -374,7 +452,8 @@ static void replace_extension(struct sets *sets, enum spent_key key, uint64_t be
 		put_wide(sets, word, now);
 }
 
-/* One transaction: the ceiling, and that it was raised. */
+/* One transaction: the ceiling, and that it was raised. When it is the first one the table has not
+ * refused anything new so far, and needn't begin to. */
 static int extend(struct sets *sets, enum spent_key key, const struct sets_session *session)
 {
 	bool put;
@@ -383,7 +462,13 @@ static int extend(struct sets *sets, enum spent_key key, const struct sets_sessi
 	setlink_begin(sets->link, sets->plan->table);
 	replace_extension(sets, key, sets->session.extended[key], session->extended[key]);
 	error = put_ceilings(sets, session, key, &put);
-	return error ? error : commit(sets);
+	if (error)
+		return error;
+	if (is_size_raised(session) && !is_size_raised(&sets->session)) {
+		put_protocols(sets, sets->plan->extended_set);
+		put_protocols(sets, sets->plan->raised_set);
+	}
+	return commit(sets);
 }
 
 int sets_extend(struct sets *sets, enum spent_key key, uint64_t amount)
@@ -408,6 +493,8 @@ int sets_extend(struct sets *sets, enum spent_key key, uint64_t amount)
 		/* What was refused may be permitted now. */
 		sets->forget = true;
 		sets->counting_stopped = false;
+		/* A ruleset that was loaded meanwhile is noticed at the next look. */
+		confirm_sizes(sets);
 		return 0;
 	}
 	/* It is not to be said to have been raised. */
@@ -438,24 +525,12 @@ static uint64_t quota_used(struct sets *sets, const char *name)
 	return quota.used;
 }
 
-/* Reads the destinations that only the kernel has counted, into the record. */
-static int take_destination(void *context, const struct setlink_element *element)
-{
-	return sets_record_destination(context, element);
-}
-
-static void learn_destinations(struct sets *sets)
-{
-	setlink_dump(sets->link, sets->plan->table, sets->plan->destinations_set, take_destination,
-		sets);
-}
-
 void sets_show_session(struct sets *sets, struct control_session *ret_session)
 {
 	struct control_session shown = {.began = sets->session.began};
 
 	if (sets->destinations) {
-		learn_destinations(sets);
+		sets_learn_destinations(sets);
 		shown.unknown = destinations_count(sets->destinations).unknown;
 	}
 	shown.spent[SPENT_DESTINATIONS] = show_set(sets, SPENT_DESTINATIONS);
@@ -469,118 +544,4 @@ void sets_show_session(struct sets *sets, struct control_session *ret_session)
 	if (shown.limit_bytes.of > 0)
 		shown.limit_bytes.used = quota_used(sets, SETS_LIMIT_QUOTA);
 	*ret_session = shown;
-}
-
-/* --- Destinations --- */
-
-int sets_record_destination(struct sets *sets, const struct setlink_element *element)
-{
-	struct destination destination;
-	struct inaddr address;
-	bool unknown;
-
-	if (element->key_size != sizeof(destination.bytes))
-		return -EPROTO;
-	memcpy(destination.bytes, element->key, sizeof(destination.bytes));
-	if (!destination_is_name(&destination, &unknown)) {
-		address = destination_address(&destination);
-		unknown = !categorized_address(sets->plan, &address);
-	}
-	destinations_add(sets->destinations, &destination, unknown);
-	return 0;
-}
-
-/* How many the kernel has counted that are not on record, after reading them if that is due. */
-static uint32_t unread(struct sets *sets, struct mono now)
-{
-	const struct plan *plan = sets->plan;
-	uint32_t known = destinations_count(sets->destinations).all;
-	size_t held = 0;
-	int error = setlink_count(sets->link, plan->table, plan->destinations_set, &held);
-
-	if (!error && held <= known)
-		return 0;
-	if (held <= LEARN_AT_ONCE || !mono_before(now, sets->destinations_at)) {
-		learn_destinations(sets);
-		sets->destinations_at = mono_add(now, (struct duration){LEARN_AGAIN_MS});
-		known = destinations_count(sets->destinations).all;
-	}
-	return held > known ? (uint32_t)(held - known) : 0;
-}
-
-/* Whether the transaction counts it. */
-static bool is_pending(const struct sets *sets, const struct destination *destination)
-{
-	for (size_t i = 0; i < sets->n_counted; i++)
-		if (memcmp(&sets->counted[i].destination, destination, sizeof(*destination)) == 0)
-			return true;
-	return false;
-}
-
-/* Whether one more destination, without a category, makes their share too large. */
-static bool exceeds_share(struct sets *sets, struct mono now)
-{
-	const struct budget *budget = &sets->plan->layers->budget;
-	uint32_t others = unread(sets, now);
-	struct destinations_count count = destinations_count(sets->destinations);
-	uint64_t all = (uint64_t)count.all + others + 1,
-		 unknown = (uint64_t)count.unknown + others + 1;
-
-	for (size_t i = 0; i < sets->n_counted; i++) {
-		all++;
-		unknown += sets->counted[i].unknown;
-	}
-	return all >= BUDGET_SHARE_FROM && (double)unknown > budget->unknown_share * (double)all;
-}
-
-/* The set was full; whether there is no room yet. */
-static bool is_still_full(struct sets *sets)
-{
-	size_t held = 0;
-
-	sets->destinations_full = setlink_count(sets->link, sets->plan->table,
-					  sets->plan->destinations_set, &held) == 0 &&
-				  held >= raised(sets, SPENT_DESTINATIONS,
-						  sets->session.extended[SPENT_DESTINATIONS]);
-	return sets->destinations_full;
-}
-
-void sets_note_full(struct sets *sets)
-{
-	sets->destinations_full = true;
-}
-
-int sets_count_name(struct sets *sets, const struct name *name, bool unknown, struct mono now,
-	struct sets_counting *ret_counting)
-{
-	const struct plan *plan = sets->plan;
-	struct setlink_element element = {.key_size = DESTINATION_BYTES};
-	struct destination destination;
-	bool shares = plan->layers->budget.has_unknown_share;
-	int error;
-
-	*ret_counting = (struct sets_counting){.is_new = false};
-	if (!sets->destinations)
-		return 0;
-	destination = destination_of_name(&sets->session.key, name, unknown);
-	if (destinations_has(sets->destinations, &destination) ||
-		(shares && is_pending(sets, &destination)))
-		return 0;
-	/* What cannot be counted any more may be too much. */
-	if (shares && unknown)
-		ret_counting->over_share = sets->counting_stopped || exceeds_share(sets, now);
-	if (ret_counting->over_share && plan->refuses_unknown_share)
-		return -EDOM;
-	if (sets->counting_stopped)
-		return 0;
-	if (plan->refuses_destinations && sets->destinations_full && is_still_full(sets))
-		return -EDQUOT;
-	error = sets_make_room(sets, now);
-	if (error)
-		return error;
-	memcpy(element.key, destination.bytes, sizeof(destination.bytes));
-	setlink_add(sets->link, plan->destinations_set, &element);
-	sets->counted[sets->n_counted++] = (struct sets_counted){destination, unknown};
-	ret_counting->is_new = true;
-	return 0;
 }

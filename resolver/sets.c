@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "resolver/sets-own.h"
+#include "src/base/fd.h"
 #include "src/base/log.h"
 #include "src/kernel/netlink.h"
 
@@ -395,6 +396,10 @@ static int make_parts(struct sets *sets, const struct sets_config *config)
 		error = leases_new(&key, most, &sets->leases);
 	if (!error && sets->plan->destinations_set)
 		error = destinations_new(sets->plan->destinations_size, &sets->destinations);
+	if (!error && sets->plan->destinations_set) {
+		sets->claims = sets_open_claims(sets->mark);
+		error = sets->claims < 0 ? sets->claims : 0;
+	}
 	if (!error)
 		error = setlink_open(&sets->link);
 	return error;
@@ -424,6 +429,7 @@ int sets_open(const struct sets_config *config, struct sets **ret_sets)
 	sets->plan = config->plan;
 	sets->mark = config->mark;
 	sets->uid = config->uid;
+	sets->claims = -1;
 	sets->session.key = config->destinations_key;
 	sets->names = config->names;
 	sets->next_end = (struct mono){INT64_MAX};
@@ -453,6 +459,7 @@ void sets_close(struct sets *sets)
 	sets_end_reading(sets);
 	conntrack_close(sets->conntrack);
 	setlink_close(sets->link);
+	fd_closep(&sets->claims);
 	destinations_free(sets->destinations);
 	leases_free(sets->leases);
 	free(sets->in_force);

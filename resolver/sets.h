@@ -93,20 +93,14 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 	const struct inaddr *address, uint64_t expected, uint32_t name, struct mono now,
 	struct mono *until);
 
-struct sets_counting {
-	bool is_new;     /* it was not counted before */
-	bool over_share; /* with it there are too many destinations without a category */
-};
-
-/* Counts the name as a destination, if the plan has a set of them; `unknown`: it has no category.
- * When the set is full the transaction fails with -ENFILE; once that is known, and refused, a name
- * has -EDQUOT. So has one -EDOM that is over the share, if that is refused. The transaction goes on
- * without it. 0; or as sets_open_address(). */
+/*
+ * Counts the name as a destination, if the plan has a set of them, at once and whatever becomes of
+ * the transaction; `unknown`: it has no category. *ret_over_share is set when with it there are too
+ * many of those. 0; -EDQUOT when there is no room for one more; -EDOM when it is over the share and
+ * that is refused; -ENOENT when the table does not count; or -errno.
+ */
 int sets_count_name(struct sets *sets, const struct name *name, bool unknown, struct mono now,
-	struct sets_counting *ret_counting);
-
-/* There was no room for a name alone. */
-void sets_note_full(struct sets *sets);
+	bool *ret_over_share);
 
 /* Counts no more names, until the sets are read again: for a set that is full and does not refuse.
  */

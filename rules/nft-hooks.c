@@ -451,12 +451,36 @@ static void put_input(const struct nft *nft)
 	nft_close_chain(nft);
 }
 
+static bool counts_names(const struct plan *plan)
+{
+	return plan->destinations_set != NULL;
+}
+
+/* What the resolver sends to count a name, and whatever looks like it: see rules/nft-limits.c. */
+static void put_count_names(const struct nft *nft)
+{
+	static const char claim[] = "ip daddr 127.0.0.1 udp dport 9 udp length 24";
+
+	nft_open_chain(nft, "names that the resolver counts as destinations", "count-names");
+	fputs("\t\ttype filter hook output priority raw; policy accept;\n", nft->out);
+	nft_rule(nft, "elsewhere", "oif != lo accept");
+	if (nft->plan->layers->budget.destinations > 0)
+		nft_rule(nft, "budget-destinations", "%s meta nfproto @%s meta nfproto != @%s drop",
+			claim, nft->plan->extended_set, nft->plan->raised_set);
+	nft_rule(nft, "budget-destinations",
+		"%s meta mark . meta skuid @%s add @%s { @th,64,128 } drop", claim,
+		nft->plan->resolver_set, nft->plan->destinations_set);
+	nft_rule(nft, "budget-destinations: no room", "%s drop", claim);
+	nft_close_chain(nft);
+}
+
 static const struct nft_hook hooks[] = {
 	{"redirect-dns", judges_local, put_redirect},
 	{"redirect-forwarded", redirects_forwarded, put_redirect_forwarded},
 	{"output", judges_local, put_output},
 	{"forward", judges_forwarded, put_forward},
 	{"input", judges_arriving, put_input},
+	{"count-names", counts_names, put_count_names},
 };
 
 const struct nft_hook *nft_hooks(size_t *ret_count)

@@ -39,8 +39,20 @@
  *
  * What a session has spent of [budget] is in sets that packets fill: one with N elements is full,
  * and takes no more, on however many processors (nft_dynset.c). So its size is the ceiling, and
- *what it holds is exact, and known to whoever reads it. The kernel changes the size of a set that
- *is there, without emptying it.
+ * what it holds is exact, and known to whoever reads it.
+ *
+ * But full is only a set whose elements are as many as its size: with one more it takes all that
+ * come (nft_dynset_new(): atomic_add_unless()). So there must never be one more:
+ *
+ *	- Nothing is added by netlink, which since 6.17 counts the element that it then refuses
+ *	  (nft_add_set_elem()). The resolver adds a name by a packet of its own, to port 9 of the
+ *	  loopback, whose contents are the element; it never arrives (chain count-names). Nor does
+ *	  any other of its length, lest a program see by that whether it has guessed the mark.
+ *	- The kernel changes the size of a set that is there, also to less than it holds. So the
+ *	  ceiling is in the set's name: under another one a session begins to count anew.
+ *	- A ceiling that was raised for the running session (`extended`) is the policy's again once
+ *	  the ruleset is loaded again, which empties `raised`. Until the resolver has raised the
+ *	  ceiling again, and filled that, nothing new is permitted.
  *
  * A limit refuses if any layer that sets it enforces; if all of them observe it only reports.
  */
@@ -201,6 +213,13 @@ static void visit_counted(const struct nft *nft, const char *about, const char *
 	visit(nft, &set);
 }
 
+/* The policy fills it with nothing, so it is emptied. */
+static void no_elements(const struct nft *nft, const struct nft_object *object)
+{
+	(void)nft;
+	(void)object;
+}
+
 static void visit_session(const struct nft *nft, nft_object_visitor *visit)
 {
 	const struct plan *plan = nft->plan;
@@ -210,6 +229,19 @@ static void visit_session(const struct nft *nft, nft_object_visitor *visit)
 		.name = plan->session_map,
 		.type = "type mark : mark",
 	};
+	struct nft_object extended = {
+		.about = "whether a ceiling of the session was raised",
+		.keyword = "set",
+		.name = plan->extended_set,
+		.type = "type nf_proto",
+	};
+	struct nft_object raised = {
+		.about = "whether that is in force with this ruleset",
+		.keyword = "set",
+		.name = plan->raised_set,
+		.type = "type nf_proto",
+		.elements = no_elements,
+	};
 
 	if (plan->destinations_set)
 		visit_counted(nft,
@@ -218,6 +250,10 @@ static void visit_session(const struct nft *nft, nft_object_visitor *visit)
 	if (plan->connections_set)
 		visit_counted(nft, "new connections of the session", plan->connections_set,
 			"typeof " CONNECTION_KEY, plan->layers->budget.connections, visit);
+	if (plan->extended_set) {
+		visit(nft, &extended);
+		visit(nft, &raised);
+	}
 	if (plan->session_map)
 		visit(nft, &session);
 }
@@ -372,6 +408,13 @@ static void put_limit_refusals(const struct nft *nft)
 			nft_open_end(is_enforced(nft->plan, LIMIT_DESTINATION)));
 }
 
+/* Sends what is new to `id` while the ceiling is less than was promised. */
+static void put_lowered(const struct nft *nft, const char *id)
+{
+	nft_rule(nft, id, "meta nfproto @%s meta nfproto != @%s goto %s", nft->plan->extended_set,
+		nft->plan->raised_set, id);
+}
+
 /* A connection takes an element that nobody has; once the set is full the rule ends before its
  * verdict. */
 static void put_connection(const struct nft *nft)
@@ -381,6 +424,7 @@ static void put_connection(const struct nft *nft)
 	put_excess(nft, "budget-connections", "more connections than the session's budget has",
 		plan->refuses_connections, nft_open_end(plan->refuses_connections));
 	nft_open_chain(nft, "new connections of the session, one by one", "connection");
+	put_lowered(nft, "budget-connections");
 	nft_rule(nft, "budget-connections", "add @%s { " CONNECTION_KEY " } return",
 		plan->connections_set);
 	nft_rule(nft, "budget-connections: no room", "goto budget-connections");
@@ -401,6 +445,8 @@ static void put_destinations(const struct nft *nft)
 			"more destinations than the policy's budget has",
 			plan->refuses_destinations ? nft_open_end(true) : permit);
 	nft_open_chain(nft, "addresses that no name stands for: each is counted", "permit-address");
+	if (bounded)
+		put_lowered(nft, "budget-destinations");
 	for (unsigned family = 0; family < PLAN_FAMILIES; family++)
 		nft_rule(nft, "budget-destinations", "meta nfproto %s add @%s { %s } %s",
 			nft_families[family].nfproto, plan->destinations_set, keys[family], permit);

@@ -2,6 +2,7 @@
 #include "rules/plan.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,24 +277,44 @@ static bool refuses(const struct layers *layers, bool (*bounds)(const struct bud
 	return false;
 }
 
-static void name_budget(struct plan *plan)
+/* What is counted: the name of a set that has a ceiling says it (rules/nft-limits.c). 0 or -ENOMEM.
+ */
+static int name_counted(struct arena *arena, struct plan *plan)
 {
-	const struct layers *layers = plan->layers;
-	const struct budget *budget = &layers->budget;
+	const struct budget *budget = &plan->layers->budget;
 
-	if (budget->destinations > 0 || budget->has_unknown_share) {
+	if (budget->destinations > 0) {
+		plan->destinations_set =
+			arena_printf(arena, "destinations-%" PRIu32, budget->destinations);
+		plan->destinations_size = budget->destinations;
+	} else if (budget->has_unknown_share) {
 		plan->destinations_set = "destinations";
-		plan->destinations_size =
-			budget->destinations > 0 ? budget->destinations : DESTINATIONS_COUNTED;
+		plan->destinations_size = DESTINATIONS_COUNTED;
 	}
 	if (budget->connections > 0)
-		plan->connections_set = "connections";
+		plan->connections_set =
+			arena_printf(arena, "connections-%" PRIu32, budget->connections);
+	if (budget->destinations > 0 || budget->connections > 0) {
+		plan->extended_set = "extended";
+		plan->raised_set = "raised";
+	}
+	return (plan->destinations_size > 0 && !plan->destinations_set) ||
+			       (budget->connections > 0 && !plan->connections_set)
+		       ? -ENOMEM
+		       : 0;
+}
+
+static int name_budget(struct arena *arena, struct plan *plan)
+{
+	const struct layers *layers = plan->layers;
+
 	if (layers_have_ceilings(layers))
 		plan->session_map = "session";
 	plan->refuses_destinations = refuses(layers, bounds_destinations);
 	plan->refuses_unknown_share = refuses(layers, bounds_unknown_share);
 	plan->refuses_connections = refuses(layers, bounds_connections);
 	plan->refuses_bytes = refuses(layers, bounds_bytes);
+	return name_counted(arena, plan);
 }
 
 static int name_objects(struct arena *arena, struct plan *plan)
@@ -304,12 +325,11 @@ static int name_objects(struct arena *arena, struct plan *plan)
 	plan->resolver_set = "resolver";
 	plan->family[PLAN_IP4].upstream_set = "upstream4";
 	plan->family[PLAN_IP6].upstream_set = "upstream6";
-	name_budget(plan);
 	plan->family[PLAN_IP4].addresses = "addresses4";
 	plan->family[PLAN_IP4].refused = "refused4";
 	plan->family[PLAN_IP6].addresses = "addresses6";
 	plan->family[PLAN_IP6].refused = "refused6";
-	return plan->table ? 0 : -ENOMEM;
+	return plan->table ? name_budget(arena, plan) : -ENOMEM;
 }
 
 /* Numbers the entries of all layers through. */

@@ -107,7 +107,12 @@ struct plan {
 	const char *destinations_set; /* distinct destinations */
 	uint32_t destinations_size;   /* of it: their ceiling, if there is one */
 	const char *connections_set;  /* new connections, one by one */
-	const char *session_map;      /* what the resolver has to know of it: see resolver/sets.h */
+	/* Both protocols of nfproto are in the first one when their ceilings were raised, and in
+	 * the second one once that is in force with the ruleset that is loaded: rules/nft-limits.c.
+	 * NULL: they have no ceiling. */
+	const char *extended_set;
+	const char *raised_set;
+	const char *session_map; /* what the resolver has to know of it: see resolver/sets.h */
 	bool drops_raw; /* frames of packet sockets, on every interface: rules/nft-link.h */
 	bool refuses_destinations;  /* that are too many; else they are only reported */
 	bool refuses_unknown_share; /* the same */

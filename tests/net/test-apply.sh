@@ -180,7 +180,7 @@ END
 # spent: bytes of the quota, and destinations.
 spent() {
 	in_client nft list quotas table inet egress-lab | grep -oE 'used .*'
-	set_of destinations | grep -oE '::ffff:[0-9.]+' | sort
+	set_of destinations-100 | grep -oE '::ffff:[0-9.]+' | sort
 }
 must apply lab
 reaches "a destination" tcp 198.18.40.1 443

@@ -101,7 +101,7 @@ like "which is said" "$(cat ctl.out)" 'connections +10 of 13, 3 of them for this
 is "are three" "$(refused 198.18.40.1 5)" "2 refused"
 must lab_load lab
 reloaded() {
-	[ "$(in_client nft -j list set inet egress-lab connections | grep -o '"size": [0-9]*')" = '"size": 13' ]
+	[ "$(in_client nft -j list set inet egress-lab connections-10 | grep -o '"size": [0-9]*')" = '"size": 13' ]
 }
 check "what was extended stays so when the ruleset is loaded" until_true 10 reloaded
 must again

@@ -3,7 +3,8 @@
 #
 # on_exceed = "refuse" is exact: of 10,000 destinations that are tried at the same moment, names and
 # bare addresses of both families, as many are reached as the budget has, and no more after the
-# resolver was killed, or the ruleset and the policy loaded again. Those go on.
+# resolver was killed, or the ruleset and the policy loaded again. Those go on. So it is when the
+# budget was extended, and when a ruleset has a smaller one than was spent.
 
 # shellcheck disable=SC2119,SC2317 # functions are called by name
 # shellcheck source=lab.sh
@@ -29,10 +30,12 @@ lab_policy lab <<-END
 	on_exceed = "refuse"
 END
 must lab_load lab
-must lab_resolver lab --workers 4
+mkdir -m 700 control
+socket=control/lab.sock
+must lab_resolver lab --workers 4 --control $socket
 
 # Reads commands: "try" tries all destinations at once, and holds those that are reached the first
-# time; "alive" speaks on what is held. It says what came of it.
+# time; "bare" tries the addresses only; "alive" speaks on what is held. It says what came of it.
 cat >client.py <<-'END'
 	import asyncio, hashlib, random, resource, socket, struct, sys
 
@@ -103,8 +106,8 @@ cat >client.py <<-'END'
 	    while order:
 	        reached.append(await attempt(askers, *order.pop()))
 
-	async def try_all(askers):
-	    order, reached = list(enumerate(destinations)), []
+	async def try_all(askers, first):
+	    order, reached = list(enumerate(destinations))[first:], []
 	    random.shuffle(order)
 	    await asyncio.gather(*(try_some(askers, order, reached) for _ in range(400)))
 	    reached = sorted(r for r in reached if r)
@@ -129,7 +132,8 @@ cat >client.py <<-'END'
 	              for _ in range(32)]
 	    print("ready", flush=True)
 	    while line := await loop.run_in_executor(None, sys.stdin.readline):
-	        await (try_all(askers) if line.strip() == "try" else speak())
+	        task = line.strip()
+	        await (speak() if task == "alive" else try_all(askers, 5000 if task == "bare" else 0))
 
 	asyncio.run(main())
 END
@@ -157,15 +161,42 @@ resolver_processes | xargs kill -KILL
 wait "$resolver_pid"
 client alive
 is "without a resolver" "$reply" $most
-must lab_resolver lab --workers 4
+must lab_resolver lab --workers 4 --control $socket
 client try
 is "after a kill, the same" "$reply" "$first"
 must lab_load lab
 client try
 is "after the ruleset was loaded again, the same" "$reply" "$first"
-check "a reload" "$ctl" reload
+check "a reload" "$ctl" --socket $socket reload
 client try
 is "after it, the same" "$reply" "$first"
+client alive
+is "all go on" "$reply" $most
+
+check "the budget is extended" "$ctl" --socket $socket session extend destinations 100
+client try
+more=$reply
+is "by as many as that" "${more%% *}" $((most + 100))
+must lab_load lab
+raised() {
+	in_client nft list set inet egress-lab raised | grep -q ipv6
+}
+check "which the ruleset has not, until the resolver raises it" until_true 20 raised
+client try
+is "after the ruleset was loaded again, as many" "$reply" "$more"
+resolver_processes | xargs kill -KILL
+wait "$resolver_pid"
+must lab_load lab
+client bare
+is "without a resolver to raise it again, nothing new" "${reply%% *}" 0
+must lab_resolver lab --workers 4 --control $socket
+client try
+is "with one, as many" "$reply" "$more"
+
+sed -i 's/^destinations = .*/destinations = 50/' lab.toml
+must lab_load lab
+client bare
+is "a ruleset with a smaller budget bounds it" "${reply%% *}" 50
 client alive
 is "all go on" "$reply" $most
 

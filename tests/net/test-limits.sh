@@ -47,7 +47,7 @@ over_budget() {
 
 # destinations: how many were counted.
 destinations() {
-	in_client nft -j list set inet egress-lab destinations |
+	in_client nft -j list set inet egress-lab destinations-3 |
 		grep -o '"elem": \[.*\]' | tr , '\n' | grep -c '[0-9]'
 }
 

@@ -458,7 +458,7 @@ static void a_reload_that_fails_changes_nothing(void **state)
 		HEAD ALLOW "[dns]\nlisten = [\"203.0.113.1:53\"]\nupstream = []\n",
 	};
 	static const char *const reasons[] = {":2:1: error", "it has no \"udp-77-leases4\"",
-		"it has no \"destinations\"", "table inet egress-absent is not loaded",
+		"it has no \"destinations-2\"", "table inet egress-absent is not loaded",
 		"cannot listen on 203.0.113.1:53"};
 	pid_t children[CHILDREN_MAX], after[CHILDREN_MAX];
 	unsigned count;
@@ -647,7 +647,7 @@ static unsigned count_destinations(void)
 	unsigned count = 0;
 
 	assert_int_equal(
-		setlink_dump(kernel, "egress-m", "destinations", count_element, &count), 0);
+		setlink_dump(kernel, "egress-m", "destinations-2", count_element, &count), 0);
 	return count;
 }
 
@@ -664,7 +664,7 @@ static void destinations_are_counted_whoever_serves(void **state)
 	assert_int_equal(count_destinations(), 0);
 	assert_int_equal(ask("a.test"), RCODE_NOERROR);
 	assert_int_equal(count_destinations(), 1);
-	load_text("add element inet egress-m destinations { ::ffff:192.0.2.9 }\n");
+	load_text("add element inet egress-m destinations-2 { ::ffff:192.0.2.9 }\n");
 	/* The first is the keeper; one watches the session. */
 	assert_int_equal(list_children(children), 4);
 	assert_int_equal(kill(children[0], SIGKILL), 0);

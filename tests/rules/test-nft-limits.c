@@ -203,16 +203,31 @@ static void test_budget(void **state)
 	const char *text =
 		ruleset_one(*state, arena_printf(*state, "%son_exceed = \"refuse\"\n", base));
 
-	ruleset_body(
-		text, "set destinations", "\t\ttype ipv6_addr\n\t\tsize 200\n\t\tflags dynamic\n");
+	ruleset_body(text, "set destinations-200",
+		"\t\ttype ipv6_addr\n\t\tsize 200\n\t\tflags dynamic\n");
 	ruleset_has(text, "@tcp-443-leases4 ct mark @live accept comment");
 	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
 	ruleset_body(text, "chain permit-address",
-		"\t\tmeta nfproto ipv4 add @destinations { @nh,32,128 & 0xffffffff | "
+		"\t\tmeta nfproto @extended meta nfproto != @raised goto budget-destinations "
+		"comment "
+		"\"budget-destinations\"\n"
+		"\t\tmeta nfproto ipv4 add @destinations-200 { @nh,32,128 & 0xffffffff | "
 		"0xffff00000000 } accept comment \"budget-destinations\"\n"
-		"\t\tmeta nfproto ipv6 add @destinations { ip6 daddr } accept comment "
+		"\t\tmeta nfproto ipv6 add @destinations-200 { ip6 daddr } accept comment "
 		"\"budget-destinations\"\n"
 		"\t\tgoto budget-destinations comment \"budget-destinations: no room\"\n");
+	ruleset_body(text, "chain count-names",
+		"\t\ttype filter hook output priority raw; policy accept;\n"
+		"\t\toif != lo accept comment \"elsewhere\"\n"
+		"\t\tip daddr 127.0.0.1 udp dport 9 udp length 24 meta nfproto @extended meta "
+		"nfproto != @raised drop comment \"budget-destinations\"\n"
+		"\t\tip daddr 127.0.0.1 udp dport 9 udp length 24 meta mark . meta skuid @resolver "
+		"add @destinations-200 { @th,64,128 } drop comment \"budget-destinations\"\n"
+		"\t\tip daddr 127.0.0.1 udp dport 9 udp length 24 drop comment "
+		"\"budget-destinations: no room\"\n");
+	ruleset_has(text, "flush set inet egress-default raised\n");
+	ruleset_has_not(text, "flush set inet egress-default extended\n");
+	ruleset_has_not(ruleset_one(*state, RULESET_BARE), "\tchain count-names {");
 	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
 	ruleset_has(text, "counter name \"budget-destinations\" ct mark set 0x0 goto refuse "
 			  "comment \"budget-destinations\"");
@@ -235,17 +250,20 @@ static void test_session_budget(void **state)
 	ruleset_body(text, "quota limit-bytes", "\t\tover 2048 bytes\n");
 	ruleset_body(text, "quota budget-bytes", "\t\tover 1024 bytes\n");
 	ruleset_body(text, "map session", "\t\ttype mark : mark\n");
-	ruleset_body(text, "set connections",
+	ruleset_body(text, "set connections-7",
 		"\t\ttypeof ct id . meta time\n\t\tsize 7\n\t\tflags dynamic\n");
 	ruleset_body(text, "chain connection",
-		"\t\tadd @connections { ct id . meta time } return comment "
+		"\t\tmeta nfproto @extended meta nfproto != @raised goto budget-connections "
+		"comment "
+		"\"budget-connections\"\n"
+		"\t\tadd @connections-7 { ct id . meta time } return comment "
 		"\"budget-connections\"\n"
 		"\t\tgoto budget-connections comment \"budget-connections: no room\"\n");
 	ruleset_has(text, "ct state new jump connection comment");
 	ruleset_has(text, "counter name \"budget-connections\" ct mark set 0x0 goto refuse ");
 	ruleset_has(text, "quota name \"budget-bytes\" goto budget-bytes comment");
 	ruleset_has(text, "counter name \"budget-bytes\" goto refuse comment");
-	ruleset_has_not(text, "destinations");
+	ruleset_has_not(text, "set destinations");
 	text = ruleset_one(*state, base);
 	ruleset_has(text, "counter name \"budget-connections\" return comment");
 	ruleset_has(text, "quota name \"budget-bytes\" jump budget-bytes comment");
@@ -275,7 +293,7 @@ static void test_flagging_budget(void **state)
 		"[[allow]]\nip = \"11.1.0.0/16\"\n" RULESET_BARE "[budget]\ndestinations = 5\n");
 
 	ruleset_body(
-		text, "set destinations", "\t\ttype ipv6_addr\n\t\tsize 5\n\t\tflags dynamic\n");
+		text, "set destinations-5", "\t\ttype ipv6_addr\n\t\tsize 5\n\t\tflags dynamic\n");
 	ruleset_has(text, "@tcp-443-addresses4 ct mark @live goto permit-address comment");
 	ruleset_body(text, "counter budget-destinations", "\t\tpackets 0 bytes 0\n");
 	ruleset_body(text, "chain budget-destinations",

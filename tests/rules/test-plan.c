@@ -382,11 +382,11 @@ static void test_destinations_set(void **state)
 	assert_false(plan->refuses_destinations);
 	policy->budget.destinations = 10;
 	plan = sketch_plan(*state, policy);
-	assert_string_equal(plan->destinations_set, "destinations");
+	assert_string_equal(plan->destinations_set, "destinations-10");
 	assert_true(plan->refuses_destinations);
 	policy->budget.refuse = false;
 	plan = sketch_plan(*state, policy);
-	assert_string_equal(plan->destinations_set, "destinations");
+	assert_string_equal(plan->destinations_set, "destinations-10");
 	assert_false(plan->refuses_destinations);
 	policy->budget.refuse = true;
 	policy->observe = true;
