@@ -15,6 +15,7 @@
 #include "rules/explain.h"
 #include "rules/json-parts.h"
 #include "rules/ports.h"
+#include "src/base/memstream.h"
 
 /* --- Status --- */
 
@@ -126,7 +127,7 @@ json_t *commands_why(
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	json_t *why = NULL;
 	int error;
 

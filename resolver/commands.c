@@ -10,6 +10,7 @@
 #include "resolver/commands-own.h"
 #include "resolver/crew.h"
 #include "src/base/log.h"
+#include "src/base/memstream.h"
 
 /*
  * Theory of operation
@@ -395,7 +396,7 @@ FILE *commands_begin_reload(struct commands *commands)
 {
 	free(commands->text);
 	commands->text = NULL;
-	commands->stream = open_memstream(&commands->text, &commands->size);
+	commands->stream = memstream_open(&commands->text, &commands->size);
 	log_copy(copy_line, commands);
 	commands->reload_wanted = false;
 	for (unsigned i = 0; i < CONSOLE_CONNECTIONS; i++)

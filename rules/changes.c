@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rules/describe.h"
+#include "rules/json-parts.h"
 
 enum { SHOWN_MAX = 20 }; /* lines of text for one rule */
 
@@ -100,7 +101,7 @@ static void put_clean(const char *text, FILE *out)
 {
 	char *copy = strdup(text);
 
-	fputs(copy ? describe_clean(copy) : "?", out);
+	fputs(copy ? describe_clean(copy) : "(no memory left for it)", out);
 	free(copy);
 }
 
@@ -126,12 +127,14 @@ static void print_line(const struct change *change, FILE *out)
 	fputc('\n', out);
 }
 
-void changes_print(const struct changes *changes, FILE *out)
+int changes_print(const struct changes *changes, FILE *out)
 {
 	const struct change **order = sort(changes);
 	size_t shown = 0;
 
-	for (size_t i = 0; order && i < changes->count; i++) {
+	if (!order)
+		return -ENOMEM;
+	for (size_t i = 0; i < changes->count; i++) {
 		bool is_first = i == 0 || !same_rule(order[i - 1], order[i]);
 		bool is_last = i + 1 == changes->count || !same_rule(order[i], order[i + 1]);
 
@@ -145,33 +148,23 @@ void changes_print(const struct changes *changes, FILE *out)
 			fprintf(out, "    and %zu more\n", shown - SHOWN_MAX);
 	}
 	free(order);
-}
-
-/* NULL: no memory. */
-static json_t *clean_string(const char *text)
-{
-	char *copy = strdup(text);
-	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
-
-	free(copy);
-	return string;
+	return 0;
 }
 
 static json_t *to_json(const struct change *change)
 {
-	json_t *object =
-		json_pack("{s:o, s:s}", "what", clean_string(change->what), "rule", change->rule);
+	json_t *object = json_pack(
+		"{s:o, s:s}", "what", json_parts_clean(change->what), "rule", change->rule);
 
-	if (!object)
-		return NULL;
 	if (change->ports)
-		json_object_set_new(object, "ports", json_string(change->ports));
+		object = json_parts_set(object, "ports", json_string(change->ports));
 	if (change->place.line > 0) {
-		json_object_set_new(object, "file", clean_string(change->place.file));
-		json_object_set_new(object, "line", json_integer(change->place.line));
+		object = json_parts_set(object, "file", json_parts_clean(change->place.file));
+		object = json_parts_set(object, "line", json_integer(change->place.line));
 	}
 	if (change->other)
-		json_object_set_new(object, kinds[change->kind].other, json_string(change->other));
+		object = json_parts_set(
+			object, kinds[change->kind].other, json_string(change->other));
 	return object;
 }
 
@@ -179,10 +172,11 @@ int changes_json(const struct changes *changes, FILE *out)
 {
 	const struct change **order = sort(changes);
 	json_t *root = json_object();
-	int error = order && root ? 0 : -ENOMEM;
+	int error;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && root; i++)
-		json_object_set_new(root, kinds[i].list, json_array());
+		root = json_parts_set(root, kinds[i].list, json_array());
+	error = order && root ? 0 : -ENOMEM;
 	for (size_t i = 0; error == 0 && i < changes->count; i++) {
 		json_t *list = json_object_get(root, kinds[order[i]->kind].list);
 

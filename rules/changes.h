@@ -40,8 +40,8 @@ void changes_clear(struct changes *changes);
 
 bool changes_gained(const struct changes *changes);
 
-/* Text: by rule, at most so many lines a rule. */
-void changes_print(const struct changes *changes, FILE *out);
+/* Text: by rule, at most so many lines a rule. 0 or -ENOMEM. */
+int changes_print(const struct changes *changes, FILE *out);
 
 /* {"gained": [{"what", "ports", "rule", "file", "line", "was"}...], "lost": [...]}. 0 or -ENOMEM.
  */

@@ -655,7 +655,7 @@ int diff(const struct compiled *before, const struct compiled *after, bool json,
 	if (error == 0 && json)
 		error = changes_json(&comparison.changes, out);
 	else if (error == 0)
-		changes_print(&comparison.changes, out);
+		error = changes_print(&comparison.changes, out);
 	if (error == 0 && !json && comparison.changes.count == 0)
 		fputs("no difference in what may be reached\n", out);
 	if (error == 0)
@@ -748,7 +748,7 @@ int diff_overrides(const struct compiled *compiled, bool json, FILE *out)
 	if (error == 0 && json)
 		error = changes_json(&comparison.changes, out);
 	else if (error == 0)
-		changes_print(&comparison.changes, out);
+		error = changes_print(&comparison.changes, out);
 	if (error == 0 && !json && comparison.changes.count == 0)
 		fputs("the overrides take nothing away\n", out);
 	clear_comparison(&comparison);

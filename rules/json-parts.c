@@ -14,6 +14,14 @@ json_t *json_parts_add(json_t *array, json_t *value)
 	return NULL;
 }
 
+json_t *json_parts_set(json_t *object, const char *key, json_t *value)
+{
+	if (json_object_set_new(object, key, value) == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
 json_t *json_parts_clean(const char *text)
 {
 	char *copy = text ? strdup(text) : NULL;

@@ -11,6 +11,9 @@
 /* Takes both over: the array with the value behind its last one. */
 json_t *json_parts_add(json_t *array, json_t *value);
 
+/* Takes both over: the object with the value as a member. */
+json_t *json_parts_set(json_t *object, const char *key, json_t *value);
+
 /* A string that a user wrote, or null for NULL. */
 json_t *json_parts_clean(const char *text);
 

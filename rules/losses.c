@@ -106,9 +106,8 @@ static json_t *loss_object(const struct loss *loss)
 
 	if (!object || loss->place.line == 0)
 		return object;
-	json_object_set_new(object, "file", json_parts_clean(loss->place.file));
-	json_object_set_new(object, "line", json_integer(loss->place.line));
-	return object;
+	object = json_parts_set(object, "file", json_parts_clean(loss->place.file));
+	return json_parts_set(object, "line", json_integer(loss->place.line));
 }
 
 int losses_to_json(const struct losses *losses, const char *target, const char *policy, FILE *out)

@@ -13,6 +13,7 @@
 #include "rules/sidecar-files.h"
 #include "rules/yaml.h"
 #include "src/base/arena.h"
+#include "src/base/memstream.h"
 
 /*
  * Theory of operation
@@ -664,7 +665,7 @@ static void add_document(struct export *export, const char *name,
 	char *text = NULL;
 	const char *copy = NULL;
 	size_t size = 0;
-	FILE *out = export->error == 0 ? open_memstream(&text, &size) : NULL;
+	FILE *out = export->error == 0 ? memstream_open(&text, &size) : NULL;
 	struct yaml *yaml = out ? yaml_new(out) : NULL;
 	int error = yaml ? 0 : -ENOMEM;
 

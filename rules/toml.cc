@@ -340,6 +340,34 @@ void explain_fault(const document &document, const struct lex_fault &fault)
 	report(document, fault.offset, 0, fault.problem, CODE_TOO_LARGE);
 }
 
+/* Memory ran out while the library was at work. Its streams keep that to themselves, and it then
+ * takes a number for a word: what it objects to is not the document's fault. */
+bool is_starved;
+
+[[noreturn]] void starve()
+{
+	is_starved = true;
+	throw std::bad_alloc();
+}
+
+/* Has memory that runs out be noticed for as long as it lives. */
+class starvation
+{
+	std::new_handler before = std::set_new_handler(starve);
+
+      public:
+	starvation()
+	{
+		is_starved = false;
+	}
+	~starvation()
+	{
+		std::set_new_handler(before);
+	}
+	starvation(const starvation &) = delete;
+	starvation &operator=(const starvation &) = delete;
+};
+
 int parse(struct arena *arena, const document &document, struct toml_node &root)
 {
 	struct lex_fault fault;
@@ -360,10 +388,12 @@ int parse(struct arena *arena, const document &document, struct toml_node &root)
 	try {
 		copy_node(arena, toml::parse(view_of(document.text)), root);
 	} catch (const toml::parse_error &error) {
+		if (is_starved)
+			return -ENOMEM;
 		explain(document, complaint_of(document, error));
 		return -EINVAL;
 	}
-	return 0;
+	return is_starved ? -ENOMEM : 0;
 }
 
 } // namespace
@@ -377,6 +407,9 @@ extern "C" int toml_parse(struct arena *arena, const char *file, struct text tex
 
 	if (!root)
 		return -ENOMEM;
+
+	starvation noticed;
+
 	try {
 		error = parse(arena, {file, text, diag}, *root);
 	} catch (const std::bad_alloc &) {

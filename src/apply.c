@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rules/nft.h"
+#include "src/base/memstream.h"
 #include "src/frames.h"
 #include "src/kernel/generation.h"
 #include "src/kernel/netlink.h"
@@ -223,7 +224,7 @@ static int write_text(
 	size_t size;
 	int error;
 
-	applying->text = open_memstream(&text, &size);
+	applying->text = memstream_open(&text, &size);
 	if (!applying->text)
 		return -ENOMEM;
 	error = write(applying);

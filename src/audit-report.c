@@ -17,14 +17,18 @@ struct reading {
 	const struct filter *filter;
 	struct digest *digest;
 	int64_t first, last; /* of the records that are wanted */
+	int error;           /* why a line was not read that may be one; 0 */
 };
 
 static void take_line(void *context, const char *line, size_t size)
 {
 	struct reading *reading = context;
 	struct record record;
+	int error = line ? record_read(line, size, &record) : -EBADMSG;
 
-	if (!line || record_read(line, size, &record) != 0) {
+	if (error) {
+		if (error != -EBADMSG)
+			reading->error = error;
 		digest_take_line(reading->digest, NULL, 0);
 		return;
 	}
@@ -49,10 +53,12 @@ static int read_log(const char *path, struct reading *reading)
 	do
 		result = tail_take(tail, take_line, reading);
 	while (result > 0 || (result == 0 && tail_descriptor(tail) >= 0 && !tail_has_ended(tail)));
+	if (result >= 0)
+		tail_finish(tail, take_line, reading);
+	if (result >= 0 && reading->error)
+		result = reading->error;
 	if (result < 0)
 		audit_complain("%s: %s", path, strerror(-result));
-	else
-		tail_finish(tail, take_line, reading);
 	tail_close(tail);
 	return result;
 }

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "src/base/fd.h"
+#include "src/base/memstream.h"
 
 /* A reload takes as long as the policy is large, and may have to wait for another one. */
 enum { PATIENCE_SECONDS = 60, ANSWER_MAX = 64 << 20 };
@@ -37,7 +38,7 @@ static int list_names(char **ret_names, unsigned *ret_count)
 	DIR *folder = opendir(CONSOLE_FOLDER);
 	char *names = NULL;
 	size_t size, length;
-	FILE *out = folder ? open_memstream(&names, &size) : NULL;
+	FILE *out = folder ? memstream_open(&names, &size) : NULL;
 	const struct dirent *entry;
 	unsigned count = 0;
 
@@ -162,7 +163,7 @@ int ctl_call(int fd, const struct console_call *call, enum console_status *ret_s
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	json_t *answer = NULL;
 	int error;
 

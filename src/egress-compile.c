@@ -333,6 +333,19 @@ static int write_text(const void *context, FILE *out)
 	return 0;
 }
 
+/* What came out before a failure can't be taken back, and nft, at the other end of a pipe, would
+ * load it if it ended between two tables: it ends with what nft doesn't take. */
+static int write_stdout(int (*write)(const void *context, FILE *out), const void *what)
+{
+	int error = write(what, stdout);
+
+	if (error == 0 || ferror(stdout))
+		return finish_stdout(EXIT_SUCCESS);
+	puts("\n}: this is not all of it: egress-compile failed");
+	complain("cannot write all of it: %s", strerror(-error));
+	return finish_stdout(EXIT_POLICY);
+}
+
 /* What was put together already, or the ruleset. */
 static int run_write(struct request *request, const struct compiled *compiled)
 {
@@ -341,10 +354,8 @@ static int run_write(struct request *request, const struct compiled *compiled)
 	const void *what = text ? (const void *)text : compiled;
 	int error;
 
-	if (!request->output) {
-		write(what, stdout);
-		return finish_stdout(EXIT_SUCCESS);
-	}
+	if (!request->output)
+		return write_stdout(write, what);
 	error = request->objects.bundle
 			? target_write_bundle(request->objects.bundle, request->output)
 			: output_file(request->output, write, what);
@@ -500,7 +511,7 @@ static int compile_subject(struct request *request, const struct subject *subjec
 		return request->strict && diag_warned(diag) ? EXIT_POLICY : EXIT_SUCCESS;
 	if (error == -EINVAL)
 		return EXIT_POLICY;
-	complain("cannot compile: %s", strerror(-error));
+	diag_error(diag, 0, (struct place){.line = 0}, "cannot compile: %s", strerror(-error));
 	return EXIT_POLICY;
 }
 

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/memstream.h"
+
 int edits_add(struct edits *edits, size_t at, const char *text)
 {
 	if (*text == '\0')
@@ -102,7 +104,7 @@ int edits_join(const struct edits *edits, char **ret_text, size_t *ret_size)
 	struct text whole = edits->whole;
 	char *text = NULL;
 	size_t size = 0, at = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 
 	if (!out)
 		return -ENOMEM;

@@ -14,9 +14,18 @@
 #include "src/base/fd.h"
 #include "src/options.h"
 
+struct reading {
+	struct digest *digest;
+	int error;
+};
+
 static void take_line(void *context, const char *line, size_t size)
 {
-	digest_take_line(context, line, size);
+	struct reading *reading = context;
+	int error = digest_take_line(reading->digest, line, size);
+
+	if (error)
+		reading->error = error;
 }
 
 static int read_log(const char *file, struct digest *digest, struct lines *lines)
@@ -24,6 +33,7 @@ static int read_log(const char *file, struct digest *digest, struct lines *lines
 	bool is_stdin = strcmp(file, "-") == 0;
 	CLEANUP_FD int own = is_stdin ? -1 : open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	int fd = is_stdin ? STDIN_FILENO : own;
+	struct reading reading = {.digest = digest, .error = 0};
 	char bytes[65536];
 	ssize_t got;
 
@@ -33,12 +43,12 @@ static int read_log(const char *file, struct digest *digest, struct lines *lines
 	do {
 		got = read(fd, bytes, sizeof(bytes));
 		if (got > 0)
-			lines_take(lines, bytes, (size_t)got, take_line, digest);
+			lines_take(lines, bytes, (size_t)got, take_line, &reading);
 	} while (got > 0 || (got < 0 && errno == EINTR));
 	if (got < 0)
 		return -errno;
-	lines_finish(lines, take_line, digest);
-	return 0;
+	lines_finish(lines, take_line, &reading);
+	return reading.error;
 }
 
 static void say_lost(const struct command *command, const struct digest *digest)

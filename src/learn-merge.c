@@ -14,6 +14,7 @@
 #include "rules/toml.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/memstream.h"
 #include "src/learn-edits.h"
 #include "src/learn/draft.h"
 
@@ -367,7 +368,7 @@ static int add_entries(struct work *work)
 	char *text = NULL;
 	const char *copy;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	struct text whole = {work->merge->text, work->merge->size};
 	int error = out ? 0 : -ENOMEM;
 

@@ -25,6 +25,12 @@ static json_t *clean_string(const char *text)
 	return string;
 }
 
+/* A member, which is taken over. */
+static void set(struct report *report, json_t *object, const char *key, json_t *value)
+{
+	report->failed |= json_object_set_new(object, key, value) < 0;
+}
+
 static void add_message(void *context, const struct diag_message *message)
 {
 	struct report *report = context;
@@ -39,14 +45,14 @@ static void add_message(void *context, const struct diag_message *message)
 	}
 	snprintf(code, sizeof(code), "%c%03u", is_error ? 'E' : 'W', message->code % 1000);
 	if (message->code > 0)
-		json_object_set_new(object, "code", json_string(code));
+		set(report, object, "code", json_string(code));
 	if (message->place.file)
-		json_object_set_new(object, "file", clean_string(message->place.file));
+		set(report, object, "file", clean_string(message->place.file));
 	if (message->place.line > 0)
-		json_object_set_new(object, "line", json_integer(message->place.line));
+		set(report, object, "line", json_integer(message->place.line));
 	if (message->place.line > 0 && message->place.column > 0) {
-		json_object_set_new(object, "column", json_integer(message->place.column));
-		json_object_set_new(object, "width", json_integer(message->place.width));
+		set(report, object, "column", json_integer(message->place.column));
+		set(report, object, "width", json_integer(message->place.width));
 	}
 	report->failed |= json_array_append_new(report->list, object) < 0;
 }

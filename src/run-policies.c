@@ -41,10 +41,12 @@ static int find_base(const struct run_request *request, struct run_policies *pol
 	};
 	int error = 0;
 
-	if (request->words[RUN_POLICY])
+	if (request->words[RUN_POLICY]) {
 		policies->path = strdup(request->words[RUN_POLICY]);
-	else
+		error = policies->path ? 0 : -ENOMEM;
+	} else {
 		error = find_policy(&places, &policies->path);
+	}
 	if (!error && folder)
 		shorten(policies->path, folder);
 	free(folder);

@@ -16,6 +16,7 @@
 #include "src/audit/rendering.h"
 #include "src/base/clock.h"
 #include "src/base/fd.h"
+#include "src/base/memstream.h"
 #include "src/output.h"
 #include "src/run-options.h"
 #include "src/run-policies.h"
@@ -98,7 +99,7 @@ static char *join_command(char *const *arguments)
 {
 	char *text = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 
 	for (size_t i = 0; out && arguments[i]; i++) {
 		bool plain = is_plain(arguments[i]);
@@ -366,7 +367,7 @@ static void show_summary(const struct run_session *session, const struct renderi
 
 	if (session->request->flags[RUN_QUIET])
 		return;
-	out = open_memstream(&text, &size);
+	out = memstream_open(&text, &size);
 	if (!out)
 		return;
 	digest_as_summary(it, has_colour(), SHOWN, out);

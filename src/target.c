@@ -12,6 +12,7 @@
 #include "rules/losses.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/memstream.h"
 #include "src/output.h"
 
 /*
@@ -138,7 +139,7 @@ static int write_objects(const struct backend *backend, const struct backend_req
 {
 	size_t size = 0, objects_size = 0;
 	char *objects = NULL;
-	FILE *out = open_memstream(&objects, &objects_size), *all;
+	FILE *out = memstream_open(&objects, &objects_size), *all;
 	int error;
 
 	if (!out)
@@ -146,7 +147,7 @@ static int write_objects(const struct backend *backend, const struct backend_req
 	error = backend->write(request, out);
 	if (fclose(out) != 0 && error == 0)
 		error = -ENOMEM;
-	all = error == 0 ? open_memstream(&ret_objects->text, &size) : NULL;
+	all = error == 0 ? memstream_open(&ret_objects->text, &size) : NULL;
 	if (all) {
 		write_comments(request, backend, all);
 		fwrite(objects, 1, objects_size, all);
@@ -165,7 +166,7 @@ static int add_comments(const struct backend *backend, const struct backend_requ
 {
 	size_t size = 0;
 	char *text = NULL;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 
 	if (!out)
 		return -ENOMEM;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rules/describe.h"
+#include "src/base/memstream.h"
 
 /*
  * Tables of 80 columns:
@@ -322,9 +323,11 @@ static void put_session(const struct sessions_row *row, FILE *out)
 	fprintf(out, " %6" PRIu64 "%c %7" PRIu64 " %8s %8s %6" PRIu64 " %6s\n", row->destinations,
 		row->at_least ? '+' : ' ', row->refused, rendering_bytes(row->bytes_out, sent),
 		rendering_bytes(row->bytes_in, received), row->alerts, percent);
-	more = open_memstream(&words, &size);
-	if (!more)
+	more = memstream_open(&words, &size);
+	if (!more) {
+		fputs("  (no memory left for the rest)\n", out);
 		return;
+	}
 	fprintf(more, "%s, %s%s", *row->id ? row->id : "-",
 		rendering_span(row->last - row->first, span), row->ended ? "" : ", not ended");
 	put_budget(row, more);
@@ -336,6 +339,8 @@ static void put_session(const struct sessions_row *row, FILE *out)
 		fprintf(more, "; %" PRIu64 " records lost", row->lost);
 	if (fclose(more) == 0)
 		put_words(describe_clean(words), out);
+	else
+		fputs("  (no memory left for the rest)\n", out);
 	free(words);
 }
 

@@ -493,16 +493,18 @@ void digest_take(struct digest *digest, const struct record *record)
 	}
 }
 
-void digest_take_line(struct digest *digest, const char *line, size_t size)
+int digest_take_line(struct digest *digest, const char *line, size_t size)
 {
 	struct record record;
+	int error = line ? record_read(line, size, &record) : -EBADMSG;
 
-	if (!line || record_read(line, size, &record) != 0) {
+	if (error) {
 		digest->lost.malformed++;
-		return;
+		return error == -ENOMEM ? error : 0;
 	}
 	digest_take(digest, &record);
 	record_free(&record);
+	return 0;
 }
 
 /* --- The end --- */

@@ -91,8 +91,9 @@ void digest_free(struct digest *digest);
 /* Takes a record in. */
 void digest_take(struct digest *digest, const struct record *record);
 
-/* The same of a line; NULL is one that was too long. */
-void digest_take_line(struct digest *digest, const char *line, size_t size);
+/* The same of a line; NULL is one that was too long. What is no record is counted; -ENOMEM: one
+ * that may be a record, too. */
+int digest_take_line(struct digest *digest, const char *line, size_t size);
 
 /* When all has been taken: finds the names of addresses that were known only later. More may be
  * taken then, and it be finished again. */

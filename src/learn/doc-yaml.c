@@ -29,13 +29,15 @@ struct walk {
 	unsigned documents;
 	size_t depth;
 	size_t skipped; /* collections that are open and not on the stack */
+	bool failed;    /* no memory */
 };
 
-static void set_key(struct level *level, const char *text, size_t length)
+static void set_key(struct walk *walk, struct level *level, const char *text, size_t length)
 {
 	free(level->key);
 	level->key = strndup(text, length);
 	level->has_key = true;
+	walk->failed |= !level->key;
 }
 
 /* A value has come: of a map, a key is next. */
@@ -66,7 +68,7 @@ static void take_scalar(struct walk *walk, const yaml_event_t *event)
 	if (walk->skipped > 0 || !level)
 		return;
 	if (level->is_map && !level->has_key) {
-		set_key(level, text, length);
+		set_key(walk, level, text, length);
 		return;
 	}
 	for (size_t i = 0; i < walk->depth; i++) {
@@ -102,7 +104,7 @@ static void end(struct walk *walk)
 			return;
 		/* It was a key, or too deep for a value. */
 		if (above->is_map && !above->has_key)
-			set_key(above, "", 0);
+			set_key(walk, above, "", 0);
 		else
 			end_value(walk);
 		return;
@@ -120,7 +122,7 @@ static void take_alias(struct walk *walk)
 	if (walk->skipped > 0 || !level)
 		return;
 	if (level->is_map && !level->has_key)
-		set_key(level, "", 0);
+		set_key(walk, level, "", 0);
 	else
 		end_value(walk);
 }
@@ -172,6 +174,8 @@ int doc_yaml(struct text text, const struct doc_visitor *visitor)
 		ended = event.type == YAML_STREAM_END_EVENT;
 		take(walk, &event);
 		yaml_event_delete(&event);
+		if (walk->failed)
+			error = -ENOMEM;
 	}
 	while (walk->depth > 0)
 		free(walk->levels[--walk->depth].key);

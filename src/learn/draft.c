@@ -11,6 +11,7 @@
 #include "rules/lint.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/memstream.h"
 
 #define CHECK_ARENA_MAX ((size_t)2 << 30)
 
@@ -91,7 +92,7 @@ int draft_text(const struct draft *draft, char **ret_text, size_t *ret_size)
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	int error = out ? draft_write(draft, out) : -ENOMEM;
 
 	if (out && fclose(out) != 0 && !error)

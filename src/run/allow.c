@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "src/base/inaddr.h"
+#include "src/base/memstream.h"
 #include "src/base/text.h"
 
 /* The parts of a destination. */
@@ -152,7 +153,7 @@ int allow_write(const struct allow *allow, char **ret_text, size_t *ret_size, co
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	int error;
 
 	if (!out)

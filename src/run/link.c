@@ -16,6 +16,7 @@
 
 #include "src/base/clock.h"
 #include "src/base/fd.h"
+#include "src/base/memstream.h"
 
 /*
  * Theory of operation
@@ -97,7 +98,7 @@ char *link_said(const struct link *link)
 
 	while (got > 0 && bytes[got - 1] == '\n')
 		got--;
-	out = got > 0 ? open_memstream(&text, &size) : NULL;
+	out = got > 0 ? memstream_open(&text, &size) : NULL;
 	if (!out)
 		return NULL;
 	put_shown(out, bytes, (size_t)got);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/memstream.h"
 #include "src/base/name.h"
 
 /* 0 with the text of a stream, which it closes; or -ENOMEM. */
@@ -25,7 +26,7 @@ int names_resolv_conf(const struct dns_policy *dns, char **ret_text, size_t *ret
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	char name[NAME_TEXT];
 
 	if (!out)
@@ -57,7 +58,7 @@ int names_nsswitch(struct text before, char **ret_text, size_t *ret_size)
 {
 	char *text = NULL;
 	size_t size = 0;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	struct text line, rest = before;
 	bool by_host_name = false;
 

@@ -15,6 +15,7 @@
 
 #include "rules/decide.h"
 #include "src/base/fd.h"
+#include "src/base/memstream.h"
 #include "src/kernel/hooks.h"
 #include "src/kernel/iface.h"
 #include "src/kernel/netns.h"
@@ -299,7 +300,7 @@ static int load_ruleset(struct veth *veth, struct veth_reason *why)
 {
 	char *text = NULL, *message = NULL;
 	size_t size;
-	FILE *out = open_memstream(&text, &size);
+	FILE *out = memstream_open(&text, &size);
 	int error = out ? 0 : -ENOMEM;
 
 	if (out) {

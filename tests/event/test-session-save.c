@@ -185,7 +185,7 @@ static void test_not_restored(void **state)
 	assert_int_equal(figures_of(session).destinations, 1);
 	text = save(session);
 	/* Cut anywhere. */
-	for (size_t i = 0; text[i]; i += 7)
+	for (size_t i = 0, length = strlen(text); i < length; i += 7)
 		assert_int_equal(session_restore(session, text, i), -EINVAL);
 	free(text);
 	deep = malloc(SESSION_SAVED + 1);

@@ -127,12 +127,12 @@ recovers() {
 
 # --- Faults of the system ----------------------------------------------------------------------
 
-# Has what lab_resolver starts from now on do as inject says.
+# shim_start [LIBRARY]: has what lab_resolver starts from now on do as inject says.
 shim_start() {
 	"$(program tests/faults/inject)" "$LAB/page" || exit 99
 	cat >preloaded <<-END
 		#!/bin/sh
-		export EGRESS_SHIM=$LAB/page LD_PRELOAD=$(program tests/faults/shim.so)
+		export EGRESS_SHIM=$LAB/page LD_PRELOAD=${1:-$(program tests/faults/shim.so)}
 		export ASAN_OPTIONS=verify_asan_link_order=0
 		exec $resolver "\$@"
 	END

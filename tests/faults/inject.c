@@ -26,6 +26,9 @@ static const char *const names[SHIM_VALUES] = {
 	[SHIM_FAILED] = "failed",
 	[SHIM_CLOCK] = "clock",
 	[SHIM_BREACH] = "breach",
+	[SHIM_ALLOCATIONS] = "allocations",
+	[SHIM_FAIL_FROM] = "from",
+	[SHIM_FAIL_TO] = "to",
 };
 
 static const struct {

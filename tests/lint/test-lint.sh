@@ -91,6 +91,10 @@ red tidy src/base/low.c:11 "a null pointer"
 printf '%s\n' 'int f(void)' '{' '	int a[2] = {1, 2};' '	return a[2];' '}' >>src/base/low.c
 red cppcheck src/base/low.c:10 "past the end of an array"
 
+printf '%s\n' '#include <stdlib.h>' 'int f(void);' 'int f(void)' '{' '	char *p = malloc(8);' \
+	'	if (!p)' '		return 1;' '	*p = 1;' '	return *p;' '}' >>src/base/low.c
+red analyzer src/base/low.c:11 "memory that nobody releases"
+
 # shellcheck disable=SC2016 # the fault to find
 echo 'cd $1' >>contrib/say.sh
 red shell contrib/say.sh:3 "an unquoted variable"
