@@ -50,9 +50,10 @@
  *
  * The mark of the sockets to upstream servers is drawn once, so that questions which are out stay
  * permitted while keepers change. The names of leases are kept in memory that all keepers share
- * (namering.c). A session goes on whoever is started anew: what it has spent is in the kernel's
- * table (sets-session.c). What the guard counts goes on from one reading of the policy to the next,
- * too, as far as its entries still say the same (guard.c).
+ * (namering.c). Where the policy has the system's servers asked, and there were none yet, it is
+ * read again as soon as there are. A session goes on whoever is started anew: what it has spent is
+ * in the kernel's table (sets-session.c). What the guard counts goes on from one reading of the
+ * policy to the next, too, as far as its entries still say the same (guard.c).
  *
  * All signals are blocked and read from a descriptor, so nothing happens between two steps.
  */
@@ -61,6 +62,7 @@ enum {
 	START_MS = 10000,  /* a crew that isn't up by then has failed */
 	LEAVE_MS = 5000,   /* a dismissed crew that isn't gone by then is killed */
 	REAP_MS = 1000,    /* how long a new crew waits for a killed one to be gone */
+	LOOK_MS = 2000,    /* between looks for servers where there were none */
 	STEADY_MS = 10000, /* a crew that lasted as long was no failure at the start */
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 5000,
@@ -89,6 +91,7 @@ struct supervisor {
 	int signals;
 	bool stopping;
 	bool reload_wanted;
+	struct mono look_at; /* for servers, if there are none */
 	struct commands *commands;
 	struct watching *watching;
 	int64_t since;            /* seconds since 1970 */
@@ -471,6 +474,18 @@ static void see_to_reload(struct supervisor *supervisor, struct mono now)
 	}
 }
 
+/* The system may have no servers yet when the policy is read. */
+static void see_to_servers(struct supervisor *supervisor, struct mono now)
+{
+	if (!setting_awaits_servers(supervisor->setting) || mono_before(now, supervisor->look_at))
+		return;
+	supervisor->look_at = mono_add(now, (struct duration){LOOK_MS});
+	if (!setting_has_new_servers(supervisor->setting))
+		return;
+	log_info("the system has DNS servers now");
+	supervisor->reload_wanted = true;
+}
+
 /* --- The loop --- */
 
 /* Tells the crew that the process was of; a container's first process has others' orphans, too. */
@@ -537,6 +552,8 @@ static int wait_time(const struct supervisor *supervisor, struct mono now)
 	for (unsigned i = 0; i < supervisor->n_leaving; i++)
 		if (!supervisor->leaving[i].killed)
 			wait_ms = sooner(wait_ms, now, supervisor->leaving[i].kill_at);
+	if (setting_awaits_servers(supervisor->setting))
+		wait_ms = sooner(wait_ms, now, supervisor->look_at);
 	if (!supervisor->crew && mono_before(now, supervisor->start_at))
 		wait_ms = sooner(wait_ms, now, supervisor->start_at);
 	else if (!supervisor->crew && wait_ms > REAP_MS)
@@ -582,6 +599,7 @@ static void run(struct supervisor *supervisor)
 
 		see_off(supervisor, now);
 		see_to_crew(supervisor, now);
+		see_to_servers(supervisor, now);
 		see_to_reload(supervisor, now);
 		watching_ms = watching_tick(supervisor->watching, now);
 		if (!supervisor->stopping)

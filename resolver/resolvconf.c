@@ -18,7 +18,9 @@
  *
  * A stub resolver on this host is a server like any other, as long as its own questions get out.
  * Those of systemd-resolved would be sent to us where all traffic of the host is in scope: the
- * servers it asks are asked in its place.
+ * servers it asks are asked in its place. Until it has some itself, which may be long after boot,
+ * its stub is asked all the same: it may be another forwarder, or out of scope. So such servers are
+ * for the time being, as having none is.
  */
 
 enum { FILE_MAX = 65536 };
@@ -104,25 +106,43 @@ static bool is_stub(const struct dns_server *server)
 	return false;
 }
 
+bool resolvconf_is_settled(const struct dns_server *servers, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!is_stub(&servers[i]))
+			return true;
+	return false;
+}
+
+bool resolvconf_equal(
+	const struct dns_server *a, size_t n_a, const struct dns_server *b, size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (inaddr_compare(&a[i].at.address, &b[i].at.address) != 0)
+			return false;
+	return true;
+}
+
 int resolvconf_read(const char *path, const char *behind,
 	struct dns_server ret_servers[DNS_SERVERS_MAX], size_t *ret_count)
 {
-	struct dns_server servers[DNS_SERVERS_MAX];
-	size_t count = 0, n_stubs = 0, n_behind = 0;
+	struct dns_server servers[DNS_SERVERS_MAX], behind_it[DNS_SERVERS_MAX];
+	const struct dns_server *found = servers;
+	size_t count = 0, n_behind = 0;
 	int error = read_file(path, servers, &count);
 
 	if (error)
 		return error;
-	for (size_t i = 0; i < count; i++) {
-		n_stubs += is_stub(&servers[i]);
-		ret_servers[i] = servers[i];
+	if (count > 0 && !resolvconf_is_settled(servers, count) &&
+		read_file(behind, behind_it, &n_behind) == 0 &&
+		resolvconf_is_settled(behind_it, n_behind)) {
+		found = behind_it;
+		count = n_behind;
 	}
+	for (size_t i = 0; i < count; i++)
+		ret_servers[i] = found[i];
 	*ret_count = count;
-	if (n_stubs > 0 && n_stubs == count && read_file(behind, servers, &n_behind) == 0 &&
-		n_behind > 0) {
-		for (size_t i = 0; i < n_behind; i++)
-			ret_servers[i] = servers[i];
-		*ret_count = n_behind;
-	}
 	return 0;
 }

@@ -2,6 +2,7 @@
 #ifndef EGRESS_RESOLVER_RESOLVCONF_H
 #define EGRESS_RESOLVER_RESOLVCONF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "rules/policy.h"
@@ -20,5 +21,13 @@ size_t resolvconf_parse(struct text text, struct dns_server ret_servers[DNS_SERV
  * file `behind`, if it has any. 0 with the servers, or -errno of reading `path`. */
 int resolvconf_read(const char *path, const char *behind,
 	struct dns_server ret_servers[DNS_SERVERS_MAX], size_t *ret_count);
+
+/* Whether there is a server that is no stub resolver of systemd-resolved: that one is asked only
+ * while it lists none itself. */
+bool resolvconf_is_settled(const struct dns_server *servers, size_t count);
+
+/* Whether they are the same addresses in the same order. */
+bool resolvconf_equal(
+	const struct dns_server *a, size_t n_a, const struct dns_server *b, size_t n_b);
 
 #endif

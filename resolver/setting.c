@@ -26,9 +26,27 @@
  * Everything that can be wrong with a policy shows here, before a process is started for it: what
  * it says, whom it trusts, whether its ruleset is loaded, whether its addresses are free. The parts
  * are made in the order in which they cost the least to give up.
+ *
+ * A policy that names no servers has the system's. At boot there may be none yet, or only the stub
+ * of systemd-resolved, whose own questions may end here. Such a setting remembers what it found, so
+ * that the supervisor sees when there is more; having some, it is for the administrator, or for who
+ * changes them, to say that they are others now.
  */
 
 #define ARENA_BYTES ((size_t)4 << 30)
+
+/* As they were when the policy was read, or looked for since. */
+struct system_servers {
+	struct dns_server servers[DNS_SERVERS_MAX];
+	size_t count;
+};
+
+static int read_servers(struct system_servers *ret_servers)
+{
+	ret_servers->count = 0;
+	return resolvconf_read(
+		RESOLVCONF_PATH, RESOLVCONF_BEHIND_PATH, ret_servers->servers, &ret_servers->count);
+}
 
 void setting_free(struct setting *setting)
 {
@@ -40,6 +58,7 @@ void setting_free(struct setting *setting)
 	guard_free(setting->guard);
 	tls_trust_free(setting->trust);
 	anchors_free(setting->anchors);
+	free(setting->servers);
 	arena_free(setting->arena);
 	free(setting);
 }
@@ -69,15 +88,29 @@ static int compile_all(struct arena *arena, const struct compile_options *option
 	return error ? error : category_load(arena, &load, diag, &ret_compiled->categories);
 }
 
+/* Of a policy without [dns] upstream. */
+static int take_servers(struct setting *setting, const struct system_servers *servers, int unread)
+{
+	const struct dns_policy *dns = &setting->compiled.plan->policy->dns;
+
+	announce_servers(dns, unread);
+	if (resolvconf_is_settled(dns->upstream, dns->n_upstream))
+		return 0;
+	setting->servers = malloc(sizeof(*servers));
+	if (!setting->servers)
+		return -ENOMEM;
+	*setting->servers = *servers;
+	return 0;
+}
+
 static enum resolver_status compile(
 	const struct resolver_options *from, FILE *copy, struct setting *setting)
 {
-	struct dns_server servers[DNS_SERVERS_MAX];
-	size_t n_servers = 0;
-	int unread = resolvconf_read(RESOLVCONF_PATH, RESOLVCONF_BEHIND_PATH, servers, &n_servers);
+	struct system_servers servers;
+	int unread = read_servers(&servers);
 	const struct compile_options options = {
-		.system_servers = servers,
-		.n_system_servers = n_servers,
+		.system_servers = servers.servers,
+		.n_system_servers = servers.count,
 		.policy = from->policy,
 		.overrides = from->overrides,
 		.n_overrides = from->n_overrides,
@@ -104,7 +137,7 @@ static enum resolver_status compile(
 	if (error && error != -EINVAL)
 		log_error("%s: %s", from->policy, strerror(-error));
 	if (!error && !setting->compiled.plan->policy->dns.has_upstream)
-		announce_servers(&setting->compiled.plan->policy->dns, unread);
+		error = take_servers(setting, &servers, unread);
 	return error ? RESOLVER_POLICY : RESOLVER_OK;
 }
 
@@ -235,4 +268,20 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 	else
 		*ret_setting = setting;
 	return status;
+}
+
+bool setting_awaits_servers(const struct setting *setting)
+{
+	return setting->servers;
+}
+
+bool setting_has_new_servers(struct setting *setting)
+{
+	struct system_servers *known = setting->servers, now;
+
+	if (!known || read_servers(&now) != 0 ||
+		resolvconf_equal(known->servers, known->count, now.servers, now.count))
+		return false;
+	*known = now;
+	return resolvconf_is_settled(now.servers, now.count);
 }

@@ -14,6 +14,7 @@ struct arena;
 struct guard;
 struct listeners;
 struct scrape_socket;
+struct system_servers;
 struct tls_trust;
 
 /* A policy as it was in its files at one moment, with all that serving it takes, and the sockets it
@@ -25,8 +26,9 @@ struct setting {
 	struct tls_trust *trust;
 	struct anchors *anchors; /* NULL: none are needed */
 	struct listeners *listeners;
-	struct outlets outlets;        /* of [audit] */
-	struct scrape_socket *scraped; /* of [metrics]; NULL: there is none */
+	struct system_servers *servers; /* NULL: the policy is not short of any */
+	struct outlets outlets;         /* of [audit] */
+	struct scrape_socket *scraped;  /* of [metrics]; NULL: there is none */
 };
 
 /*
@@ -39,5 +41,11 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 
 /* NULL is allowed. */
 void setting_free(struct setting *setting);
+
+/* Whether it asks the system's servers, and there were none yet but systemd-resolved's stub. */
+bool setting_awaits_servers(const struct setting *setting);
+
+/* Of one that awaits some: whether the system has others than it had, once for each change. */
+bool setting_has_new_servers(struct setting *setting);
 
 #endif

@@ -64,11 +64,24 @@ static const struct special specials[] = {
 		.what = "addresses in reverse (RFC 6303)"},
 };
 
-static bool is_below(const struct name *name, const struct special *special)
+/* The labels that the name has before the row's, or -1 where it isn't the row's or below it. A
+ * label may have in it what looks like the row's name: its end has to begin where a label does. */
+static int labels_before(const struct special *special, const struct name *name)
 {
-	struct name top = special_name(special);
+	int labels = 0;
+	size_t end;
 
-	return name_is_below(name, &top);
+	if (name->length < special->size)
+		return -1;
+	end = name->length - special->size;
+	/* The length of a label there is hardly ever the same by chance. */
+	if (name->wire[end] != (uint8_t)special->wire[0] ||
+		memcmp(name->wire + end, special->wire, special->size) != 0)
+		return -1;
+	for (size_t at = 0; at != end; at += 1U + name->wire[at], labels++)
+		if (at > end)
+			return -1;
+	return labels;
 }
 
 /* The rows' last letters: what most names don't end in. */
@@ -83,14 +96,9 @@ const struct special *special_find(const struct name *name)
 {
 	if (!may_be_special(name))
 		return NULL;
-	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
-		size_t size = specials[i].size;
-
-		if (name->length >= size &&
-			memcmp(name->wire + name->length - size, specials[i].wire, size) == 0 &&
-			is_below(name, &specials[i]))
+	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++)
+		if (labels_before(&specials[i], name) >= 0)
 			return &specials[i];
-	}
 	return NULL;
 }
 
@@ -129,13 +137,6 @@ bool special_yields(const struct special *special, const struct entry *entry,
 
 /* --- What is answered --- */
 
-static unsigned labels_below(const struct special *special, const struct name *name)
-{
-	struct name top = special_name(special);
-
-	return name_labels(name) - name_labels(&top);
-}
-
 unsigned special_addresses(const struct special *special, const struct name *name,
 	struct inaddr ret_addresses[SPECIAL_ADDRESSES_MAX])
 {
@@ -143,7 +144,7 @@ unsigned special_addresses(const struct special *special, const struct name *nam
 		special->ip4[0], special->ip4[1], special->ip6};
 	unsigned count = 0;
 
-	if (labels_below(special, name) > special->depth)
+	if (labels_before(special, name) > special->depth)
 		return 0;
 	for (unsigned i = 0; i < SPECIAL_ADDRESSES_MAX; i++)
 		if (texts[i] && inaddr_from_text(text_of(texts[i]), &ret_addresses[count]) == 0)
@@ -153,5 +154,5 @@ unsigned special_addresses(const struct special *special, const struct name *nam
 
 bool special_is_denied(const struct special *special, const struct name *name)
 {
-	return labels_below(special, name) == 0 ? special->denied : special->denied_below;
+	return labels_before(special, name) == 0 ? special->denied : special->denied_below;
 }

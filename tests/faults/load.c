@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /*
- *	load [--rate N] [--port PORT] SERVER ZONE SECONDS
+ *	load [--rate N] [--port PORT] [--sockets N] SERVER ZONE SECONDS
  *
- * A client that goes on asking, N times a second, for names that nobody asked for before: n0.ZONE,
- * n1.ZONE and so on to n99999.ZONE, and over again. Into each address that it is given it sends a
- *datagram at once: one that is refused was given out closed. Ends after as many seconds or on
- *SIGTERM, and prints
+ * A client that goes on asking, so many times a second, for names that nobody asked for before:
+ * n0.ZONE, n1.ZONE and so on to n99999.ZONE, and over again. Into each address that it is given it
+ * sends a datagram at once: one that is refused was given out closed. It asks from one socket, or
+ * from several in turn, which are answered by different workers. Ends after as many seconds or on
+ * SIGTERM, and prints
  *
  *	asked A answered B failed C lost D closed E gap F ms
  *
@@ -35,6 +36,7 @@ enum {
 	EXIT_USAGE = 64,
 	LAST_MS = 3000,
 	NAMES = 100000, /* that the lab has, see zone_names() */
+	SOCKETS_MAX = 64,
 };
 
 static struct {
@@ -42,7 +44,10 @@ static struct {
 	uint16_t port;
 	const char *zone;
 	int64_t seconds;
-} settings = {.rate = 200, .port = 443};
+	unsigned n_sockets;
+} settings = {.rate = 200, .port = 443, .n_sockets = 1};
+
+static struct pollfd sockets[SOCKETS_MAX];
 
 static struct {
 	uint32_t asked;
@@ -72,8 +77,9 @@ static int dial(const struct endpoint *to)
 	return fd_steal(&fd);
 }
 
-static void ask(int fd)
+static void ask(void)
 {
+	int fd = sockets[counts.asked % settings.n_sockets].fd;
 	uint8_t bytes[512];
 	struct writer query = writer_over(bytes, sizeof(bytes));
 	struct name name;
@@ -130,20 +136,26 @@ static void take_answers(int fd)
 			note_answer(&reply, clock_now());
 }
 
-static void run(int fd)
+/* Takes what comes within that time. */
+static void wait_for_answers(int ms)
+{
+	poll(sockets, settings.n_sockets, ms);
+	for (unsigned i = 0; i < settings.n_sockets; i++)
+		take_answers(sockets[i].fd);
+}
+
+static void run(void)
 {
 	struct mono start = clock_now(), now = start;
 	struct mono stop = mono_add(start, duration_seconds(settings.seconds));
 
 	counts.last = start;
 	while (!ended && mono_before(now, stop)) {
-		struct pollfd poller = {.fd = fd, .events = POLLIN};
 		int64_t due = mono_between(start, now).ms * settings.rate / 1000;
 
 		while (counts.asked < due)
-			ask(fd);
-		poll(&poller, 1, 2);
-		take_answers(fd);
+			ask();
+		wait_for_answers(2);
 		now = clock_now();
 	}
 	if (mono_between(counts.last, now).ms > counts.gap_ms)
@@ -151,26 +163,35 @@ static void run(int fd)
 	/* What is still on its way */
 	stop = mono_add(now, (struct duration){LAST_MS});
 	while (mono_before(now, stop) && counts.answered + counts.failed < counts.asked) {
-		struct pollfd poller = {.fd = fd, .events = POLLIN};
-
-		poll(&poller, 1, 10);
-		take_answers(fd);
+		wait_for_answers(10);
 		now = clock_now();
 	}
 }
 
 static int usage(void)
 {
-	fputs("usage: load [--rate N] [--port PORT] SERVER ZONE SECONDS\n", stderr);
+	fputs("usage: load [--rate N] [--port PORT] [--sockets N] SERVER ZONE SECONDS\n", stderr);
 	return EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+/* 0 or -errno. */
+static int dial_all(const struct endpoint *server)
+{
+	for (unsigned i = 0; i < settings.n_sockets; i++) {
+		int fd = dial(server);
+
+		if (fd < 0)
+			return fd;
+		sockets[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+	}
+	return 0;
+}
+
+static bool take_options(int argc, char **argv)
 {
 	static const struct option options[] = {{"rate", required_argument, NULL, 'r'},
-		{"port", required_argument, NULL, 'p'}, {0}};
-	struct endpoint server;
-	CLEANUP_FD int fd = -1;
+		{"port", required_argument, NULL, 'p'}, {"sockets", required_argument, NULL, 's'},
+		{0}};
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -178,18 +199,27 @@ int main(int argc, char **argv)
 			settings.rate = (unsigned)strtoul(optarg, NULL, 10);
 		else if (option == 'p')
 			settings.port = (uint16_t)strtoul(optarg, NULL, 10);
+		else if (option == 's')
+			settings.n_sockets = (unsigned)strtoul(optarg, NULL, 10);
 		else
-			return usage();
+			return false;
 	}
-	if (argc - optind != 3 || endpoint_from_text(text_of(argv[optind]), 53, &server) < 0)
+	return settings.n_sockets > 0 && settings.n_sockets <= SOCKETS_MAX;
+}
+
+int main(int argc, char **argv)
+{
+	struct endpoint server;
+
+	if (!take_options(argc, argv) || argc - optind != 3 ||
+		endpoint_from_text(text_of(argv[optind]), 53, &server) < 0)
 		return usage();
 	settings.zone = argv[optind + 1];
 	settings.seconds = strtol(argv[optind + 2], NULL, 10);
 	signal(SIGTERM, end);
-	fd = dial(&server);
-	if (fd < 0)
+	if (dial_all(&server) < 0)
 		return usage();
-	run(fd);
+	run();
 	printf("asked %u answered %u failed %u lost %u closed %u gap %lld ms\n", counts.asked,
 		counts.answered, counts.failed, counts.asked - counts.answered - counts.failed,
 		counts.closed, (long long)counts.gap_ms);

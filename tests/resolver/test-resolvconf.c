@@ -120,11 +120,53 @@ static void the_stub_is_passed_by(void **state)
 	assert_string_equal(reading("nameserver 127.0.0.53\n", "/nowhere/at.all"), "127.0.0.53:53");
 	assert_string_equal(
 		reading("nameserver 127.0.0.53\n", write_file("empty", "")), "127.0.0.53:53");
+	/* It lists itself. */
+	assert_string_equal(
+		reading("nameserver 127.0.0.53\n", write_file("behind", "nameserver 127.0.0.54\n")),
+		"127.0.0.53:53");
+	behind = write_file("behind", "nameserver 192.0.2.7\nnameserver 192.0.2.8\n");
 	/* Not where there is another one, or none. */
 	assert_string_equal(reading("nameserver 127.0.0.53\nnameserver 192.0.2.1\n", behind),
 		"127.0.0.53:53 192.0.2.1:53");
 	assert_string_equal(reading("nameserver 127.0.0.1\n", behind), "127.0.0.1:53");
 	assert_string_equal(reading("", behind), "");
+}
+
+static size_t parse(const char *text, struct dns_server servers[DNS_SERVERS_MAX])
+{
+	return resolvconf_parse(text_of(text), servers);
+}
+
+static void the_stub_alone_is_for_the_time_being(void **state)
+{
+	struct dns_server servers[DNS_SERVERS_MAX];
+
+	(void)state;
+	assert_false(resolvconf_is_settled(servers, parse("", servers)));
+	assert_false(resolvconf_is_settled(servers, parse("nameserver 127.0.0.53\n", servers)));
+	assert_false(resolvconf_is_settled(
+		servers, parse("nameserver 127.0.0.54\nnameserver 127.0.0.53\n", servers)));
+	assert_true(resolvconf_is_settled(servers, parse("nameserver 127.0.0.1\n", servers)));
+	assert_true(resolvconf_is_settled(servers, parse("nameserver 192.0.2.1\n", servers)));
+	assert_true(resolvconf_is_settled(
+		servers, parse("nameserver 127.0.0.53\nnameserver 2001:db8::1\n", servers)));
+}
+
+static void other_servers_are_told_from_the_same(void **state)
+{
+	static const char *const texts[] = {"", "nameserver 192.0.2.1", "nameserver 192.0.2.2",
+		"nameserver 192.0.2.1\nnameserver 192.0.2.2",
+		"nameserver 192.0.2.2\nnameserver 192.0.2.1", "nameserver 2001:db8::1"};
+	struct dns_server a[DNS_SERVERS_MAX], b[DNS_SERVERS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		for (size_t j = 0; j < sizeof(texts) / sizeof(texts[0]); j++) {
+			size_t n_a = parse(texts[i], a), n_b = parse(texts[j], b);
+
+			assert_int_equal(resolvconf_equal(a, n_a, b, n_b), i == j);
+		}
+	}
 }
 
 static void files_that_cannot_be_read(void **state)
@@ -152,6 +194,8 @@ int main(void)
 		cmocka_unit_test(what_is_none_is_not),
 		cmocka_unit_test(there_are_eight_at_most),
 		cmocka_unit_test(the_stub_is_passed_by),
+		cmocka_unit_test(the_stub_alone_is_for_the_time_being),
+		cmocka_unit_test(other_servers_are_told_from_the_same),
 		cmocka_unit_test(files_that_cannot_be_read),
 	};
 	static const char *const files[] = {"resolv.conf", "behind", "empty"};
