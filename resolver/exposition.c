@@ -307,6 +307,17 @@ static void put_bytes(const struct sheet *sheet)
 	put_seen(sheet, "direction", directions, ROWS(directions));
 }
 
+static void put_sockets(const struct sheet *sheet)
+{
+	static const struct word results[] = {
+		{"found", TALLY_SOCKETS_FOUND},
+		{"gone", TALLY_SOCKETS_GONE},
+		{"limited", TALLY_SOCKETS_LIMITED},
+	};
+
+	put_seen(sheet, "result", results, ROWS(results));
+}
+
 static void put_lost(const struct sheet *sheet)
 {
 	static const struct word losses[] = {
@@ -423,6 +434,9 @@ static const struct family {
 		"What permitted connections that are over have carried.", put_bytes},
 	{"egress_budget_used", METRICS_GAUGE, "What the session has used of a budget.", put_used},
 	{"egress_budget_limit", METRICS_GAUGE, "How much of it there is.", put_limits},
+	{"egress_packet_sockets_total", METRICS_COUNTER,
+		"Sockets that were looked for, to record a connection's control group.",
+		put_sockets},
 	{"egress_alerts_total", METRICS_COUNTER, "Alerts.", put_alerts},
 	{"egress_events_lost_total", METRICS_COUNTER,
 		"Records that were not written, connections that the ruleset counted alone "

@@ -67,8 +67,11 @@ enum tally_seen {
 	TALLY_LOST_LEASES,
 	TALLY_LOST_CONNECTIONS,
 	TALLY_LOST_FLOWS,
-	TALLY_PERMITTED, /* connections, as the metrics told last */
-	TALLY_ALERTS,    /* of the first rule; there is room for TALLY_ALERT_RULES */
+	TALLY_SOCKETS_FOUND,   /* of packets that were reported */
+	TALLY_SOCKETS_GONE,    /* or never there, or another's by then */
+	TALLY_SOCKETS_LIMITED, /* not asked for */
+	TALLY_PERMITTED,       /* connections, as the metrics told last */
+	TALLY_ALERTS,          /* of the first rule; there is room for TALLY_ALERT_RULES */
 	TALLY_ALERT_RULES = 32,
 	TALLY_SEEN = TALLY_ALERTS + TALLY_ALERT_RULES,
 };

@@ -12,6 +12,7 @@
 #include "resolver/loop.h"
 #include "resolver/monitor.h"
 #include "resolver/namering.h"
+#include "resolver/owners.h"
 #include "resolver/preflight.h"
 #include "resolver/reckoner.h"
 #include "resolver/scrape.h"
@@ -28,7 +29,8 @@
  * The process that turns what happens into lines: records of the workers and keepers, which come by
  * rings; packets that the ruleset logs, by NFLOG; and the ends of flows, as conntrack tells them.
  * The sockets of the latter two were opened by the parent, since that takes CAP_NET_ADMIN and
- * reading them takes nothing: so it never has the capability. It writes to descriptors that it was
+ * reading them takes nothing: so it never has the capability. Whose a packet was it asks the
+ * kernel's table of sockets (owners.c), which anybody may. It writes to descriptors that it was
  * given and has no other way out: no capability, no files, the workers' filter of system calls.
  *
  * It is a child of the parent's and not of a crew's: that it ends is no reason to end what serves,
@@ -63,6 +65,7 @@ struct watcher {
 	const struct watcher_config *config;
 	struct witness *witness;
 	struct reckoner *reckoner; /* NULL: nothing is counted */
+	struct owners *owners;     /* of sockets */
 	struct monitor *monitor;   /* of the session; NULL: nobody asks for it */
 	struct exposition *exposition;
 	struct scrape *scrape; /* NULL: nobody asks for metrics */
@@ -112,6 +115,8 @@ static void put_event(struct watcher *watcher, const struct event *event, unsign
 
 	if (notes & NOTE_OLDER && watcher->config->earlier)
 		context.session = watcher->config->earlier;
+	if (event->has & EVENT_HAS_CGROUP)
+		context.cgroup = owners_path(watcher->owners, event);
 	for (unsigned i = 0; i < WATCHER_SINKS; i++) {
 		struct sink *sink = watcher->sinks[i];
 
@@ -317,6 +322,36 @@ static bool read_rings(struct watcher *watcher)
 	return any;
 }
 
+static bool is_wanted(const struct watcher *watcher, const struct event *event)
+{
+	for (unsigned i = 0; i < WATCHER_SINKS; i++)
+		if (watcher->sinks[i] && sink_wants(watcher->sinks[i], event))
+			return true;
+	return false;
+}
+
+/* The record of a packet, with all that can be found out of who has sent it. */
+static void put_connection(
+	struct watcher *watcher, const struct nflog_record *record, struct event *event)
+{
+	struct mono now = clock_now();
+
+	if (!is_wanted(watcher, event))
+		return;
+	owners_add(watcher->owners, record, event, now);
+	if (!owners_keep(watcher->owners, event, now))
+		put_event(watcher, event, 0);
+}
+
+/* Those that have waited for the path of their control group. */
+static void put_kept(struct watcher *watcher, bool all)
+{
+	struct event event;
+
+	while (owners_release(watcher->owners, all, clock_now(), &event))
+		put_event(watcher, &event, 0);
+}
+
 static void on_packet(void *context, const struct nflog_record *record)
 {
 	struct watcher *watcher = context;
@@ -330,7 +365,7 @@ static void on_packet(void *context, const struct nflog_record *record)
 	/* Of connections that are permitted conntrack tells. */
 	note_event(watcher, &event,
 		event.verdict != EVENT_REFUSE && !watcher->no_ends ? NOTE_KNOWN : 0);
-	put_event(watcher, &event, 0);
+	put_connection(watcher, record, &event);
 }
 
 /* Records that the rule has refused connections, or would have, that are not recorded otherwise. */
@@ -527,10 +562,12 @@ static void run(struct watcher *watcher)
 
 		watcher->now = event_time();
 		any = read_all(watcher);
+		put_kept(watcher, watcher->dismissed);
 		if (watcher->monitor)
 			due = monitor_tick(watcher->monitor, watcher->now);
 		again = flush(watcher);
 		wait = wait_sooner(any ? LINGER_MS : again ? RETRY_MS : -1, due);
+		wait = wait_sooner(wait, owners_wait(watcher->owners));
 
 		if (watcher->dismissed && !any)
 			break;
@@ -591,6 +628,9 @@ static int prepare(struct watcher *watcher)
 	const struct watcher_config *config = watcher->config;
 	int error = witness_new(&config->compiled, config->names, config->past, &watcher->witness);
 
+	if (!error)
+		error = owners_new(
+			config->sockdiag, config->roster, config->tally, &watcher->owners);
 	if (!error && config->tally)
 		error = reckoner_new(config->tally, &watcher->reckoner);
 	if (!error && config->slate)
@@ -631,6 +671,7 @@ int watcher_run(const struct watcher_config *config)
 	scrape_free(watcher.scrape);
 	exposition_free(watcher.exposition);
 	witness_free(watcher.witness);
+	owners_free(watcher.owners);
 	reckoner_free(watcher.reckoner);
 	monitor_free(watcher.monitor);
 	return error ? 1 : 0;

@@ -14,6 +14,8 @@ struct conntrack;
 struct namering;
 struct nflog;
 struct rings;
+struct roster;
+struct sockdiag;
 struct tally;
 struct witness_past;
 
@@ -55,6 +57,8 @@ struct watcher_config {
 	const struct namering *names;    /* of leases */
 	struct nflog *nflog;             /* opened; NULL: there is none */
 	struct conntrack *ends;          /* of flows; the same */
+	struct sockdiag *sockdiag;       /* the same */
+	struct roster *roster;           /* of control groups */
 	int scraped;                     /* listens for Prometheus; -1: there is none */
 	struct tally *tally;             /* of what the kernel counts; the same */
 	struct slate *slate;             /* of the session; NULL: nobody asks for it */

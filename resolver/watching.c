@@ -14,6 +14,7 @@
 #include "resolver/child.h"
 #include "resolver/live-flows.h"
 #include "resolver/loop.h"
+#include "resolver/roster.h"
 #include "resolver/sessions.h"
 #include "resolver/scrape-socket.h"
 #include "resolver/setting.h"
@@ -26,6 +27,7 @@
 #include "src/event/ring.h"
 #include "src/kernel/conntrack.h"
 #include "src/kernel/nflog.h"
+#include "src/kernel/sockdiag.h"
 
 /*
  * Theory of operation
@@ -40,6 +42,9 @@
  *
  * A session that ends does so with a watcher, which writes its last record; the next one begins
  * with the next watcher.
+ *
+ * What takes files the watcher asks for in memory that both share, and the parent looks about once
+ * in a second (roster.c).
  *
  * Flows that go on the kernel tells to those only who have CAP_NET_ADMIN and ask; so does it, at
  * the end, of those that have just ended. The parent asks, and passes them on by a ring of its own
@@ -61,9 +66,11 @@ struct watching {
 	struct watching_config config;
 	struct sessions *sessions;
 	struct rings *rings;
-	struct setting *setting; /* in force; NULL: none yet */
-	struct nflog *nflog;     /* NULL: there is none */
-	struct conntrack *ends;  /* of flows; NULL: there is none */
+	struct setting *setting;   /* in force; NULL: none yet */
+	struct nflog *nflog;       /* NULL: there is none */
+	struct conntrack *ends;    /* of flows; NULL: there is none */
+	struct sockdiag *sockdiag; /* the same */
+	struct roster *roster;
 	struct tally *tally;
 	uint64_t cpu_ms;      /* as the metrics told last */
 	uint64_t n_started;   /* processes */
@@ -109,6 +116,8 @@ int watching_new(const struct watching_config *config, struct watching **ret_wat
 			&watching->sessions);
 	if (!error)
 		error = tally_new(&watching->tally);
+	if (!error)
+		error = roster_new(&watching->roster);
 	if (!error && config->events_fd >= 0)
 		error = fd_set_nonblocking(config->events_fd);
 	if (error)
@@ -125,6 +134,8 @@ void watching_free(struct watching *watching)
 	fd_closep(&watching->leash);
 	nflog_close(watching->nflog);
 	conntrack_close(watching->ends);
+	sockdiag_close(watching->sockdiag);
+	roster_free(watching->roster);
 	rings_free(watching->rings);
 	tally_free(watching->tally);
 	sessions_free(watching->sessions);
@@ -185,6 +196,15 @@ static void open_ends(struct watching *watching)
 	error = conntrack_open_ends(&watching->ends);
 	if (error)
 		log_warning("flows are not recorded: %s", strerror(-error));
+}
+
+/* Where there is nothing to be known of sockets, records say nothing of it. */
+static void open_sockdiag(struct watching *watching)
+{
+	int error = watching->sockdiag ? 0 : sockdiag_open(&watching->sockdiag);
+
+	if (error)
+		log_debug("control groups are not recorded: %s", strerror(-error));
 }
 
 static bool is_scraped(const struct watching *watching)
@@ -293,6 +313,8 @@ static struct watcher_config configuration(const struct watching *watching)
 		.names = from->names,
 		.nflog = watching->nflog,
 		.ends = watching->ends,
+		.sockdiag = watching->sockdiag,
+		.roster = watching->roster,
 		.tally = watching->tally,
 		.scraped = scrape_socket_fd(setting->scraped),
 		.announce = !watching->announced,
@@ -306,7 +328,7 @@ static struct watcher_config configuration(const struct watching *watching)
 static void __attribute__((noreturn)) be_watcher(const struct watching *watching, int leash)
 {
 	struct watcher_config config = configuration(watching);
-	int fds[6 + WATCHER_SINKS];
+	int fds[7 + WATCHER_SINKS];
 	size_t n_fds = 0;
 
 	config.leash = leash;
@@ -319,6 +341,8 @@ static void __attribute__((noreturn)) be_watcher(const struct watching *watching
 		fds[n_fds++] = nflog_fd(config.nflog);
 	if (config.ends)
 		fds[n_fds++] = conntrack_fd(config.ends);
+	if (config.sockdiag)
+		fds[n_fds++] = sockdiag_fd(config.sockdiag);
 	for (unsigned i = 0; i < WATCHER_SINKS; i++)
 		if (config.sinks[i].fd > STDERR_FILENO)
 			fds[n_fds++] = config.sinks[i].fd;
@@ -366,6 +390,7 @@ static int start(struct watching *watching, struct mono now)
 	count(watching, now);
 	open_nflog(watching, watching->setting->compiled.plan->policy->nflog_group);
 	open_ends(watching);
+	open_sockdiag(watching);
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	pid = fork();
@@ -570,8 +595,10 @@ static int walk(struct watching *watching, struct mono now)
 static int see_to_process(struct watching *watching, struct mono now)
 {
 	if (watching->process != 0 && !watching->dismissed) {
-		if (!mono_before(now, watching->count_at))
+		if (!mono_before(now, watching->count_at)) {
 			count(watching, now);
+			roster_serve(watching->roster, now);
+		}
 		return wait_sooner(wait_sooner(follow_outlets(watching, now), walk(watching, now)),
 			left_until(now, watching->count_at));
 	}

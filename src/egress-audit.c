@@ -89,7 +89,7 @@ static int take_item(void *context, const struct option_row *row, const char *ar
 	return 0;
 }
 
-enum { GLOB_SESSION, GLOB_NAME, GLOB_RULE };
+enum { GLOB_SESSION, GLOB_NAME, GLOB_RULE, GLOB_CGROUP };
 
 static int take_glob(void *context, const struct option_row *row, const char *argument)
 {
@@ -98,6 +98,7 @@ static int take_glob(void *context, const struct option_row *row, const char *ar
 		[GLOB_SESSION] = &request->filter.session,
 		[GLOB_NAME] = &request->filter.name,
 		[GLOB_RULE] = &request->filter.rule,
+		[GLOB_CGROUP] = &request->filter.cgroup,
 	};
 
 	if (*globs[row->value]) {
@@ -158,6 +159,7 @@ static const struct option_row rows[] = {
 	{"name", "GLOB", "only of these names, or addresses without a name", take_glob, GLOB_NAME,
 		'n'},
 	{"rule", "GLOB", "only by these rules", take_glob, GLOB_RULE, 'r'},
+	{"cgroup", "GLOB", "only connections of these control groups", take_glob, GLOB_CGROUP, 0},
 	{"kind", "KIND", "only such records: query, lease, connection, flow...", take_kind, 0, 'k'},
 	{"verdict", "VERDICT", "only permit, flag, observe or refuse; any number", take_verdict, 0,
 		0},

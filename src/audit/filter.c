@@ -36,7 +36,7 @@ bool filter_takes(const struct filter *filter, const struct record *record)
 		return false;
 	return matches(filter->policy, record->policy) &&
 	       matches(filter->session, record->session) && matches(filter->rule, record->rule) &&
-	       matches_where(filter->name, record);
+	       matches(filter->cgroup, record->cgroup) && matches_where(filter->name, record);
 }
 
 /* --- Moments --- */

@@ -15,8 +15,9 @@ struct filter {
 	const char *session;
 	const char *name; /* or the address, of a record without a name */
 	const char *rule;
-	unsigned kinds;    /* bits of enum record_kind; 0: any */
-	unsigned verdicts; /* bits of enum verdict; 0: any, and none */
+	const char *cgroup; /* of a connection; others have none */
+	unsigned kinds;     /* bits of enum record_kind; 0: any */
+	unsigned verdicts;  /* bits of enum verdict; 0: any, and none */
 };
 
 bool filter_takes(const struct filter *filter, const struct record *record);

@@ -68,6 +68,7 @@ struct record {
 	const char *rcode;
 	const char *ports;
 	const char *protocol;
+	const char *cgroup; /* a path */
 	const char *phase;
 	const char *what;
 	const char *category;
@@ -78,6 +79,7 @@ struct record {
 	struct inaddr address;
 	int port;     /* -1: none */
 	int64_t user; /* -1: not known */
+	uint64_t cgroup_id;
 	uint64_t ttl; /* seconds */
 	uint64_t lease;
 	uint64_t bytes_out, packets_out;

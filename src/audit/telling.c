@@ -65,6 +65,10 @@ static void put_connection(const struct record *record, FILE *out)
 	put_where(record, out);
 	if (record->user >= 0)
 		fprintf(out, " by user %" PRId64, record->user);
+	if (*record->cgroup)
+		fprintf(out, " in %s", record->cgroup);
+	else if (record->cgroup_id > 0)
+		fprintf(out, " in control group %" PRIu64, record->cgroup_id);
 }
 
 static void put_flow(const struct record *record, FILE *out)

@@ -106,6 +106,8 @@ static const struct mapping_row rows[] = {
 	MAPPING_AS_IS(ALL, "egress.verdict", MEMBER_VERDICT),
 	MAPPING_AS_IS(ALL, "egress.category", MEMBER_CATEGORY),
 	MAPPING_AS_IS(QUERY, "egress.ede", MEMBER_EDE),
+	MAPPING_AS_IS(CONNECTION, "egress.cgroup", MEMBER_CGROUP),
+	MAPPING_AS_IS(CONNECTION, "egress.cgroup_id", MEMBER_CGROUP_ID),
 	MAPPING_AS_IS(LEASE, "egress.ports", MEMBER_PORTS),
 	MAPPING_AS_IS(LEASE, "egress.ttl", MEMBER_TTL),
 	MAPPING_AS_IS(LEASE, "egress.lease", MEMBER_LEASE),

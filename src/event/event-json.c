@@ -16,9 +16,11 @@ enum {
 	SHORT_MAX = 128,
 	RULE_MAX = 6 * EVENT_RULE,
 	REASON_MAX = 512,
+	CGROUP_MAX = 768, /* a path of 383 characters, each with a backslash */
 };
 
-_Static_assert(JSON_OUT_NAME + 4 * SHORT_MAX + RULE_MAX + REASON_MAX + 512 <= EVENT_LINE,
+_Static_assert(
+	JSON_OUT_NAME + 4 * SHORT_MAX + RULE_MAX + REASON_MAX + CGROUP_MAX + 512 <= EVENT_LINE,
 	"a line has room for all that it may hold");
 
 struct line {
@@ -192,6 +194,16 @@ static void put_group(struct line *line)
 	json_out_number(&line->out, line->event->group);
 }
 
+static void put_cgroup(struct line *line)
+{
+	json_out_text(&line->out, line->context->cgroup, CGROUP_MAX);
+}
+
+static void put_cgroup_id(struct line *line)
+{
+	json_out_number(&line->out, line->event->cgroup);
+}
+
 static void put_address(struct line *line)
 {
 	json_out_inaddr(&line->out, &line->event->address);
@@ -291,6 +303,7 @@ enum condition {
 	RCODE,
 	EDE,
 	PORTS,
+	CGROUP,
 	SCORE,
 	CATEGORY,
 	REASON,
@@ -321,6 +334,8 @@ static const struct member {
 	{KEY(",\"source_port\":"), CONNECTION, PART, EVENT_HAS_SOURCE_PORT, put_source_port},
 	{KEY(",\"user\":"), CONNECTION, PART, EVENT_HAS_USER, put_user},
 	{KEY(",\"group\":"), CONNECTION, PART, EVENT_HAS_GROUP, put_group},
+	{KEY(",\"cgroup\":"), CONNECTION, CGROUP, 0, put_cgroup},
+	{KEY(",\"cgroup_id\":"), CONNECTION, PART, EVENT_HAS_CGROUP, put_cgroup_id},
 	{KEY(",\"address\":"), PACKETS | LEASE, PART, EVENT_HAS_ADDRESS, put_address},
 	{KEY(",\"ports\":"), LEASE, PORTS, 0, put_ports},
 	{KEY(",\"port\":"), PACKETS, PART, EVENT_HAS_PORT, put_port},
@@ -357,6 +372,8 @@ static bool has_member(const struct line *line, const struct member *member)
 		return event->ede != EVENT_NO_NUMBER;
 	case PORTS:
 		return event->ports[0] != '\0';
+	case CGROUP:
+		return line->context->cgroup && event->has & EVENT_HAS_CGROUP;
 	case SCORE:
 		return line->context->score;
 	case CATEGORY:

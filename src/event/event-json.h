@@ -13,6 +13,7 @@ struct event_context {
 	const char *category; /* of the rule or the name; NULL: none */
 	const char *reason;   /* the same */
 	const char *score;    /* the number that the rule has decided by, as JSON; the same */
+	const char *cgroup;   /* the path of the record's control group; NULL: not known */
 };
 
 /* No line is longer, its newline included: so a pipe takes it as a whole (PIPE_BUF). */

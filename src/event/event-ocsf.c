@@ -146,6 +146,8 @@ static const struct mapping_row rows[] = {
 	MAPPING_AS_IS(ALL, "unmapped.score", MEMBER_SCORE),
 	MAPPING_AS_IS(ALL, "unmapped.category", MEMBER_CATEGORY),
 	MAPPING_AS_IS(QUERY, "unmapped.ede", MEMBER_EDE),
+	MAPPING_AS_IS(CONNECTION, "unmapped.cgroup", MEMBER_CGROUP),
+	MAPPING_AS_IS(CONNECTION, "unmapped.cgroup_id", MEMBER_CGROUP_ID),
 	MAPPING_AS_IS(LEASE, "unmapped.ports", MEMBER_PORTS),
 	MAPPING_AS_IS(LEASE, "unmapped.ttl", MEMBER_TTL),
 	MAPPING_AS_IS(LEASE, "unmapped.lease", MEMBER_LEASE),

@@ -56,7 +56,8 @@ enum event_part {
 	EVENT_HAS_BYTES = 1 << 8,
 	EVENT_HAS_DURATION = 1 << 9,
 	EVENT_IS_LIVE = 1 << 10,
-	EVENT_PARTS = (1 << 11) - 1,
+	EVENT_HAS_CGROUP = 1 << 11,
+	EVENT_PARTS = (1 << 12) - 1,
 };
 
 /* Room for texts, with their NUL. Rule ids are cut to that in the ruleset's log prefixes, too. */
@@ -64,6 +65,9 @@ enum event_part {
 #define EVENT_PORTS 24
 
 #define EVENT_NO_NUMBER (-1)
+
+/* Numbers of control groups that records have: those that every reader of JSON keeps whole. */
+#define EVENT_CGROUPS (UINT64_C(1) << 53)
 
 struct event {
 	int64_t time;     /* microseconds since 1970 */
@@ -92,6 +96,7 @@ struct event {
 	uint64_t packets_in;
 	uint64_t duration; /* microseconds */
 	uint64_t count;    /* of what was lost */
+	uint64_t cgroup;   /* the number of the control group of the socket, below EVENT_CGROUPS */
 	uint64_t flow;     /* tells it from others to the same place; 0: not known. Not written */
 	char ports[EVENT_PORTS];
 };

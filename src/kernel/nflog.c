@@ -232,6 +232,9 @@ static int read_attribute(const struct nlattr *attribute, void *context)
 	case NFULA_GID:
 		record->has_group = read_number(attribute, &record->group);
 		break;
+	case NFULA_IFINDEX_OUTDEV:
+		read_number(attribute, &record->interface);
+		break;
 	case NFULA_SEQ:
 		found->has_sequence = read_number(attribute, &found->sequence);
 		break;

@@ -19,7 +19,8 @@ struct nflog_record {
 	bool has_group;
 	uint32_t user; /* as the socket's user namespace has it */
 	uint32_t group;
-	uint32_t mark; /* of the connection; 0: none, or the kernel doesn't tell */
+	uint32_t mark;      /* of the connection; 0: none, or the kernel doesn't tell */
+	uint32_t interface; /* that it leaves by, its number; 0: not told */
 };
 
 /*

@@ -15,8 +15,8 @@
 #define TIME INT64_C(1795266302123456)
 
 static const struct event_context sparse = {.policy = "agent", .session = "s1"};
-static const struct event_context rich = {
-	"agent", "s1", "package registry", "what \"it\" installs [npm] \xc3\xa4", "-1.5"};
+static const struct event_context rich = {"agent", "s1", "package registry",
+	"what \"it\" installs [npm] \xc3\xa4", "-1.5", "/system.slice/docker-\\x2d\"1\".scope"};
 
 static void give(specimens_visit *visit, void *context, const struct event *event,
 	const struct event_context *of)
@@ -64,6 +64,7 @@ static bool fill(struct event *event, const char *address)
 	event->source_port = 40000;
 	event->user = 1000;
 	event->group = 100;
+	event->cgroup = 4711;
 	event->address = address_of(address);
 	event->port = 443;
 	event->protocol = IPPROTO_TCP;
@@ -204,13 +205,15 @@ static void fill_text(char *text, size_t size, const char *pattern)
 static void give_hostile(const char *pattern, specimens_visit *visit, void *context)
 {
 	char text[2000];
-	const struct event_context of = {text, text, text, text, "-1000"};
+	char cgroup[384];
+	const struct event_context of = {text, text, text, text, "-1000", cgroup};
 	const struct event_context named = {.policy = text, .session = text};
 	struct session_figures figures = {.since = TIME};
 	struct alert alert;
 	char line[EVENT_LINE];
 
 	fill_text(text, sizeof(text), pattern);
+	fill_text(cgroup, sizeof(cgroup), "/\\");
 	for (unsigned kind = EVENT_QUERY; kind < EVENT_KINDS; kind++) {
 		struct event event = begin((enum event_kind)kind);
 
@@ -223,6 +226,7 @@ static void give_hostile(const char *pattern, specimens_visit *visit, void *cont
 		event.bytes_out = event.bytes_in = event.packets_out = event.packets_in =
 			event.duration = event.count = UINT64_MAX;
 		event.ttl = event.lease = event.user = event.group = UINT32_MAX;
+		event.cgroup = EVENT_CGROUPS - 1;
 		event.rcode = event.ede = INT16_MAX;
 		event.type = UINT16_MAX;
 		give(visit, context, &event, kind == EVENT_POLICY ? &named : &of);

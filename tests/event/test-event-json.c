@@ -65,7 +65,7 @@ static void test_query(void **state)
 
 static void test_lease(void **state)
 {
-	const struct event_context context = {"agent", "s1", "api", "model API", "-1.5"};
+	const struct event_context context = {"agent", "s1", "api", "model API", "-1.5", NULL};
 	struct event event = begin(EVENT_LEASE);
 
 	(void)state;
@@ -83,6 +83,8 @@ static void test_lease(void **state)
 
 static void test_connection(void **state)
 {
+	const struct event_context grouped = {
+		.policy = "agent", .session = "s1", .cgroup = "/a.slice/b\\x2d.scope"};
 	struct event event = begin(EVENT_CONNECTION);
 
 	(void)state;
@@ -101,6 +103,19 @@ static void test_connection(void **state)
 		"\"policy\":\"agent\",\"session\":\"s1\",\"verdict\":\"observe\","
 		"\"source\":\"10.0.0.2\",\"source_port\":40000,\"user\":1000,\"group\":4294967294,"
 		"\"address\":\"192.0.2.1\",\"port\":443,\"protocol\":\"tcp\"}\n");
+	event.has |= EVENT_HAS_CGROUP;
+	event.cgroup = 4711;
+	expect(&event, &grouped,
+		"{\"time\":\"2026-11-21T13:05:02.123456Z\",\"kind\":\"connection\","
+		"\"policy\":\"agent\",\"session\":\"s1\",\"verdict\":\"observe\","
+		"\"source\":\"10.0.0.2\",\"source_port\":40000,\"user\":1000,\"group\":4294967294,"
+		"\"cgroup\":\"/a.slice/b\\\\x2d.scope\",\"cgroup_id\":4711,"
+		"\"address\":\"192.0.2.1\",\"port\":443,\"protocol\":\"tcp\"}\n");
+	event.has = EVENT_HAS_PROTOCOL | EVENT_HAS_CGROUP;
+	expect(&event, &plain,
+		"{\"time\":\"2026-11-21T13:05:02.123456Z\",\"kind\":\"connection\","
+		"\"policy\":\"agent\",\"session\":\"s1\",\"cgroup_id\":4711,\"protocol\":\"tcp\"}"
+		"\n");
 	event.has = EVENT_HAS_PROTOCOL;
 	event.protocol = 132;
 	expect(&event, &plain,
@@ -192,7 +207,7 @@ static void test_injection(void **state)
 	(void)state;
 	for (unsigned byte = 1; byte < 256; byte++) {
 		char text[2000], line[EVENT_LINE];
-		const struct event_context context = {text, text, text, text, "-1000.125"};
+		const struct event_context context = {text, text, text, text, "-1000.125", text};
 
 		memset(text, (int)byte, sizeof(text) - 1);
 		text[sizeof(text) - 1] = '\0';
@@ -208,6 +223,7 @@ static void test_injection(void **state)
 			event.bytes_out = event.bytes_in = event.packets_out = event.packets_in =
 				event.duration = event.count = UINT64_MAX;
 			event.ttl = event.lease = event.user = event.group = UINT32_MAX;
+			event.cgroup = UINT64_MAX;
 			event.port = event.source_port = UINT16_MAX;
 			event_set_rule(&event, text);
 			event_set_ports(&event, text);
@@ -219,9 +235,10 @@ static void test_injection(void **state)
 static void test_texts(void **state)
 {
 	const struct event_context context = {
-		"p", "s", "a\"b\\c\n\x1b[2J\xff", "\xc3\xa4\xe2\x80\xae", NULL};
+		"p", "s", "a\"b\\c\n\x1b[2J\xff", "\xc3\xa4\xe2\x80\xae", NULL, NULL};
 	struct event event = begin(EVENT_POLICY);
-	const struct event_context emoji = {"p", "s", "\xf0\x9f\x98\x80", "\xf3\xa0\x81\x81", NULL};
+	const struct event_context emoji = {
+		"p", "s", "\xf0\x9f\x98\x80", "\xf3\xa0\x81\x81", NULL, NULL};
 
 	(void)state;
 	event.time = 0;
@@ -293,11 +310,11 @@ static void test_lines(void **state)
 {
 	static char score[8], longer[600];
 	const struct event_context contexts[] = {
-		{"p", "s", NULL, NULL, NULL},
-		{"p", "s", "api", NULL, score},
-		{"p", "t", "api", "why", score},
-		{"p", "t", "web", "why \"so\"", score},
-		{"p", "t", longer, longer, score},
+		{"p", "s", NULL, NULL, NULL, NULL},
+		{"p", "s", "api", NULL, score, NULL},
+		{"p", "t", "api", "why", score, NULL},
+		{"p", "t", "web", "why \"so\"", score, NULL},
+		{"p", "t", longer, longer, score, NULL},
 	};
 	struct event_lines *lines;
 

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 
 /* What the kernel tells of packets and flows. The first byte says what the rest is: a packet's
- * beginning, a message of NFLOG, or one of conntrack's. */
+ * beginning, a message of NFLOG, or one of conntrack's; from 240 on one about sockets. */
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "src/kernel/conntrack.h"
 #include "src/kernel/nflog.h"
 #include "src/kernel/packet.h"
+#include "src/kernel/sockdiag.h"
 #include "tests/fuzz/fuzz.h"
 
 #define MESSAGE_MAX ((size_t)1 << 16)
+
+enum { SOCKETS = 240 };
 
 static void see_packet(void *context, const struct nflog_record *record)
 {
@@ -42,6 +46,16 @@ static void read_packet(const uint8_t *bytes, size_t size)
 		"the address is the header's");
 }
 
+static void read_socket(const uint8_t *bytes, size_t size)
+{
+	const struct packet packet = {
+		.protocol = size % 2 ? IPPROTO_TCP : IPPROTO_UDP, .has_ports = true};
+	struct sockdiag_owner owner = {.cgroup = 0};
+
+	if (sockdiag_take(bytes, size, 0, &packet, &owner) == 0)
+		fuzz_require(owner.cgroup != 0, "who is found has a control group");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* The kernel's messages are aligned. */
@@ -51,6 +65,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > MESSAGE_MAX)
 		return 0;
 	memcpy(message, data + 1, size - 1);
+	if (data[0] >= SOCKETS) {
+		read_socket(message, size - 1);
+		return 0;
+	}
 	switch (data[0] % 3) {
 	case 0:
 		read_packet(message, size - 1);
