@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "resolver/categorized.h"
 
-#include <stdlib.h>
-
 #include "rules/category.h"
+#include "rules/decide.h"
 
 static bool has_category(const struct layer *layer, uint32_t winner)
 {
@@ -25,23 +24,10 @@ bool categorized_name(
 	return category_find(compiled->categories, name);
 }
 
-static int compare_span(const void *key, const void *element)
-{
-	const struct inaddr *address = key;
-	const struct plan_span *span = element;
-
-	if (inaddr_compare(address, &span->range.first) < 0)
-		return -1;
-	return inaddr_compare(address, &span->range.last) > 0;
-}
-
 static bool has_in_spans(
 	const struct plan *plan, const struct plan_spans *spans, const struct inaddr *address)
 {
-	const struct plan_span *span = spans->n_spans == 0
-					       ? NULL
-					       : bsearch(address, spans->spans, spans->n_spans,
-							 sizeof(*span), compare_span);
+	const struct plan_span *span = decide_find_span(spans, address);
 	const struct layer_entry *entry = span ? plan->rules[span->index].entry : NULL;
 
 	return entry && entry->entry->category;

@@ -11,6 +11,7 @@
 #include "resolver/namering.h"
 #include "rules/category.h"
 #include "rules/counter-name.h"
+#include "rules/decide.h"
 #include "src/event/json-out.h"
 
 /*
@@ -494,23 +495,10 @@ static const char *rule_of_name(
 	return NULL;
 }
 
-static int compare_span(const void *key, const void *element)
-{
-	const struct inaddr *address = key;
-	const struct plan_span *span = element;
-
-	if (inaddr_compare(address, &span->range.first) < 0)
-		return -1;
-	return inaddr_compare(address, &span->range.last) > 0;
-}
-
 static const char *rule_in_spans(
 	const struct witness *witness, const struct plan_spans *spans, const struct inaddr *address)
 {
-	const struct plan_span *span = spans->n_spans == 0
-					       ? NULL
-					       : bsearch(address, spans->spans, spans->n_spans,
-							 sizeof(*span), compare_span);
+	const struct plan_span *span = decide_find_span(spans, address);
 
 	return span ? witness->plan->rules[span->index].id : NULL;
 }

@@ -20,9 +20,9 @@
  * (pkg/fqdn/matchpattern): "*" alone has all names; "**." before a name is any depth since 1.19,
  * and one label before that; and a name has letters, digits, '-' and '_' only.
  *
- * An address that was learned is open whatever it is, so what blocked classes have is denied on
- * the ports of names; a denial goes before all else there, and so leaves out what the policy
- * permits by address.
+ * An address that was learned is open whatever it is, so what no answer may have is denied on the
+ * ports of names (rules/kube-answers.c); a denial goes before all else there, and so leaves out
+ * what the policy permits by address.
  */
 
 enum { PORTS_MAX = 40 }; /* of a toPorts item (its CRD) */
@@ -237,70 +237,6 @@ static int write_all_names(struct arena *arena, struct yaml *yaml, const struct 
 	return error;
 }
 
-/* --- What answers may not have --- */
-
-static bool believes_more(const struct layer_entry *it)
-{
-	return it->verdict != VERDICT_REFUSE && entry_has_names(it->entry) &&
-	       it->entry->believed != BELIEVED_PUBLIC;
-}
-
-static void lose_beliefs(const struct layer *base, struct losses *losses)
-{
-	for (size_t i = 0; i < base->n_entries; i++)
-		if (believes_more(&base->entries[i]))
-			losses_add(losses, LOSS_WIDER, base->entries[i].id,
-				base->entries[i].entry->place,
-				"its 'addresses' hold for all names on these ports: answers may "
-				"have any address");
-}
-
-/* Whether some names of the group may have addresses of blocked classes. */
-static bool is_believed(const struct plan *plan, unsigned group)
-{
-	const struct layer *base = &plan->layers->layers[0];
-
-	for (size_t i = 0; i < base->n_entries; i++)
-		if (believes_more(&base->entries[i]) &&
-			plan_entry_groups(plan, base->entries[i].entry) & UINT64_C(1) << group)
-			return true;
-	return false;
-}
-
-/* Denies what blocked classes have on the ports of names, but for what is permitted by address. */
-static int make_denials(const struct backend_request *request, const struct kube_names *names,
-	struct kube_rules *ret_rules)
-{
-	const struct plan *plan = request->compiled->plan;
-	struct arena *arena = request->arena;
-	struct kube_rules rules = {
-		arena_array(arena, plan->n_groups + 1, sizeof(struct kube_rule)), 0};
-	int error = rules.rules ? 0 : -ENOMEM;
-
-	for (unsigned i = 0; i < plan->n_groups && error == 0; i++) {
-		struct kube_rule rule = {0};
-
-		if (!kube_names_have(names, i) || is_believed(plan, i))
-			continue;
-		error = kube_groups_ports(arena, plan, UINT64_C(1) << i, &rule);
-		for (unsigned family = 0; family < PLAN_FAMILIES && error == 0; family++) {
-			enum plan_family it = (enum plan_family)family;
-			struct ranges blocked, open;
-
-			error = ranges_of_classes(
-				arena, it, kube_denied_classes(plan->layers), &blocked);
-			if (error == 0)
-				error = ranges_permitted(arena, plan, i, it, &open);
-			if (error == 0)
-				error = ranges_subtract(arena, &blocked, &open, &rule.to[family]);
-		}
-		if (error == 0 && rule.to[PLAN_IP4].n_ranges + rule.to[PLAN_IP6].n_ranges > 0)
-			error = kube_rules_add(arena, &rule, &rules);
-	}
-	*ret_rules = rules;
-	return error;
-}
-
 /* --- The object --- */
 
 static int write_rules(struct arena *arena, struct yaml *yaml, const struct kube_rules *rules)
@@ -331,10 +267,11 @@ static void lose_guards(const struct kube_names *names, struct losses *losses)
 }
 
 static int write_object(const struct backend_request *request, const struct kube_rules *rules,
-	const struct kube_names *names, const struct kube_rules *denials, struct yaml *yaml)
+	const struct kube_names *names, struct yaml *yaml)
 {
 	const struct kube_options *kube = request->kube;
 	const struct plan *plan = request->compiled->plan;
+	bool wants_dns = kube_names_want_dns(names, request->compiled->layers);
 	int error;
 
 	yaml_begin_document(yaml);
@@ -346,21 +283,21 @@ static int write_object(const struct backend_request *request, const struct kube
 	kube_write_selector(yaml, kube->selector, kube->n_selector);
 	yaml_key(yaml, "egress");
 	yaml_begin_list(yaml);
-	if (kube_wants_dns(request->compiled->layers))
+	if (wants_dns)
 		write_dns(yaml, names);
 	error = write_rules(request->arena, yaml, rules);
 	if (error == 0)
 		error = write_all_names(request->arena, yaml, plan, names);
 	/* An empty list refuses nothing; an empty rule refuses all. */
-	if (rules->n_rules == 0 && !kube_wants_dns(request->compiled->layers)) {
+	if (rules->n_rules == 0 && !wants_dns) {
 		yaml_begin_map(yaml);
 		yaml_end_map(yaml);
 	}
 	yaml_end_list(yaml);
-	if (error == 0 && denials->n_rules > 0) {
+	if (error == 0 && names->denied.n_rules > 0) {
 		yaml_key(yaml, "egressDeny");
 		yaml_begin_list(yaml);
-		error = write_rules(request->arena, yaml, denials);
+		error = write_rules(request->arena, yaml, &names->denied);
 		yaml_end_list(yaml);
 	}
 	yaml_end_map(yaml);
@@ -372,7 +309,7 @@ static int write_object(const struct backend_request *request, const struct kube
 int cilium_write(const struct backend_request *request, FILE *out)
 {
 	const struct compiled *compiled = request->compiled;
-	struct kube_rules rules = {0}, denials = {0};
+	struct kube_rules rules = {0};
 	struct kube_names names = {0};
 	struct yaml *yaml;
 	int error, ended;
@@ -382,19 +319,14 @@ int cilium_write(const struct backend_request *request, FILE *out)
 	if (error == 0)
 		error = kube_names_make(
 			request->arena, compiled, write_host, request->losses, &names);
-	if (error == 0)
-		error = make_denials(request, &names, &denials);
 	if (error < 0)
 		return error;
-	lose_beliefs(&compiled->layers->layers[0], request->losses);
-	if (names.n_names > 0)
-		kube_lose_refusals(compiled->layers, request->losses);
-	if (kube_wants_dns(compiled->layers))
+	if (kube_names_want_dns(&names, compiled->layers))
 		lose_guards(&names, request->losses);
 	yaml = yaml_new(out);
 	if (!yaml)
 		return -ENOMEM;
-	error = write_object(request, &rules, &names, &denials, yaml);
+	error = write_object(request, &rules, &names, yaml);
 	ended = yaml_end(yaml);
 	return error < 0 ? error : ended;
 }

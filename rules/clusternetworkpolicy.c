@@ -19,7 +19,7 @@
  *
  *	DNS to the cluster's resolver, if the policy has names
  *	addresses that the policy permits, by ports
- *	blocked classes are denied: no answer opens them
+ *	what no answer may have is denied (rules/kube-answers.c)
  *	names, by ports (experimental channel only)
  *	everything is denied
  *
@@ -241,10 +241,16 @@ static void write_addresses(struct export *export, const char *action,
 	}
 }
 
+static void write_rules_to(
+	struct export *export, const char *action, const struct kube_rules *rules)
+{
+	for (size_t i = 0; i < rules->n_rules && export->error == 0; i++)
+		if (rules->rules[i].n_ports > 0 || rules->rules[i].sctp)
+			write_addresses(export, action, rules->rules[i].to, &rules->rules[i]);
+}
+
 static void write_dns(struct export *export)
 {
-	static const struct kube_label space = {"kubernetes.io/metadata.name", "kube-system"};
-	static const struct kube_label pods = {"k8s-app", "kube-dns"};
 	static const struct port_range ports[] = {{PROTOCOL_UDP, 53, 53}, {PROTOCOL_TCP, 53, 53}};
 	struct yaml *yaml = export->yaml;
 
@@ -254,38 +260,10 @@ static void write_dns(struct export *export)
 	yaml_begin_map(yaml);
 	yaml_key(yaml, "pods");
 	yaml_begin_map(yaml);
-	yaml_key(yaml, "namespaceSelector");
-	kube_write_selector(yaml, &space, 1);
-	yaml_key(yaml, "podSelector");
-	kube_write_selector(yaml, &pods, 1);
+	kube_write_dns_pods(yaml);
 	yaml_end_map(yaml);
 	yaml_end_map(yaml);
 	end_rule(export, ports, 2, false);
-}
-
-/* What no answer may have. */
-static void write_classes(struct export *export)
-{
-	const struct layers *layers = export->request->compiled->layers;
-	struct ranges blocked[PLAN_FAMILIES];
-
-	for (unsigned family = 0; family < PLAN_FAMILIES && export->error == 0; family++)
-		export->error = ranges_of_classes(export->request->arena, (enum plan_family)family,
-			kube_denied_classes(layers), &blocked[family]);
-	write_addresses(export, "Deny", blocked, NULL);
-}
-
-static void lose_beliefs(const struct layer *base, struct losses *losses)
-{
-	for (size_t i = 0; i < base->n_entries; i++) {
-		const struct layer_entry *it = &base->entries[i];
-
-		if (it->verdict != VERDICT_REFUSE && entry_has_names(it->entry) &&
-			it->entry->believed != BELIEVED_PUBLIC)
-			losses_add(losses, LOSS_NARROWER, it->id, it->entry->place,
-				"its 'addresses' are not kept: answers open no address of a "
-				"blocked class");
-	}
 }
 
 static void write_names(
@@ -321,13 +299,10 @@ static void write_everything(
 	static const char *const everything[] = {"0.0.0.0/0", "::/0"};
 
 	begin_object(export);
-	if (kube_wants_dns(export->request->compiled->layers))
+	if (kube_names_want_dns(names, export->request->compiled->layers))
 		write_dns(export);
-	for (size_t i = 0; i < rules->n_rules && export->error == 0; i++)
-		if (rules->rules[i].n_ports > 0 || rules->rules[i].sctp)
-			write_addresses(export, "Accept", rules->rules[i].to, &rules->rules[i]);
-	if (names->n_names > 0)
-		write_classes(export);
+	write_rules_to(export, "Accept", rules);
+	write_rules_to(export, "Deny", &names->denied);
 	write_all_names(export, names);
 	write_rules(export, "Deny", "networks", everything, 2, NULL);
 	end_object(export);
@@ -349,9 +324,6 @@ int clusternetworkpolicy_write(const struct backend_request *request, FILE *out)
 	if (error < 0)
 		return error;
 	kube_lose_echo(compiled, &rules, request->losses);
-	lose_beliefs(&compiled->layers->layers[0], request->losses);
-	if (names.n_names > 0)
-		kube_lose_refusals(compiled->layers, request->losses);
 	export.yaml = yaml_new(out);
 	if (!export.yaml)
 		return -ENOMEM;

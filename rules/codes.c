@@ -50,6 +50,8 @@ static const struct code_row rows[] = {
 	{CODE_LINT_PATTERN, "pattern without an anchor"},
 	{CODE_LINT_NO_EFFECT, "no effect"},
 	{CODE_LINT_CHANNEL, "open channel"},
+	{CODE_LINT_USELESS, "without effect"},
+	{CODE_LINT_LOG, "place of records"},
 };
 
 const struct code_row *code_rows(size_t *ret_count)

@@ -65,6 +65,8 @@ enum code {
 	CODE_LINT_NO_EFFECT = 73,  /* a part of an override that takes nothing away */
 	CODE_LINT_TYPE = 74,       /* a record type that carries any data */
 	CODE_LINT_CHANNEL = 75,    /* nothing bounds what leaves in questions for unknown names */
+	CODE_LINT_USELESS = 76,    /* a setting of records, alerts or budgets without effect */
+	CODE_LINT_LOG = 77,        /* a file of records that can't be one, or be kept */
 };
 
 struct code_row {

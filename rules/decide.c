@@ -5,8 +5,7 @@
 
 enum { LISTS = 4 };
 
-/* The span that has the address, by bisection, or NULL. */
-static const struct plan_span *find_span(
+const struct plan_span *decide_find_span(
 	const struct plan_spans *spans, const struct inaddr *address)
 {
 	size_t low = 0, high = spans->n_spans;
@@ -46,7 +45,7 @@ struct decision decide(const struct plan *plan, unsigned group, const struct ina
 		list_spans(plan, group, inaddr_is_ip4(address) ? PLAN_IP4 : PLAN_IP6, lists);
 
 	for (unsigned i = 0; i < count; i++) {
-		const struct plan_span *span = find_span(lists[i], address);
+		const struct plan_span *span = decide_find_span(lists[i], address);
 
 		if (span)
 			return (struct decision){span->verdict, span->index};

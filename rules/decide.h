@@ -18,6 +18,10 @@ struct decision {
  * their order, as the chains do, leases aside. */
 struct decision decide(const struct plan *plan, unsigned group, const struct inaddr *address);
 
+/* The span that has the address, by bisection, or NULL. */
+const struct plan_span *decide_find_span(
+	const struct plan_spans *spans, const struct inaddr *address);
+
 /* The rule id of a decision. */
 const char *decision_rule(const struct plan *plan, struct decision decision);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/explanation-work.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -311,6 +312,39 @@ static void note_refused_address(struct work *work)
 			work, "but open while leased, if the answer for a permitted name has it");
 }
 
+/* "20 destinations, 5000 connections"; "" if there is no such ceiling. */
+static const char *say_ceilings(struct work *work)
+{
+	const struct budget *budget = &work->layers->budget;
+	const struct {
+		uint64_t ceiling;
+		const char *of;
+	} rows[] = {
+		{budget->destinations, "destinations"},
+		{budget->connections, "connections"},
+		{budget->bytes, "bytes sent"},
+	};
+	const char *text = "";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && text; i++)
+		if (rows[i].ceiling > 0)
+			text = arena_printf(work->arena, "%s%s%" PRIu64 " %s", text,
+				*text ? ", " : "", rows[i].ceiling, rows[i].of);
+	work->failed |= !text;
+	return text ? text : "";
+}
+
+/* What a session may have of such destinations, whichever rule permits them. */
+static void note_budget(struct work *work)
+{
+	const char *ceilings = say_ceilings(work);
+
+	if (*ceilings)
+		explanation_note(work,
+			"counts towards [budget], of each session %s: beyond that %s", ceilings,
+			work->layers->budget.refuse ? "it is refused" : "there is an alert");
+}
+
 void explanation_add_notes(struct work *work)
 {
 	bool permitted = is_permitted(work->it->verdict);
@@ -321,4 +355,6 @@ void explanation_add_notes(struct work *work)
 		note_source(work);
 	else if (!work->it->to.is_address)
 		note_refused_name(work);
+	if (permitted)
+		note_budget(work);
 }

@@ -25,9 +25,10 @@ struct part {
 	const struct layers *layers;
 	size_t layer;
 	const struct layer_entry *entry;
-	bool wins;    /* somewhere */
-	bool differs; /* somewhere, from what would be without it */
-	bool matters; /* somewhere, to all layers together */
+	unsigned depth; /* as specimens_depth() has it */
+	bool wins;      /* somewhere */
+	bool differs;   /* somewhere, from what would be without it */
+	bool matters;   /* somewhere, to all layers together */
 	struct finding by;
 };
 
@@ -74,6 +75,31 @@ static bool others_permit(const struct part *part, const struct question *questi
 	return true;
 }
 
+static bool same_ranges(const struct entry *a, const struct entry *b)
+{
+	if (a->n_believed_ranges != b->n_believed_ranges)
+		return false;
+	for (size_t i = 0; i < a->n_believed_ranges; i++)
+		if (inaddr_compare(&a->believed_ranges[i].first, &b->believed_ranges[i].first) ||
+			inaddr_compare(&a->believed_ranges[i].last, &b->believed_ranges[i].last))
+			return false;
+	return true;
+}
+
+/* Whether the same answers are believed for a name that both permit. Where nothing else has it
+ * its addresses are judged as they are: as a rule that is the same. */
+static bool opens_alike(const struct finding *winner, const struct finding *rest)
+{
+	const struct entry *it = winner->entry->entry;
+
+	if (!is_permitted(winner->verdict) || winner->kind == FOUND_ADDRESS)
+		return true;
+	if (!rest->entry)
+		return it->believed == BELIEVED_PUBLIC && !it->dnssec;
+	return it->believed == rest->entry->entry->believed &&
+	       it->dnssec == rest->entry->entry->dnssec && same_ranges(it, rest->entry->entry);
+}
+
 static void ask(struct part *part, const struct question *question)
 {
 	const struct layer *layer = &part->layers->layers[part->layer];
@@ -88,7 +114,7 @@ static void ask(struct part *part, const struct question *question)
 	if (!part->wins || (!part->differs && rest.verdict == winner.verdict))
 		part->by = rest;
 	part->wins = true;
-	part->differs |= rest.verdict != winner.verdict;
+	part->differs |= rest.verdict != winner.verdict || !opens_alike(&winner, &rest);
 	part->matters |= others_permit(part, question);
 }
 
@@ -153,8 +179,8 @@ static void ask_on_ports(struct part *part, struct question question)
 
 static void ask_host(struct part *part, const struct host *host)
 {
-	struct name names[2];
-	unsigned count = specimen_of(host->kind, host->wire, host->length, names);
+	struct name names[SPECIMEN_DEPTH_MAX];
+	unsigned count = specimen_of(host->kind, host->wire, host->length, part->depth, names);
 
 	for (unsigned i = 0; i < count; i++)
 		ask_on_ports(part, (struct question){.name = &names[i]});
@@ -212,6 +238,7 @@ static enum idle_reason reason_of(const struct part *part)
 struct search {
 	const struct layers *layers;
 	size_t layer;
+	unsigned depth;
 	int (*visit)(void *context, const struct idle *idle);
 	void *context;
 };
@@ -220,7 +247,10 @@ struct search {
 static struct idle examine(
 	const struct search *search, const struct layer_entry *entry, size_t index, char *text)
 {
-	struct part part = {.layers = search->layers, .layer = search->layer, .entry = entry};
+	struct part part = {.layers = search->layers,
+		.layer = search->layer,
+		.entry = entry,
+		.depth = search->depth};
 	const struct entry *written = entry->entry;
 	struct idle idle = {.layer = search->layer, .entry = entry, .text = text};
 
@@ -264,9 +294,11 @@ static int find_in_entry(const struct search *search, const struct layer_entry *
 int idle_find(const struct layers *layers, size_t layer,
 	int (*visit)(void *context, const struct idle *idle), void *context)
 {
-	const struct search search = {layers, layer, visit, context};
+	struct search search = {layers, layer, SPECIMEN_DEPTH_MAX, visit, context};
 	int result = 0;
 
+	/* Where there are deeper ones than that, the deepest specimens are as deep as it goes. */
+	(void)specimens_depth(&layers, 1, &search.depth);
 	for (size_t i = 0; i < layers->layers[layer].n_entries && result == 0; i++)
 		result = find_in_entry(&search, &layers->layers[layer].entries[i]);
 	return result;

@@ -7,6 +7,7 @@
 
 #include "rules/host.h"
 #include "rules/judge.h"
+#include "rules/kube-answers.h"
 #include "rules/kube.h"
 #include "rules/list.h"
 #include "rules/losses.h"
@@ -26,9 +27,9 @@
  * written. What the target permits and the policy refuses is wider; the other way it is narrower.
  * An exact name needs no such look, being its own specimen.
  *
- * Of patterns nobody knows what they match. A wildcard that some layer decides by a pattern, as its
- * specimen shows, is not written; one that a layer permits because it does not mention it may have
- * names that a pattern of the layer refuses, and is wider.
+ * Of patterns nobody knows what they match. A wildcard that some layer decides by a pattern, as a
+ * specimen of it shows, is not written. Where no host of a layer has a specimen, a pattern may have
+ * others of the names that it stands for; if it refuses them, the wildcard is wider.
  */
 
 /* A wildcard as the target has it. */
@@ -49,6 +50,8 @@ struct listing {
 	struct wildcard *wildcards;
 	size_t n_wildcards;
 	size_t room_wildcards;
+	struct kube_answers *answers;
+	unsigned depth;    /* of specimens */
 	const char **told; /* pairs of rule ids that a loss was told of */
 	size_t n_told;
 	size_t room_told;
@@ -109,14 +112,15 @@ static uint64_t permitted_groups(const struct compiled *compiled, const struct n
 }
 
 /* Those in which they permit all that stands for the host. */
-static uint64_t host_groups(const struct compiled *compiled, const struct host *host)
+static uint64_t host_groups(const struct listing *listing, const struct host *host)
 {
-	struct name specimens[2];
-	unsigned count = specimen_of(host->kind, host->wire, host->length, specimens);
+	struct name specimens[SPECIMEN_DEPTH_MAX];
+	unsigned count =
+		specimen_of(host->kind, host->wire, host->length, listing->depth, specimens);
 	uint64_t groups = count > 0 ? UINT64_MAX : 0;
 
 	for (unsigned i = 0; i < count; i++)
-		groups &= permitted_groups(compiled, &specimens[i]);
+		groups &= permitted_groups(listing->compiled, &specimens[i]);
 	return groups;
 }
 
@@ -134,73 +138,80 @@ static const struct layer_entry *find_pattern(
 	return NULL;
 }
 
-/* What becomes of a wildcard where layers have patterns: whether it can be written for the group.
- * *ret_refusing is an entry whose pattern may refuse some of it, or NULL. */
-static bool is_free_of_patterns(const struct compiled *compiled, const struct name *specimen,
-	unsigned group, const struct layer_entry **ret_refusing)
+static bool has_host(const struct entry *entry, const struct name *name)
 {
-	const struct layers *layers = compiled->layers;
-	const struct port_range *ports = compiled->plan->groups[group].ports;
-	const struct question question = {
-		.name = specimen, .protocol = ports->protocol, .port = ports->first};
+	for (size_t i = 0; i < entry->n_hosts; i++)
+		if (host_matches(entry->hosts[i].kind, entry->hosts[i].wire, entry->hosts[i].length,
+			    name))
+			return true;
+	for (size_t i = 0; i < entry->n_lists; i++) {
+		struct list_name listed = {0};
+		size_t at = 0;
 
-	*ret_refusing = NULL;
-	for (size_t i = 0; i < layers->n_layers; i++) {
-		const struct layer *layer = &layers->layers[i];
-		struct finding finding = judge_layer(layer, &question);
-
-		if (finding.kind == FOUND_PATTERN)
-			return false;
-		if (finding.kind == FOUND_NOTHING && !*ret_refusing)
-			*ret_refusing = find_pattern(compiled->plan, layer, group);
+		while (list_next(entry->lists[i], &at, &listed))
+			if (host_matches(listed.kind, listed.wire, listed.length, name))
+				return true;
 	}
-	return true;
+	return false;
 }
 
-static void lose_pattern(struct listing *listing, const struct wildcard *wildcard,
-	const struct layer_entry *refusing)
+/* What has the name in the layer, or NULL. *ret_by_pattern: by no host. */
+static const struct layer_entry *find_winner(const struct layers *layers, size_t layer,
+	const struct match_ports *ports, const struct name *name, bool *ret_by_pattern)
 {
-	const struct host *host = &wildcard->host;
-	char text[NAME_TEXT];
+	const struct layer_entry *it = NULL;
 
-	losses_add(listing->losses, refusing ? LOSS_WIDER : LOSS_NARROWER, wildcard->entry->id,
-		wildcard->entry->entry->place,
-		refusing ? "'%s' cannot leave out what a pattern of %s refuses"
-			 : "'%s' is refused where patterns decide about it%s",
-		host_to_text(host->kind, host->wire, host->length, text),
-		refusing ? refusing->id : "");
+	if (ports->winner[layer] != MATCH_NONE)
+		it = &layers->layers[layer].entries[ports->winner[layer]];
+	*ret_by_pattern = it && it->entry->n_patterns > 0 && (ports->wild & 1u << layer) != 0 &&
+			  !has_host(it->entry, name);
+	return it;
+}
+
+/* The groups in which some layer decides about the name by a pattern. */
+static uint64_t groups_by_pattern(const struct compiled *compiled, const struct name *name)
+{
+	struct match_result result;
+	uint64_t groups = 0;
+
+	match_name(compiled->match, name, &result);
+	for (unsigned i = 0; i < result.n_groups; i++) {
+		for (size_t j = 0; j < compiled->layers->n_layers; j++) {
+			bool by_pattern;
+
+			find_winner(compiled->layers, j, &result.groups[i], name, &by_pattern);
+			if (by_pattern)
+				groups |= UINT64_C(1) << i;
+		}
+	}
+	return groups;
 }
 
 /* Takes the groups from a wildcard in which patterns decide. */
 static void heed_patterns(struct listing *listing, struct wildcard *wildcard)
 {
 	const struct host *host = &wildcard->host;
-	const struct layer_entry *refusing, *some = NULL;
-	uint64_t before = wildcard->groups;
-	struct name specimens[2];
+	struct name specimens[SPECIMEN_DEPTH_MAX];
+	unsigned count =
+		specimen_of(host->kind, host->wire, host->length, listing->depth, specimens);
+	uint64_t groups = 0;
+	char text[NAME_TEXT];
 
-	if (specimen_of(host->kind, host->wire, host->length, specimens) == 0)
-		return;
-	for (unsigned i = 0; i < listing->compiled->plan->n_groups; i++) {
-		if (!(wildcard->groups & UINT64_C(1) << i))
-			continue;
-		if (!is_free_of_patterns(listing->compiled, &specimens[0], i, &refusing))
-			wildcard->groups &= ~(UINT64_C(1) << i);
-		else if (refusing)
-			some = refusing;
-	}
-	if (wildcard->groups != before)
-		lose_pattern(listing, wildcard, NULL);
-	if (some)
-		lose_pattern(listing, wildcard, some);
+	for (unsigned i = 0; i < count; i++)
+		groups |= groups_by_pattern(listing->compiled, &specimens[i]);
+	if (wildcard->groups & groups)
+		losses_add(listing->losses, LOSS_NARROWER, wildcard->entry->id,
+			wildcard->entry->entry->place,
+			"'%s' is refused where patterns decide about it",
+			host_to_text(host->kind, host->wire, host->length, text));
+	wildcard->groups &= ~groups;
 }
 
 static void take_host(
 	struct listing *listing, const struct layer_entry *it, const struct host *host)
 {
 	struct wildcard wildcard = {*host,
-		host_groups(listing->compiled, host) &
-			plan_entry_groups(listing->compiled->plan, it->entry),
+		host_groups(listing, host) & plan_entry_groups(listing->compiled->plan, it->entry),
 		it};
 	char text[NAME_TEXT];
 	const char *written;
@@ -272,7 +283,7 @@ static bool is_news(struct listing *listing, const char *one, const char *other)
 	const char **told;
 
 	for (size_t i = 0; i < listing->n_told; i += 2)
-		if (listing->told[i] == one && listing->told[i + 1] == other)
+		if (listing->told[i] == one && strcmp(listing->told[i + 1], other) == 0)
 			return false;
 	told = grow(listing->told, listing->n_told + 1, &listing->room_told, sizeof(*told));
 	if (!told) {
@@ -304,18 +315,88 @@ static const struct layer_entry *winner_of(
 	return NULL;
 }
 
-static void tell_wider(struct listing *listing, const struct wildcard *wildcard,
-	const struct match_result *result, const struct name *name)
+/* `name`: one of those that it has there and the policy refuses; NULL: some that patterns have. */
+static void tell_wider(struct listing *listing, const struct wildcard *wildcard, const char *rule,
+	const struct name *name)
 {
 	char text[NAME_TEXT], host[NAME_TEXT];
 
-	if (is_news(listing, wildcard->entry->id, result->rule))
+	host_to_text(wildcard->host.kind, wildcard->host.wire, wildcard->host.length, host);
+	if (!rule || !is_news(listing, wildcard->entry->id, rule))
+		return;
+	if (name)
 		losses_add(listing->losses, LOSS_WIDER, wildcard->entry->id,
 			wildcard->entry->entry->place,
-			"'%s' cannot leave out what %s refuses of it, such as %s",
-			host_to_text(wildcard->host.kind, wildcard->host.wire,
-				wildcard->host.length, host),
-			result->rule, name_to_text(name, text));
+			"'%s' cannot leave out what %s refuses of it, such as %s", host, rule,
+			name_to_text(name, text));
+	else
+		losses_add(listing->losses, LOSS_WIDER, wildcard->entry->id,
+			wildcard->entry->entry->place,
+			"'%s' cannot leave out what a pattern of %s refuses", host, rule);
+}
+
+/* What refuses names that nothing of the layer has. */
+static const char *default_deny(struct listing *listing, const struct layer *layer)
+{
+	const char *rule = arena_printf(listing->arena, "%s%s", layer->prefix, PLAN_DEFAULT_DENY);
+
+	if (!rule)
+		listing->error = -ENOMEM;
+	return rule;
+}
+
+/* The rule that refuses the name, which some layer does. */
+static const char *refusing_rule(
+	struct listing *listing, const struct match_ports *ports, const struct name *name)
+{
+	const struct layers *layers = listing->compiled->layers;
+
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		bool by_pattern;
+		const struct layer_entry *it = find_winner(layers, i, ports, name, &by_pattern);
+
+		if (it && it->verdict == VERDICT_REFUSE)
+			return it->id;
+		if (!it && layers->layers[i].unknown == VERDICT_REFUSE)
+			return default_deny(listing, &layers->layers[i]);
+	}
+	return NULL;
+}
+
+/* What patterns of the layer may refuse of a wildcard's names that no host of the layer has. */
+static void tell_patterns(struct listing *listing, const struct wildcard *wildcard,
+	const struct layer *layer, unsigned group, bool by_pattern)
+{
+	const struct layer_entry *refusing = find_pattern(listing->compiled->plan, layer, group);
+
+	if (refusing)
+		tell_wider(listing, wildcard, refusing->id, NULL);
+	if (by_pattern && layer->unknown == VERDICT_REFUSE &&
+		is_news(listing, wildcard->entry->id, layer->policy->file))
+		losses_add(listing->losses, LOSS_WIDER, wildcard->entry->id,
+			wildcard->entry->entry->place,
+			"names of it that no pattern of '%s' has are not refused",
+			layer->policy->file);
+}
+
+/* Notes which addresses the name may have in the group, where it is open; `wildcard` NULL: by
+ * itself. */
+static void take_answer(struct listing *listing, const struct match_ports *ports, unsigned group,
+	const struct wildcard *wildcard, const struct name *name, bool is_alone)
+{
+	const struct layers *layers = listing->compiled->layers;
+	struct kube_answer answer = {.name = name, .is_alone = is_alone, .group = group};
+
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		bool by_pattern;
+		const struct layer_entry *it = find_winner(layers, i, ports, name, &by_pattern);
+
+		answer.entries[i] = by_pattern && !is_alone ? NULL : it;
+		if (wildcard && !is_alone && !answer.entries[i])
+			tell_patterns(listing, wildcard, &layers->layers[i], group, by_pattern);
+	}
+	if (listing->error == 0)
+		listing->error = kube_answers_add(listing->answers, &answer);
 }
 
 static void tell_narrower(
@@ -330,21 +411,34 @@ static void tell_narrower(
 			name_to_text(name, text));
 }
 
+/* Whether some entry names exactly this. */
+static bool is_alone(const struct match_result *result, size_t n_layers)
+{
+	for (unsigned i = 0; i < result->n_groups; i++)
+		if (is_exact(&result->groups[i], n_layers))
+			return true;
+	return false;
+}
+
 /* Compares what the policy and the target make of a name. */
 static void compare(struct listing *listing, const struct name *name)
 {
-	const struct layers *layers = listing->compiled->layers;
+	size_t n_layers = listing->compiled->layers->n_layers;
 	struct match_result result;
+	bool alone;
 
 	match_name(listing->compiled->match, name, &result);
+	alone = is_alone(&result, n_layers);
 	for (unsigned i = 0; i < result.n_groups && listing->error == 0; i++) {
 		const struct match_ports *ports = &result.groups[i];
 		const struct wildcard *wildcard = find_wildcard(listing, name, UINT64_C(1) << i);
 
 		if (ports->verdict == VERDICT_REFUSE && wildcard)
-			tell_wider(listing, wildcard, &result, name);
-		else if (ports->verdict != VERDICT_REFUSE && !wildcard &&
-			 !is_exact(ports, layers->n_layers))
+			tell_wider(listing, wildcard, refusing_rule(listing, ports, name), name);
+		else if (ports->verdict != VERDICT_REFUSE &&
+			 (wildcard || is_exact(ports, n_layers)))
+			take_answer(listing, ports, i, wildcard, name, alone);
+		else if (ports->verdict != VERDICT_REFUSE)
 			tell_narrower(listing, ports, name);
 	}
 }
@@ -374,7 +468,7 @@ static int by_groups(const void *a, const void *b)
 static int put_in_order(struct listing *listing, struct kube_names *ret_names)
 {
 	struct kube_names names = {
-		arena_array(listing->arena, listing->n_names, sizeof(struct kube_name)), 0};
+		.names = arena_array(listing->arena, listing->n_names, sizeof(struct kube_name))};
 
 	if (!names.names)
 		return -ENOMEM;
@@ -393,19 +487,30 @@ int kube_names_make(struct arena *arena, const struct compiled *compiled, kube_n
 	const struct layers *layers = compiled->layers;
 	struct listing listing = {
 		.arena = arena, .compiled = compiled, .write = write, .losses = losses};
+	struct kube_rules denied = {NULL, 0};
+	struct kube_names names;
 
 	if (layers_unknown(layers) != VERDICT_REFUSE) {
 		kube_lose_names(layers, losses);
-		*ret_names = (struct kube_names){NULL, 0};
+		*ret_names = (struct kube_names){.n_names = 0};
 		return 0;
 	}
+	listing.error = specimens_depth(&layers, 1, &listing.depth);
+	if (listing.error == 0)
+		listing.error = kube_answers_new(arena, compiled, &listing.answers);
 	for (size_t i = 0; i < layers->n_layers; i++)
-		for (size_t j = 0; j < layers->layers[i].n_entries; j++)
+		for (size_t j = 0; j < layers->layers[i].n_entries && listing.error == 0; j++)
 			take_entry(&listing, &layers->layers[i].entries[j]);
 	if (listing.error == 0)
 		compare_all(&listing);
 	if (listing.error == 0)
-		listing.error = put_in_order(&listing, ret_names);
+		listing.error = kube_answers_finish(listing.answers, losses, &denied);
+	if (listing.error == 0)
+		listing.error = put_in_order(&listing, &names);
+	if (listing.error == 0) {
+		names.denied = denied;
+		*ret_names = names;
+	}
 	free(listing.names);
 	free(listing.wildcards);
 	free(listing.told);
@@ -421,10 +526,7 @@ size_t kube_names_alike(const struct kube_names *names, size_t first)
 	return next;
 }
 
-bool kube_names_have(const struct kube_names *names, unsigned group)
+bool kube_names_want_dns(const struct kube_names *names, const struct layers *layers)
 {
-	for (size_t i = 0; i < names->n_names; i++)
-		if (names->names[i].groups & UINT64_C(1) << group)
-			return true;
-	return false;
+	return names->n_names > 0 || layers_unknown(layers) != VERDICT_REFUSE;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "rules/compile.h"
+#include "rules/kube.h"
 
 struct arena;
 struct losses;
@@ -22,6 +23,7 @@ struct kube_name {
 struct kube_names {
 	struct kube_name *names; /* in the order of `groups` */
 	size_t n_names;
+	struct kube_rules denied; /* addresses that no answer for them may have, on their ports */
 };
 
 /*
@@ -33,7 +35,8 @@ typedef const char *kube_name_writer(
 
 /*
  * What entries permit by name, as the target writes it, and the losses of that: hosts and patterns
- * that it cannot write, wildcards that are wider there, and what is refused within one. A policy
+ * that it cannot write, wildcards that are wider there, what is refused within one, and addresses
+ * that some of the names on a port may have and others not. A policy
  * that permits what it doesn't mention has none, since its addresses are open without a name. 0,
  * -E2BIG (more wildcards cross each other than can be compared) or -ENOMEM.
  */
@@ -43,7 +46,7 @@ int kube_names_make(struct arena *arena, const struct compiled *compiled, kube_n
 /* The first behind `first` that is permitted in other groups than that one, or their number. */
 size_t kube_names_alike(const struct kube_names *names, size_t first);
 
-/* Whether some name is permitted in the group. */
-bool kube_names_have(const struct kube_names *names, unsigned group);
+/* Whether there are names that pods may ask for. */
+bool kube_names_want_dns(const struct kube_names *names, const struct layers *layers);
 
 #endif

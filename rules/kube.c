@@ -385,6 +385,12 @@ void kube_lose_settings(const struct layers *layers, struct losses *losses)
 	if (scope_is_given(&base->scope))
 		losses_add(losses, LOSS_NARROWER, "[scope]", base->scope_place,
 			"it is about all that the pods send");
+	if (base->dns.n_hosts > 0)
+		losses_add(losses, LOSS_NARROWER, "[dns.hosts]", base->dns_place,
+			"the cluster's DNS does not have these names");
+	if (layers_want_dnssec(layers))
+		losses_add(losses, LOSS_UNWATCHED, "dnssec", base->dns_place,
+			"whether answers must validate is up to the cluster's DNS");
 	if (base->observe)
 		losses_add(losses, LOSS_UNWATCHED, "enforcement", (struct place){.line = 0},
 			"the policy only observes: nothing is refused, and nothing is reported");
@@ -412,84 +418,39 @@ void kube_lose_names(const struct layers *layers, struct losses *losses)
 	}
 }
 
-static bool has_addresses(const struct entry *entry)
+bool kube_believes_all(const struct layer *layer, const struct layer_entry *it)
 {
-	for (size_t i = 0; i < entry->n_lists; i++)
-		if (entry->lists[i]->n_ranges > 0)
-			return true;
-	return entry->n_addresses > 0;
+	return it->entry->believed == BELIEVED_ANY || it->verdict >= VERDICT_OBSERVE ||
+	       layer_refusal(layer) != VERDICT_REFUSE;
 }
 
-/* A layer that refuses what it doesn't mention knows all names that are permitted. */
-static void lose_refused_addresses(const struct layer *layer, struct losses *losses)
+int kube_believed(struct arena *arena, const struct layer *layer, const struct layer_entry *it,
+	enum plan_family family, struct ranges *ret_ranges)
 {
-	for (size_t i = 0; i < layer->n_entries && layer->unknown != VERDICT_REFUSE; i++) {
-		const struct layer_entry *it = &layer->entries[i];
+	const struct entry *entry = it->entry;
+	struct ranges blocked;
+	int error;
 
-		if (it->verdict == VERDICT_REFUSE && has_addresses(it->entry))
-			losses_add(losses, LOSS_WIDER, it->id, it->entry->place,
-				"names that its file does not mention may have its addresses");
-	}
-}
-
-/* Entries that believe some addresses only, whatever their classes. */
-static void lose_lists(const struct layer *layer, struct losses *losses)
-{
-	for (size_t i = 0; i < layer->n_entries; i++) {
-		const struct layer_entry *it = &layer->entries[i];
-
-		if (it->verdict != VERDICT_REFUSE && entry_has_names(it->entry) &&
-			it->entry->believed == BELIEVED_LISTED)
-			losses_add(losses, LOSS_WIDER, it->id, it->entry->place,
-				"answers may have other addresses than its 'addresses'");
-	}
-}
-
-static unsigned refused_classes(const struct layer *layer)
-{
-	return layer->class_verdict == VERDICT_REFUSE ? layer->block : 0;
-}
-
-unsigned kube_denied_classes(const struct layers *layers)
-{
-	return refused_classes(&layers->layers[0]);
-}
-
-void kube_lose_refusals(const struct layers *layers, struct losses *losses)
-{
-	const struct layer *base = &layers->layers[0];
-
-	/* For names that it doesn't know it judges addresses as they are. */
-	if (base->unknown != VERDICT_REFUSE && kube_denied_classes(layers) != 0)
-		losses_add(losses, LOSS_NARROWER, "block",
-			(struct place){.file = base->policy->file, .line = 1},
-			"addresses of IPv6 that embed one of a blocked class are denied, too");
-	for (size_t i = 0; i < layers->n_layers; i++) {
-		const struct layer *layer = &layers->layers[i];
-		unsigned left = refused_classes(layer) & ~kube_denied_classes(layers);
-
-		lose_refused_addresses(layer, losses);
-		lose_lists(layer, losses);
-		for (; left != 0; left &= left - 1)
-			losses_add(losses, LOSS_WIDER,
-				class_rule((enum address_class)__builtin_ctz(left)),
-				(struct place){.file = layer->policy->file, .line = 1},
-				"answers may have addresses of this class, which '%s' blocks",
-				layer->policy->file);
-	}
+	if (kube_believes_all(layer, it))
+		return ranges_all(arena, family, ret_ranges);
+	if (entry->believed == BELIEVED_LISTED)
+		return ranges_of(arena, family, entry->believed_ranges, entry->n_believed_ranges,
+			ret_ranges);
+	error = ranges_of_classes(arena, family, layer->block, &blocked);
+	return error < 0 ? error : ranges_complement(arena, family, &blocked, ret_ranges);
 }
 
 bool kube_wants_dns(const struct layers *layers)
 {
-	const struct layer *base = &layers->layers[0];
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		const struct layer *layer = &layers->layers[i];
 
-	if (layers_unknown(layers) != VERDICT_REFUSE)
-		return true;
-	for (size_t i = 0; i < base->n_entries; i++)
-		if (base->entries[i].verdict != VERDICT_REFUSE &&
-			entry_has_names(base->entries[i].entry))
-			return true;
-	return false;
+		for (size_t j = 0; j < layer->n_entries; j++)
+			if (layer->entries[j].verdict != VERDICT_REFUSE &&
+				entry_has_names(layer->entries[j].entry))
+				return true;
+	}
+	return layers_unknown(layers) != VERDICT_REFUSE;
 }
 
 /* --- Writing --- */
@@ -527,6 +488,17 @@ void kube_write_selector(struct yaml *yaml, const struct kube_label *labels, siz
 	if (count > 0)
 		kube_write_labels(yaml, "matchLabels", labels, count);
 	yaml_end_map(yaml);
+}
+
+void kube_write_dns_pods(struct yaml *yaml)
+{
+	static const struct kube_label space = {"kubernetes.io/metadata.name", "kube-system"};
+	static const struct kube_label pods = {"k8s-app", "kube-dns"};
+
+	yaml_key(yaml, "namespaceSelector");
+	kube_write_selector(yaml, &space, 1);
+	yaml_key(yaml, "podSelector");
+	kube_write_selector(yaml, &pods, 1);
 }
 
 static const char *prefix_text(const struct prefix *prefix, char *out)

@@ -83,12 +83,12 @@ void kube_lose_settings(const struct layers *layers, struct losses *losses);
 /* Of a policy that permits what it doesn't mention: what its entries say of names. */
 void kube_lose_names(const struct layers *layers, struct losses *losses);
 
-/* The classes of addresses that the base refuses to all names whose entries don't say otherwise. */
-unsigned kube_denied_classes(const struct layers *layers);
+/* Whether names that the layer's entry has may have any address. */
+bool kube_believes_all(const struct layer *layer, const struct layer_entry *it);
 
-/* Of targets that deny these classes, and to which any other address that a name leads to is open:
- * what layers refuse by address, where they don't know the name. */
-void kube_lose_refusals(const struct layers *layers, struct losses *losses);
+/* The addresses that they may have. 0 or -ENOMEM. */
+int kube_believed(struct arena *arena, const struct layer *layer, const struct layer_entry *it,
+	enum plan_family family, struct ranges *ret_ranges);
 
 /* Whether the policy has names that it permits, or permits all that it doesn't refuse. */
 bool kube_wants_dns(const struct layers *layers);
@@ -105,6 +105,10 @@ void kube_write_labels(
 
 /* {matchLabels: {...}} or {}. */
 void kube_write_selector(struct yaml *yaml, const struct kube_label *labels, size_t count);
+
+/* The keys "namespaceSelector" and "podSelector" of the cluster's DNS, as its add-on has been
+ * labelled ever since. */
+void kube_write_dns_pods(struct yaml *yaml);
 
 /* Addresses as CIDR blocks have them: the prefixes, or, where that is shorter, all of the family
  * with exceptions. */

@@ -9,6 +9,7 @@
 #include "rules/decide.h"
 #include "rules/host.h"
 #include "rules/idle.h"
+#include "rules/lint-records.h"
 #include "rules/list.h"
 #include "rules/pattern.h"
 #include "rules/ports.h"
@@ -579,7 +580,8 @@ static int check_doh(struct linter *linter, const char *const *dirs, size_t n_di
 		return -ENOMEM;
 	if (!path) {
 		diag_warning(linter->diag, CODE_LINT_DOH, place,
-			"doh.txt is not among the profiles: not looked for DNS-over-HTTPS servers");
+			"doh.txt is not among the profiles: not looked for DNS-over-HTTPS servers; "
+			"--profile-dir takes their folder");
 		return 0;
 	}
 	error = list_load(linter->arena, path, text_of("doh.txt"), place, linter->diag, &list);
@@ -598,6 +600,7 @@ static int check_layer(struct linter *linter)
 {
 	for (size_t i = 0; i < sizeof(layer_checks) / sizeof(layer_checks[0]); i++)
 		layer_checks[i](linter);
+	lint_records(linter->compiled, linter->layer, linter->diag);
 	for (size_t i = 0; i < layer_of(linter)->n_entries; i++)
 		check_entry(linter, &layer_of(linter)->entries[i]);
 	return idle_find(linter->compiled->layers, linter->layer, note_idle, linter);

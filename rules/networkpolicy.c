@@ -37,23 +37,6 @@ struct export
 
 /* --- Names --- */
 
-/* Takes the addresses that answers of the entry are believed with. 0 or -ENOMEM. */
-static int believed_addresses(struct arena *arena, const struct layer *layer,
-	const struct entry *entry, enum plan_family family, struct ranges *ret_ranges)
-{
-	struct ranges all, blocked;
-	int error;
-
-	if (entry->believed == BELIEVED_LISTED)
-		return ranges_of(arena, family, entry->believed_ranges, entry->n_believed_ranges,
-			ret_ranges);
-	error = ranges_all(arena, family, &all);
-	if (error == 0)
-		error = ranges_of_classes(arena, family,
-			entry->believed == BELIEVED_PUBLIC ? layer->block : 0, &blocked);
-	return error < 0 ? error : ranges_subtract(arena, &all, &blocked, ret_ranges);
-}
-
 /* Opens what names of the entry may lead to, on its ports. */
 static int open_entry(struct arena *arena, const struct plan *plan, const struct layer *layer,
 	const struct layer_entry *it, struct kube_rules *rules)
@@ -63,8 +46,7 @@ static int open_entry(struct arena *arena, const struct plan *plan, const struct
 	int error = 0;
 
 	for (unsigned family = 0; family < PLAN_FAMILIES && error == 0; family++)
-		error = believed_addresses(
-			arena, layer, it->entry, (enum plan_family)family, &rule.to[family]);
+		error = kube_believed(arena, layer, it, (enum plan_family)family, &rule.to[family]);
 	for (unsigned i = 0; i < plan->n_groups && error == 0; i++) {
 		if (!(groups & UINT64_C(1) << i))
 			continue;
@@ -241,20 +223,14 @@ static int write_rule(struct export *export, const struct kube_rule *rule)
 	return 0;
 }
 
-/* The cluster's DNS, as its add-on has been labelled ever since. */
 static void write_dns(struct yaml *yaml)
 {
-	static const struct kube_label space = {"kubernetes.io/metadata.name", "kube-system"};
-	static const struct kube_label pods = {"k8s-app", "kube-dns"};
 
 	yaml_begin_map(yaml);
 	yaml_key(yaml, "to");
 	yaml_begin_list(yaml);
 	yaml_begin_map(yaml);
-	yaml_key(yaml, "namespaceSelector");
-	kube_write_selector(yaml, &space, 1);
-	yaml_key(yaml, "podSelector");
-	kube_write_selector(yaml, &pods, 1);
+	kube_write_dns_pods(yaml);
 	yaml_end_map(yaml);
 	yaml_end_list(yaml);
 	yaml_key(yaml, "ports");

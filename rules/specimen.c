@@ -14,7 +14,8 @@
  *
  * A specimen of a host is a name that it matches and that no other host matches without having all
  * of the host's names: each '*' is filled with letters that nobody writes, each "**" with one such
- * label, or with two.
+ * label, with two, and so on, up to one more than any wildcard has "*." at its beginning: so deep
+ * that none has them but those with "**".
  *
  * Take any name N that two policies decide differently, w and v the hosts that win there (or none).
  * The specimen S of the names that w and v share is decided like N: a host that matches S has all
@@ -40,6 +41,7 @@ struct collection {
 	struct host *globs; /* with '*' inside of labels, and crossings of them */
 	size_t n_globs;
 	size_t room_globs;
+	unsigned depth;
 };
 
 static int add_name(struct collection *collection, const struct name *name)
@@ -131,17 +133,74 @@ static void glob_of(enum host_kind kind, const uint8_t *wire, uint8_t length, ui
 	memcpy(out + head, wire, length);
 }
 
-unsigned specimen_of(
-	enum host_kind kind, const uint8_t *wire, uint8_t length, struct name ret_names[2])
+unsigned specimen_of(enum host_kind kind, const uint8_t *wire, uint8_t length, unsigned depth,
+	struct name ret_names[SPECIMEN_DEPTH_MAX])
 {
 	uint8_t glob[NAME_WIRE_MAX + 4];
 	unsigned count = 0;
 
 	glob_of(kind, wire, length, glob);
-	count += fill_glob(glob, 1, &ret_names[count]);
-	if (is_any_depth(glob))
-		count += fill_glob(glob, 2, &ret_names[count]);
+	if (!is_any_depth(glob))
+		depth = 1;
+	for (unsigned i = 1; i <= depth; i++)
+		count += fill_glob(glob, i, &ret_names[count]);
 	return count;
+}
+
+/* How many "*." the host begins with, a "**." left out. */
+static unsigned leading_stars(enum host_kind kind, const uint8_t *wire)
+{
+	unsigned count = 0;
+
+	if (kind != HOST_GLOB)
+		return kind == HOST_ONE_LABEL;
+	if (is_any_depth(wire))
+		wire += 3;
+	for (; wire[0] == 1 && wire[1] == '*'; wire += 2)
+		count++;
+	return count;
+}
+
+static unsigned stars_of_entry(const struct entry *entry)
+{
+	unsigned most = 0;
+
+	for (size_t i = 0; i < entry->n_hosts; i++) {
+		unsigned stars = leading_stars(entry->hosts[i].kind, entry->hosts[i].wire);
+
+		most = stars > most ? stars : most;
+	}
+	for (size_t i = 0; i < entry->n_lists; i++) {
+		struct list_name name = {0};
+		size_t at = 0;
+
+		while (list_next(entry->lists[i], &at, &name)) {
+			unsigned stars = leading_stars(name.kind, name.wire);
+
+			most = stars > most ? stars : most;
+		}
+	}
+	return most;
+}
+
+int specimens_depth(const struct layers *const *stacks, size_t n_stacks, unsigned *ret_depth)
+{
+	unsigned depth = SPECIMEN_DEPTH;
+
+	for (size_t i = 0; i < n_stacks; i++)
+		for (size_t j = 0; j < stacks[i]->n_layers; j++) {
+			const struct layer *layer = &stacks[i]->layers[j];
+
+			for (size_t k = 0; k < layer->n_entries; k++) {
+				unsigned stars = stars_of_entry(layer->entries[k].entry);
+
+				depth = stars + 1 > depth ? stars + 1 : depth;
+			}
+		}
+	if (depth > SPECIMEN_DEPTH_MAX)
+		return -E2BIG;
+	*ret_depth = depth;
+	return 0;
 }
 
 /* Two labels of globs, and which pairs of their ends no string lies between. */
@@ -297,8 +356,8 @@ int specimen_cross(const struct host *a, const struct host *b, struct name *ret_
 static int add_host(
 	struct collection *collection, enum host_kind kind, const uint8_t *wire, uint8_t length)
 {
-	struct name names[2];
-	unsigned count = specimen_of(kind, wire, length, names);
+	struct name names[SPECIMEN_DEPTH_MAX];
+	unsigned count = specimen_of(kind, wire, length, collection->depth, names);
 	int error = 0;
 
 	for (unsigned i = 0; i < count && error == 0; i++)
@@ -333,7 +392,7 @@ static int add_list(struct collection *collection, const struct list *list)
 			.kind = name.kind, .length = name.length, .wire = name.wire};
 
 		error = add_host(collection, name.kind, name.wire, name.length);
-		if (error == 0 && name.kind == HOST_GLOB)
+		if (error == 0 && name.kind != HOST_EXACT)
 			error = add_glob(collection, &host);
 	}
 	return error;
@@ -387,10 +446,27 @@ static int add_crossing(struct collection *collection, const struct host *a, con
 	return error < 0 ? error : add_glob(collection, &crossing);
 }
 
-/* Crosses all wildcards with all, crossings included. */
+/* Puts those over a suffix first; returns how many. */
+static size_t part_globs(struct collection *collection)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < collection->n_globs; i++) {
+		struct host it = collection->globs[i];
+
+		if (it.kind == HOST_GLOB)
+			continue;
+		collection->globs[i] = collection->globs[count];
+		collection->globs[count++] = it;
+	}
+	return count;
+}
+
+/* Crosses all wildcards with all, crossings included, but for those over a suffix, of which lists
+ * may have many, among themselves: what they share is one's, or nobody's. */
 static int cross_all(struct collection *collection, struct name **stores, size_t *n_stores)
 {
-	for (size_t i = 1; i < collection->n_globs; i++) {
+	for (size_t i = part_globs(collection); i < collection->n_globs; i++) {
 		for (size_t j = 0; j < i; j++) {
 			const struct host a = collection->globs[i], b = collection->globs[j];
 			struct name *store;
@@ -432,8 +508,10 @@ static int collect(
 	struct collection *collection, const struct layers *const *stacks, size_t n_stacks)
 {
 	static const struct name nobodys = {.length = 9, .wire = "\7" SPECIMEN_NOBODYS};
-	int error = add_name(collection, &nobodys);
+	int error = specimens_depth(stacks, n_stacks, &collection->depth);
 
+	if (error == 0)
+		error = add_name(collection, &nobodys);
 	for (size_t i = 0; i < n_stacks; i++)
 		for (size_t j = 0; j < stacks[i]->n_layers; j++) {
 			const struct layer *layer = &stacks[i]->layers[j];

@@ -21,7 +21,8 @@ struct specimens {
 /*
  * The specimens of the hosts of all layers of `stacks`, lists included; to be freed with
  * specimens_clear(). Patterns have none: what they match cannot be told from their text. 0,
- * -E2BIG when more than SPECIMEN_CROSSINGS_MAX pairs of wildcards cross each other, or -ENOMEM.
+ * -E2BIG when more than SPECIMEN_CROSSINGS_MAX pairs of wildcards cross each other, or a wildcard
+ * begins with SPECIMEN_DEPTH_MAX times "*." or more, or -ENOMEM.
  */
 int specimens_collect(
 	const struct layers *const *stacks, size_t n_stacks, struct specimens *ret_specimens);
@@ -33,9 +34,16 @@ void specimens_clear(struct specimens *specimens);
 #define SPECIMEN_FILLER "zq7x9w"
 #define SPECIMEN_NOBODYS "zq7x9w-"
 
-/* The specimens of one host: one, or two for a host with a "**". Returns how many. */
-unsigned specimen_of(
-	enum host_kind kind, const uint8_t *wire, uint8_t length, struct name ret_names[2]);
+/* How many labels "**" is filled with at most, for specimens to meet what is said of each depth. */
+enum { SPECIMEN_DEPTH = 2, SPECIMEN_DEPTH_MAX = 16 };
+
+/* Of the hosts of all layers of `stacks`: SPECIMEN_DEPTH or more. 0, or -E2BIG: it is above
+ * SPECIMEN_DEPTH_MAX, as in specimens_collect(). */
+int specimens_depth(const struct layers *const *stacks, size_t n_stacks, unsigned *ret_depth);
+
+/* The specimens of one host: one, or up to `depth` for a host with a "**". Returns how many. */
+unsigned specimen_of(enum host_kind kind, const uint8_t *wire, uint8_t length, unsigned depth,
+	struct name ret_names[SPECIMEN_DEPTH_MAX]);
 
 /* One that stands for the names which both have: 0, or -ENOENT when there are none. */
 int specimen_cross(const struct host *a, const struct host *b, struct name *ret_name);

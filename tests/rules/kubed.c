@@ -25,6 +25,20 @@ struct node {
 	yaml_node_t *node; /* NULL: there is none */
 };
 
+struct address {
+	unsigned bits; /* 32 or 128 */
+	uint8_t bytes[16];
+};
+
+struct block {
+	const char *text; /* in a document: NULL: not read yet */
+	struct address address;
+	unsigned length;
+};
+
+/* Blocks that were read: each is asked for many addresses. Emptied with each kubed_read(). */
+static struct block blocks[1 << 14];
+
 /* --- YAML --- */
 
 static struct node get(struct node map, const char *key)
@@ -99,6 +113,7 @@ struct kubed *kubed_read(const char *yaml)
 	yaml_parser_t parser;
 
 	assert_non_null(kubed);
+	memset(blocks, 0, sizeof(blocks));
 	assert_true(yaml_parser_initialize(&parser));
 	yaml_parser_set_input_string(&parser, (const unsigned char *)yaml, strlen(yaml));
 	for (;;) {
@@ -141,32 +156,50 @@ static struct node object(const struct kubed *kubed, unsigned index)
 
 /* --- Addresses, ports, names --- */
 
-static bool is_in(const char *cidr, const char *address)
+static struct address read_address(const char *text)
 {
-	uint8_t prefix[16], it[16];
-	int family = strchr(address, ':') ? AF_INET6 : AF_INET;
-	char copy[80];
-	char *slash;
-	unsigned length;
+	bool is_ip6 = strchr(text, ':') != NULL;
+	struct address address = {.bits = is_ip6 ? 128 : 32};
 
-	snprintf(copy, sizeof(copy), "%s", cidr);
-	slash = strchr(copy, '/');
+	assert_int_equal(inet_pton(is_ip6 ? AF_INET6 : AF_INET, text, address.bytes), 1);
+	return address;
+}
+
+static struct block read_block(const char *text)
+{
+	struct block block = {.text = text};
+	const char *slash = strchr(text, '/');
+	char copy[80];
+
 	assert_non_null(slash);
-	*slash = '\0';
-	length = (unsigned)strtoul(slash + 1, NULL, 10);
-	assert_int_equal(inet_pton(strchr(copy, ':') ? AF_INET6 : AF_INET, copy, prefix), 1);
-	if (!strchr(copy, ':') != (family == AF_INET))
+	assert_true((size_t)(slash - text) < sizeof(copy));
+	memcpy(copy, text, (size_t)(slash - text));
+	copy[slash - text] = '\0';
+	block.address = read_address(copy);
+	block.length = (unsigned)strtoul(slash + 1, NULL, 10);
+	assert_true(block.length <= block.address.bits);
+	return block;
+}
+
+static bool is_in(const char *cidr, const struct address *address)
+{
+	struct block *block =
+		&blocks[((uintptr_t)cidr >> 4) % (sizeof(blocks) / sizeof(blocks[0]))];
+	unsigned whole, rest;
+
+	if (block->text != cidr)
+		*block = read_block(cidr);
+	if (block->address.bits != address->bits)
 		return false;
-	assert_int_equal(inet_pton(family, address, it), 1);
-	assert_true(length <= (family == AF_INET ? 32 : 128));
-	for (unsigned i = 0; i < length; i++)
-		if ((prefix[i / 8] ^ it[i / 8]) >> (7 - i % 8) & 1)
-			return false;
-	return true;
+	whole = block->length / 8;
+	rest = block->length % 8;
+	return memcmp(block->address.bytes, address->bytes, whole) == 0 &&
+	       (rest == 0 ||
+		       (block->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest) == 0);
 }
 
 /* An ipBlock, or an item of a toCIDRSet. */
-static bool block_has(struct node block, const char *address)
+static bool block_has(struct node block, const struct address *address)
 {
 	struct node except = get(block, "except");
 	bool has = is_in(text(get(block, "cidr")), address);
@@ -226,17 +259,18 @@ static bool pattern_has(const char *pattern, const char *name, bool deep_star)
 
 /* --- networking.k8s.io/v1 --- */
 
-static bool peer_has(struct node peer, const struct kubed_packet *packet)
+static bool peer_has(struct node peer, const struct address *address)
 {
 	struct node block = get(peer, "ipBlock");
 
 	expect_keys(peer, KEYS("ipBlock", "namespaceSelector", "podSelector"));
-	return block.node && block_has(block, packet->address);
+	return block.node && block_has(block, address);
 }
 
 static bool rule_permits(struct node rule, const struct kubed_packet *packet)
 {
 	struct node to = get(rule, "to"), ports = get(rule, "ports");
+	const struct address address = read_address(packet->address);
 	bool peer = false, port = false;
 
 	expect_keys(rule, KEYS("to", "ports"));
@@ -244,7 +278,7 @@ static bool rule_permits(struct node rule, const struct kubed_packet *packet)
 	assert_true(count(to) > 0);
 	assert_true(count(ports) > 0);
 	for (size_t i = 0; i < count(to); i++)
-		peer |= peer_has(at(to, i), packet);
+		peer |= peer_has(at(to, i), &address);
 	for (size_t i = 0; i < count(ports); i++)
 		port |= port_has(at(ports, i), packet);
 	return peer && port;
@@ -296,13 +330,14 @@ static bool cilium_ports_have(struct node to_ports, const struct kubed_packet *p
 
 static bool cilium_rule_has(struct node rule, const struct kubed_packet *packet)
 {
-	struct node blocks = get(rule, "toCIDRSet"), names = get(rule, "toFQDNs");
+	const struct address address = read_address(packet->address);
+	struct node cidrs = get(rule, "toCIDRSet"), names = get(rule, "toFQDNs");
 	struct node icmps = get(rule, "icmps");
 	bool peer = names_have(names, packet->name);
 
 	expect_keys(rule, KEYS("toEndpoints", "toCIDRSet", "toFQDNs", "toPorts", "icmps"));
-	for (size_t i = 0; i < count(blocks); i++)
-		peer |= block_has(at(blocks, i), packet->address);
+	for (size_t i = 0; i < count(cidrs); i++)
+		peer |= block_has(at(cidrs, i), &address);
 	if (icmps.node)
 		return peer && strcmp(packet->protocol, "ICMP") == 0;
 	return peer && cilium_ports_have(get(rule, "toPorts"), packet);
@@ -361,13 +396,14 @@ static bool cluster_port_has(struct node protocol, const struct kubed_packet *pa
 
 static bool cluster_peer_has(struct node peer, const struct kubed_packet *packet)
 {
+	const struct address address = read_address(packet->address);
 	struct node networks = get(peer, "networks"), names = get(peer, "domainNames");
 	bool has = false;
 
 	expect_keys(peer, KEYS("networks", "domainNames", "pods"));
 	assert_true(count(networks) <= 25 && count(names) <= 25);
 	for (size_t i = 0; i < count(networks); i++)
-		has |= is_in(text(at(networks, i)), packet->address);
+		has |= is_in(text(at(networks, i)), &address);
 	for (size_t i = 0; packet->name && i < count(names); i++)
 		has |= pattern_has(text(at(names, i)), packet->name, true);
 	return has;
@@ -419,6 +455,17 @@ static bool cluster_permits(const struct kubed *kubed, const struct kubed_packet
 	return true;
 }
 
+/* Whether pods may be asked: they are the cluster's DNS. */
+static bool cluster_asks(struct node spec)
+{
+	struct node egress = get(spec, "egress");
+
+	for (size_t i = 0; i < count(egress); i++)
+		if (get(at(get(at(egress, i), "to"), 0), "pods").node)
+			return true;
+	return false;
+}
+
 /* --- All of them --- */
 
 bool kubed_permits(const struct kubed *kubed, const struct kubed_packet *packet)
@@ -441,5 +488,9 @@ bool kubed_permits(const struct kubed *kubed, const struct kubed_packet *packet)
 
 bool kubed_asks(const struct kubed *kubed, const char *name)
 {
-	return cilium_asks(get(object(kubed, 0), "spec"), name);
+	struct node it = object(kubed, 0);
+
+	if (strcmp(text(get(it, "kind")), "ClusterNetworkPolicy") == 0)
+		return cluster_asks(get(it, "spec"));
+	return cilium_asks(get(it, "spec"), name);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rules/diff.h"
 #include "src/base/arena.h"
@@ -80,6 +81,9 @@ static void a_wildcard_is_wider_than_what_it_covers(void **state)
 	check(A_HOST("*.example.com"), A_HOST("**.example.com"), true,
 		"gained by allow-1 (base.toml:2):\n"
 		"  + *.*.example.com tcp/443 (was: default-deny)\n");
+	check(A_HOST("*.example.com") A_HOST("*.*.example.com"), A_HOST("**.example.com"), true,
+		"gained by allow-1 (base.toml:2):\n"
+		"  + *.*.*.example.com tcp/443 (was: default-deny)\n");
 	check(A_HOST("**.example.com"), A_HOST("api-*.example.com"), false,
 		"lost with allow-1 (base.toml:2):\n"
 		"  - *.example.com tcp/443 (now: default-deny)\n"
@@ -101,6 +105,24 @@ static void crossing_wildcards_are_seen(void **state)
 		"  + api-*-internal.example.com tcp/443 (was: deny-1)\n"
 		"lost with allow-1 (base.toml:2):\n"
 		"  - api-*.example.com tcp/443 (now: default-deny)\n");
+}
+
+static void wildcards_of_lists_cross_too(void **state)
+{
+	static const char host[] = "**.x.example.com\n";
+	char path[] = "egress-list-XXXXXX", before[160], after[120];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, host, sizeof(host) - 1), sizeof(host) - 1);
+	close(fd);
+	snprintf(after, sizeof(after), "[[allow]]\nlist = \"%s\"\n", path);
+	snprintf(before, sizeof(before), "%s%s", after, A_DENY("a.*.example.com"));
+	check(before, after, true,
+		"gained by allow-1 (base.toml:2):\n"
+		"  + a.x.example.com tcp/443 (was: deny-1)\n");
+	unlink(path);
 }
 
 static void a_denial_less_is_gained(void **state)
@@ -329,6 +351,7 @@ int main(void)
 		cmocka_unit_test(a_name_more_is_gained),
 		cmocka_unit_test(a_wildcard_is_wider_than_what_it_covers),
 		cmocka_unit_test(crossing_wildcards_are_seen),
+		cmocka_unit_test(wildcards_of_lists_cross_too),
 		cmocka_unit_test(a_denial_less_is_gained),
 		cmocka_unit_test(addresses_are_compared_exactly),
 		cmocka_unit_test(ports_are_compared_exactly),

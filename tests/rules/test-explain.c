@@ -534,6 +534,26 @@ static void test_limits(void **state)
 	CHECK(layered_base(*state, refusing),
 		{"a.example.com:443",
 			"a.example.com tcp/443: permitted\n" A_WILDCARD "(then refused)\n"});
+	/* What a session has, of all that is permitted. */
+	CHECK(layered_base(*state,
+		      "[[allow]]\nip = '192.0.2.1'\n[budget]\ndestinations = 20\nbytes = '2 KiB'\n"
+		      "unknown_share = 0.5\n"),
+		{"192.0.2.1:443",
+			"192.0.2.1 tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): 192.0.2.1 tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before block-reserved (192.0.2.0/24), which is wider\n"
+			"  counts towards [budget], of each session 20 destinations, 2048 bytes "
+			"sent: beyond that there is an alert\n"});
+	CHECK(layered_base(*state, "[[allow]]\nip = '192.0.2.1'\n[budget]\nconnections = 20\n"
+				   "on_exceed = 'refuse'\n"),
+		{"192.0.2.1:443",
+			"192.0.2.1 tcp/443: permitted\n"
+			"  tcp/443: allow-1 (base.toml:2): 192.0.2.1 tcp/443\n"
+			"    score -1.0: permitted\n"
+			"    before block-reserved (192.0.2.0/24), which is wider\n"
+			"  counts towards [budget], of each session 20 connections: beyond that it "
+			"is refused\n"});
 	/* Where all is permitted there is only what [limits] have. */
 	CHECK(layered_base(*state, "mode = 'denylist'\n[score]\nunknown = 0\n[limits]\n"
 				   "wildcard_bytes = '7/second'\n"),

@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "rules/lint.h"
 #include "src/base/arena.h"
@@ -76,6 +79,15 @@ static void check_says(const char *base, const char *part)
 
 	if (!strstr(found.text, part))
 		fail_msg("'%s' was expected for\n%s\n-- found:\n%s", part, base, found.text);
+}
+
+/* No part of it. */
+static void check_says_not(const char *base, const char *part)
+{
+	struct found found = lint_of(base, NULL);
+
+	if (strstr(found.text, part))
+		fail_msg("'%s' was not expected for\n%s\n-- found:\n%s", part, base, found.text);
 }
 
 #define A_HOST(host) "[[allow]]\nhost = \"" host "\"\n"
@@ -167,6 +179,19 @@ static void what_never_decides(void **state)
 		"W063 base.toml:5: 'a.example.com' changes nothing: allow-1 ");
 	check(A_DENY("a.example.com"),
 		"W063 base.toml:3: 'a.example.com' changes nothing: what holds for all");
+	/* Another depth, and other answers. */
+	check_says_not(A_HOST("**.example.com") A_DENY("*.example.com") A_DENY("*.*.example.com"),
+		"base.toml:3: '**.example.com' never decides");
+	check_says_not(
+		A_HOST("**.example.com") A_HOST("a.example.com") "addresses = 'any'\n", "W063");
+	check_says_not(A_HOST("**.example.com") "addresses = ['10.0.0.0/8']\n" A_HOST(
+			       "a.example.com") "addresses = ['10.1.0.0/16']\n",
+		"W063");
+	check_says(A_HOST("**.example.com") "addresses = ['10.0.0.0/8']\n" A_HOST(
+			   "a.example.com") "addresses = ['10.0.0.0/8']\n",
+		"W063 base.toml:6: 'a.example.com' changes nothing: allow-1 ");
+	check_says_not(
+		"mode = \"denylist\"\n" A_HOST("a.example.com") "addresses = 'any'\n", "W063");
 	check("mode = \"denylist\"\n" A_DENY("a.example.com"),
 		"W075 base.toml:0: DNS is an open channel: of names that no entry matches nothing "
 		"bounds what leaves in questions and what comes back; wildcard_bytes and "
@@ -248,6 +273,56 @@ static void thresholds_and_cgroups(void **state)
 	check("[scope]\ncgroups = [\"agents.slice\"]\n", NULL);
 }
 
+static void records_without_effect(void **state)
+{
+	(void)state;
+	check("[audit]\nformat = \"ecs\"\n", "W076 base.toml:0: format of [audit] ");
+	check("[audit]\nformat = \"ecs\"\npath = \"journal\"\n", NULL);
+	check("[anomaly]\noff = [\"upload-ratio\"]\nupload_ratio = 5\n",
+		"W076 base.toml:0: upload_ratio of [anomaly] has no effect: 'upload-ratio' is off");
+	check("[anomaly]\noff = [\"upload-ratio\"]\nbeacon = 8\n", NULL);
+	check("[budget]\non_exceed = \"refuse\"\n", "W076 base.toml:0: on_exceed of [budget] ");
+	check("[budget]\non_exceed = \"refuse\"\nunknown_share = 0.0\n", NULL);
+	check("[budget]\nbytes = \"2 MiB\"\n[limits]\nbytes = \"1 MiB\"\n",
+		"W076 base.toml:0: bytes of [budget] is never reached: bytes of [limits] ");
+	check("[budget]\nbytes = \"1 MiB\"\n[limits]\nbytes = \"1 MiB\"\n", NULL);
+	check("[anomaly]\nupload = \"2 MiB\"\n[budget]\nbytes = \"1 MiB\"\n", NULL);
+	check("[anomaly]\nupload = \"2 MiB\"\n[budget]\nbytes = \"1 MiB\"\n"
+	      "on_exceed = \"refuse\"\n",
+		"W076 base.toml:0: upload of [anomaly] is never reached: bytes of [budget] ");
+	check("[anomaly]\nupload_burst = \"2 MiB\"\n[limits]\nbytes = \"1 MiB\"\n",
+		"W076 base.toml:0: upload_burst of [anomaly] is never reached: bytes of [limits] ");
+}
+
+static void places_of_records(void **state)
+{
+	char folder[] = "/tmp/egress-lint.XXXXXX", file[64], policy[256];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(policy, sizeof(policy), "[audit]\npath = \"%s\"\n", folder);
+	check(policy, "W077 base.toml:3: ");
+	check_says(policy, "is a folder");
+	snprintf(policy, sizeof(policy), "[audit]\npath = [\"-\", \"%s/log\"]\n", folder);
+	check(policy, NULL);
+	assert_int_equal(chmod(folder, 0777), 0);
+	check_says(policy, "can make the file before the resolver does, or remove it");
+	assert_int_equal(chmod(folder, 01777), 0);
+	check_says(policy, "can make the file before the resolver does\n");
+	assert_int_equal(chmod(folder, 0700), 0);
+	snprintf(file, sizeof(file), "%s/file", folder);
+	fd = creat(file, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(policy, sizeof(policy), "[audit]\npath = \"%s/log\"\n", file);
+	check_says(policy, "is no folder");
+	snprintf(policy, sizeof(policy), "[audit]\npath = \"%s/none/log\"\n", folder);
+	check(policy, NULL);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +338,8 @@ int main(void)
 		cmocka_unit_test(short_prefixes_and_plain_http),
 		cmocka_unit_test(patterns_without_anchors),
 		cmocka_unit_test(thresholds_and_cgroups),
+		cmocka_unit_test(records_without_effect),
+		cmocka_unit_test(places_of_records),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
