@@ -89,7 +89,10 @@ lab_start
 must pod_application_image
 
 # What an earlier run may have left.
-storage rm --force --storage egress application >/dev/null 2>&1
+for container in egress application; do
+	storage rm --force --ignore "$container" >/dev/null 2>&1
+	storage rm --force --storage "$container" >/dev/null 2>&1
+done
 
 # run NAME NETWORK OPTION...
 run() {

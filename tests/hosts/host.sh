@@ -28,7 +28,7 @@ lab_needs systemctl zstd tar make mountpoint
 HOST=$LAB/host/root
 host_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOST_PACKAGES=${HOST_PACKAGES-dbus firewalld iptables libnss-resolve network-manager nftables
-	systemd-resolved ufw docker.io}
+	systemd-resolved ufw docker.io docker-compose podman netavark aardvark-dns runc}
 
 host_prepare() {
 	local packed=$lab_build/tests/hosts/root.tar.zst

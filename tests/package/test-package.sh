@@ -29,7 +29,7 @@ check() {
 	"$@" >"$work/step.log" 2>&1 </dev/null || status=$?
 	[ $status = 0 ] || failures=$((failures + 1))
 	result $status "$description" \
-		"$(grep -E '^(FAIL|ERROR): ' "$work/step.log"; tail -n 60 "$work/step.log")"
+		"$(grep -E '^(FAIL|ERROR): |^not ok ' "$work/step.log"; tail -n 60 "$work/step.log")"
 	return $status
 }
 

@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The examples for CI (contrib/ci) are well-formed: the workflow for GitHub as GitHub's own parser
-# (@actions/workflow-parser, of npm) reads it; of the one for GitLab, that it is YAML with the keys of
-# a job.
+# (@actions/workflow-parser, of npm) reads it; the job for GitLab by GitLab's own schema, ci.json of
+# its pipeline editor, which gitlab-ci-local (of npm) has in it.
 
 # shellcheck source=../policies/tap.sh
 . "$(dirname "$0")/../policies/tap.sh"
 top=$(cd "$(dirname "$0")/../.." && pwd)
 github=$top/contrib/ci/github-workflow.yml
+gitlab=$top/contrib/ci/gitlab-ci.yml
 node=$abs_top_builddir/tests/schemas/node-ci
+editor=$abs_top_builddir/tests/schemas/gitlab
 
 install_parser() {
 	[ -e "$node/ready" ] && return
@@ -52,22 +54,49 @@ else
 	skip "GitHub's parser reads github-workflow.yml" "npm or node is not here, or npm does not work"
 fi
 
-if python3 -c 'import yaml' 2>/dev/null; then
-	output=$(python3 - "$top/contrib/ci/gitlab-ci.yml" <<'END' 2>&1
-import sys, yaml
-jobs = yaml.safe_load(open(sys.argv[1]))
-keys = {"image", "timeout", "before_script", "script", "artifacts", "allow_failure"}
-assert jobs, "no job"
-for name, job in jobs.items():
-    assert set(job) <= keys, set(job) - keys
-    assert job["script"], "no script"
-    for line in job["script"] + job.get("before_script", []):
-        assert isinstance(line, str), line
-    assert job["artifacts"]["when"] == "always"
+# The last version whose package has the schema as a file.
+# shellcheck disable=SC2016 # what looks like a variable is none
+fetch_schema() {
+	[ -e "$editor/ci.json" ] && return
+	command -v npm >/dev/null && command -v node >/dev/null && mkdir -p "$editor" || return
+	(cd "$editor" && timeout 120 npm pack --silent gitlab-ci-local@4.64.1 >/dev/null 2>&1 &&
+		tar -xzf ./*.tgz && node --input-type=module -e '
+			import { schema } from "./package/src/schema/schema.js";
+			process.stdout.write(JSON.stringify(schema));' >ci.json.new &&
+		grep -q '"\$id":"https://gitlab.com/.gitlab-ci.yml"' ci.json.new && mv ci.json.new ci.json)
+}
+
+# validate FILE [EXPRESSION]: by the schema, after the Python expression has changed `it`.
+validate() {
+	python3 - "$editor/ci.json" "$1" "${2:-pass}" <<'END' 2>&1
+import json, sys
+import jsonschema, yaml
+
+it = yaml.safe_load(open(sys.argv[2]))
+exec(sys.argv[3])
+assert it, "no job"
+for error in jsonschema.Draft7Validator(json.load(open(sys.argv[1]))).iter_errors(it):
+    print(list(error.absolute_path), error.message[:300])
+    sys.exit(1)
 END
-	)
-	result $? "gitlab-ci.yml has jobs" "$output"
+}
+
+if ! python3 -c 'import jsonschema, yaml' 2>/dev/null; then
+	skip "gitlab-ci.yml by GitLab's schema" "python3 has no yaml or no jsonschema"
+elif ! fetch_schema; then
+	skip "gitlab-ci.yml by GitLab's schema" "npm or node is not here, or npm does not work"
 else
-	skip "gitlab-ci.yml has jobs" "python3-yaml is not installed"
+	output=$(validate "$gitlab")
+	result $? "gitlab-ci.yml by GitLab's schema" "$output"
+	# As its comment has it, for a policy that is new.
+	output=$(validate "$gitlab" 'it["check"]["allow_failure"] = {"exit_codes": 77}')
+	result $? "with a refusal that is a warning" "$output"
+	for change in 'it["check"]["scripts"] = it["check"].pop("script")' \
+		'it["check"]["artifacts"]["when"] = "ever"' 'it["check"]["timeout"] = 30' \
+		'it["check"]["artifacts"]["exposed_as"] = "egress"' \
+		'it["check"]["allow_failure"] = {"exit_code": 77}'; do
+		! validate "$gitlab" "$change" >"$work/said"
+		result $? "else it is an error: $change" "it is none"
+	done
 fi
 finish

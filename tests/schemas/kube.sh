@@ -5,7 +5,8 @@
 # @kubernetes-models/cilium have validators made of them, which look at types, at words that must be
 # one of several, and at what must be there; fields that do not exist are found by the types of the
 # latter and of kubernetes-types, which is Kubernetes' own OpenAPI document. Of ClusterNetworkPolicy
-# npm has nothing: it is compared with what its documentation says, below.
+# neither npm nor Debian has anything: what its definition says (network-policy-api v0.2.0,
+# experimental channel) is written down below.
 
 # shellcheck source=../policies/tap.sh
 . "$(dirname "$0")/../policies/tap.sh"
@@ -68,9 +69,9 @@ for number, item in enumerate(json.load(open(sys.argv[1]))):
     print(f"export const i{number}: T{number} = {json.dumps(item)};")
 END
 
-# What the documentation of policy.networking.k8s.io/v1alpha2 has, as far as we use it.
+# What the definition of policy.networking.k8s.io/v1alpha2 has, as far as we use it.
 cat >"$work/cluster.py" <<'END'
-import json, sys
+import ipaddress, json, sys
 import jsonschema
 
 def closed(properties, required=()):
@@ -83,8 +84,8 @@ labels = {"type": "object", "additionalProperties": {"type": "string", "maxLengt
 selector = closed({"matchLabels": labels})
 pods = closed({"namespaceSelector": selector, "podSelector": selector}, ["namespaceSelector", "podSelector"])
 name = {"type": "string", "pattern": r"^(\*\.)?([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)+[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"}
-few = {"type": "array", "minItems": 1, "maxItems": 25}
-peer = {"oneOf": [closed({"networks": dict(few, items={"type": "string", "pattern": "^[0-9a-f.:]+/[0-9]+$"})}, ["networks"]),
+few = {"type": "array", "minItems": 1, "maxItems": 25, "uniqueItems": True}
+peer = {"oneOf": [closed({"networks": dict(few, items={"type": "string", "maxLength": 43})}, ["networks"]),
     closed({"domainNames": dict(few, items=name)}, ["domainNames"]), closed({"pods": pods}, ["pods"])]}
 rule = closed({"action": {"enum": ["Accept", "Deny", "Pass"]}, "to": dict(few, items=peer),
     "protocols": dict(few, items={"oneOf": [closed({kind: ports}, [kind]) for kind in ("tcp", "udp", "sctp")]})}, ["action", "to"])
@@ -98,6 +99,12 @@ for item in json.load(open(sys.argv[1])):
     for one in item["spec"]["egress"]:
         names = any("domainNames" in peer for peer in one["to"])
         assert not (names and one["action"] != "Accept"), "names are accepted only"
+        for network in sum((peer.get("networks", []) for peer in one["to"]), []):
+            ipaddress.ip_network(network)
+        for protocol in one.get("protocols", []):
+            for port in protocol.values():
+                pair = port["destinationPort"].get("range")
+                assert not pair or pair["start"] < pair["end"], "a range of one port, or of none"
 END
 
 # validate FILE: by all schemas there are of what is in it; silent if it is well.
