@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "rules/compile.h"
@@ -20,9 +21,19 @@
  * bench-match hsearch COUNT: the same names and questions to the C library's hash table, which
  * knows no wildcards: what a look-up costs of which nothing but the name's own memory is read, and
  * how that grows with the memory.
+ *
+ * Both also say what the memory alone costs: `read` is one line chosen at random of as much as the
+ * names' table takes, all of a batch fetched first, as look-ups do it; `chase` the same where each
+ * line says which is next, so that no two reads overlap.
+ *
+ * bench-match once COUNT: fewer questions and one pass, for tests/bench/work to count what a
+ * look-up does.
  */
 
-enum { QUESTIONS = 1 << 20, PASSES = 5, BATCH = 32 };
+enum { QUESTIONS = 1 << 20, QUESTIONS_ONCE = 1 << 16, PASSES = 5, BATCH = 32, LINE = 64 };
+
+static size_t n_questions = QUESTIONS;
+static unsigned n_passes = PASSES;
 
 /* Wire forms, each behind its length. */
 struct packed {
@@ -97,9 +108,9 @@ enum kind { EXACT, BELOW, MISSING };
 static struct packed ask(
 	const struct packed *names, const size_t *starts, size_t count, enum kind kind)
 {
-	struct packed questions = {.bytes = allocate((size_t)QUESTIONS * 64)};
+	struct packed questions = {.bytes = allocate(n_questions * 64)};
 
-	for (size_t i = 0; i < QUESTIONS; i++) {
+	for (size_t i = 0; i < n_questions; i++) {
 		uint8_t *out = questions.bytes + questions.size;
 		const uint8_t *name;
 		size_t index;
@@ -134,8 +145,10 @@ static size_t unpack(const struct packed *questions, size_t *at, struct name bat
 	return count;
 }
 
-/* How many names of the batch are there, asked as the resolver asks about what came together. */
-static size_t count_refused(const struct match *match, const struct name batch[BATCH], size_t count)
+/* How many names of the batch are there, asked as the resolver asks about what came together.
+ * tests/bench/work counts what is done in here, and begins anew after run(). */
+static __attribute__((noinline)) size_t count_refused(
+	const struct match *match, const struct name batch[BATCH], size_t count)
 {
 	struct names_walk walks[BATCH];
 	struct match_result result;
@@ -160,7 +173,8 @@ static size_t count_found(const struct name batch[BATCH], size_t count)
 }
 
 /* Without `match`, the hash table is asked. */
-static uint64_t run(const struct match *match, const struct packed *questions, size_t *ret_refused)
+static __attribute__((noinline)) uint64_t run(
+	const struct match *match, const struct packed *questions, size_t *ret_refused)
 {
 	uint64_t start = bench_ns();
 	struct name batch[BATCH];
@@ -179,15 +193,94 @@ static void measure(
 {
 	uint64_t best = UINT64_MAX;
 
-	for (unsigned i = 0; i < PASSES; i++) {
+	for (unsigned i = 0; i < n_passes; i++) {
 		size_t n_refused;
 		uint64_t took = run(match, questions, &n_refused);
 
-		if (refused != (n_refused > QUESTIONS / 100))
-			bench_fail("%s: %zu of %d refused", what, n_refused, QUESTIONS);
+		if (refused != (n_refused > n_questions / 100))
+			bench_fail("%s: %zu of %zu refused", what, n_refused, n_questions);
 		best = took < best ? took : best;
 	}
-	bench_print(what, (double)best / QUESTIONS, "ns");
+	bench_print(what, (double)best / (double)n_questions, "ns");
+}
+
+/* --- Memory alone --- */
+
+/* Lines, the first four bytes of each the number of the one that is read after it: one circle of
+ * them all. */
+static uint8_t *make_lines(uint32_t count)
+{
+	uint8_t *lines = NULL;
+	size_t size = (size_t)count * LINE;
+	uint32_t *order = allocate(count * sizeof(*order));
+
+	/* As the arena has it: a table of several large pages lies on such. */
+	if (posix_memalign((void **)&lines, (size_t)1 << 21, size) != 0)
+		bench_fail("no memory");
+	if (size >= (size_t)1 << 22)
+		madvise(lines, size, MADV_HUGEPAGE);
+	memset(lines, 0, size);
+	for (uint32_t i = 0; i < count; i++)
+		order[i] = i;
+	for (uint32_t i = count - 1; i > 0; i--) {
+		uint32_t other = bench_random(i + 1), kept = order[i];
+
+		order[i] = order[other];
+		order[other] = kept;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(lines + (size_t)order[i] * LINE, &order[(i + 1) % count], sizeof(*order));
+	free(order);
+	return lines;
+}
+
+static uint32_t read_line(const uint8_t *lines, uint32_t line)
+{
+	uint32_t next;
+
+	memcpy(&next, lines + (size_t)line * LINE, sizeof(next));
+	return next;
+}
+
+/* As many reads as there are questions. What was read decides nothing, and must be read. */
+static uint64_t read_lines(const uint8_t *lines, uint32_t count, bool chase)
+{
+	uint64_t start = bench_ns();
+	uint32_t batch[BATCH], at = 0;
+	volatile uint32_t sum = 0;
+
+	for (size_t i = 0; i < n_questions && chase; i++)
+		at = read_line(lines, at);
+	for (size_t i = 0; i < n_questions && !chase; i += BATCH) {
+		for (size_t j = 0; j < BATCH; j++) {
+			batch[j] = bench_random(count);
+			__builtin_prefetch(lines + (size_t)batch[j] * LINE);
+		}
+		for (size_t j = 0; j < BATCH; j++)
+			at += read_line(lines, batch[j]);
+	}
+	sum = at;
+	(void)sum;
+	return bench_ns() - start;
+}
+
+/* For so many names: a line for five or six of them (rules/names.c). */
+static void measure_memory(size_t n_names)
+{
+	uint32_t count = (uint32_t)(n_names * 5 / 28 + 1);
+	uint8_t *lines = make_lines(count);
+
+	for (unsigned chase = 0; chase < 2; chase++) {
+		uint64_t best = UINT64_MAX;
+
+		for (unsigned i = 0; i < n_passes; i++) {
+			uint64_t took = read_lines(lines, count, chase);
+
+			best = took < best ? took : best;
+		}
+		bench_print(chase ? "chase" : "read", (double)best / (double)n_questions, "ns");
+	}
+	free(lines);
 }
 
 static struct compiled load(struct arena *arena, const char *list)
@@ -249,6 +342,11 @@ static void fill_table(const struct packed *names, const size_t *starts, size_t 
 	bench_print("load", (double)(bench_ns() - start) / 1e6, "ms");
 }
 
+static bool is_mode(int argc, char **argv, const char *mode)
+{
+	return argc > 1 && strcmp(argv[1], mode) == 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -256,8 +354,9 @@ int main(int argc, char **argv)
 		const char *what;
 		bool refused;
 	} rows[] = {{EXACT, "exact", true}, {MISSING, "miss", false}, {BELOW, "wildcard", true}};
-	bool plain = argc > 1 && strcmp(argv[1], "hsearch") == 0;
-	size_t count = bench_count(argc - plain, argv + plain);
+	bool plain = is_mode(argc, argv, "hsearch"), once = is_mode(argc, argv, "once");
+	int n_modes = plain || once;
+	size_t count = bench_count(argc - n_modes, argv + n_modes);
 	size_t n_rows = sizeof(rows) / sizeof(rows[0]) - plain;
 	size_t *starts = allocate(count * sizeof(*starts));
 	const struct match *match = NULL;
@@ -265,6 +364,10 @@ int main(int argc, char **argv)
 	struct arena *arena;
 
 	bench_begin();
+	if (once) {
+		n_questions = QUESTIONS_ONCE;
+		n_passes = 1;
+	}
 	if (arena_new((size_t)4 << 30, &arena) < 0)
 		bench_fail("no memory");
 	names = make_names(count, starts);
@@ -278,6 +381,8 @@ int main(int argc, char **argv)
 		measure(match, &questions, rows[i].what, rows[i].refused);
 		free(questions.bytes);
 	}
+	if (!once)
+		measure_memory(count);
 	free(names.bytes);
 	free(starts);
 	arena_free(arena);
