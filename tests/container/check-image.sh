@@ -89,7 +89,7 @@ lab_start
 must pod_application_image
 
 # What an earlier run may have left.
-for container in egress application; do
+for container in application egress; do
 	storage rm --force --ignore "$container" >/dev/null 2>&1
 	storage rm --force --storage "$container" >/dev/null 2>&1
 done
