@@ -342,6 +342,8 @@ static int make_side(struct arena *arena, const struct plan *plan, size_t index,
 			.groups = plan_entry_groups(plan, entry),
 			.rest = entry->all_ports,
 		};
+		if (!entry->all_ports)
+			side->named |= side->sets[i].groups;
 		n_suffixes = count_suffixes(entry);
 		side->n_suffixes += n_suffixes;
 		if (n_suffixes > 0 || entry->n_patterns > 0)

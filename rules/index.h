@@ -19,6 +19,7 @@ struct side {
 	uint32_t *rules;             /* of its entries, by index into the plan's, or MATCH_NONE */
 	size_t n_suffixes;           /* hosts that are no exact names */
 	struct group_set wild;       /* groups that wildcards, globs and patterns have */
+	uint64_t named;              /* groups whose ports an entry names: bit 1 << group */
 	const struct owners *owners; /* NULL: nothing has any address */
 };
 

@@ -30,7 +30,8 @@
  *
  * What a name opens is opened on ports that entries name (rules/plan.h): a [[deny]] for all ports
  * whose score permits has names permitted on the other ports, too, and opens nothing there. So on a
- * port that no entry of any layer names the address must be permitted by itself as well.
+ * port that no entry of its layer names the address must be permitted by itself as well; what other
+ * layers name is nothing to it, or an override could widen the base.
  *
  * Nothing is indexed and nothing is skipped, so that this can be read as the language's definition
  * and be wrong in other ways than what is fast.
@@ -401,24 +402,20 @@ struct finding judge_layer(const struct layer *layer, const struct question *que
 
 /* --- What all layers say --- */
 
-/* Whether an entry of some layer names the port. */
-static bool is_named(const struct layers *layers, enum protocol protocol, uint16_t port)
+/* Whether an entry of the layer names the port. */
+static bool is_named(const struct layer *layer, enum protocol protocol, uint16_t port)
 {
-	for (size_t i = 0; i < layers->n_layers; i++) {
-		const struct layer *layer = &layers->layers[i];
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		const struct entry *entry = layer->entries[i].entry;
 
-		for (size_t j = 0; j < layer->n_entries; j++) {
-			const struct entry *entry = layer->entries[j].entry;
-
-			if (ports_have(entry->ports, entry->n_ports, protocol, port))
-				return true;
-		}
+		if (ports_have(entry->ports, entry->n_ports, protocol, port))
+			return true;
 	}
 	return false;
 }
 
-/* Of a name and its address, where names open nothing: the stricter of what the layer says of both
- * and what it says of the address. */
+/* Of a name and its address, where the layer's names open nothing: the stricter of what the layer
+ * says of both and what it says of the address. */
 static struct finding judge_unopened(const struct layer *layer, const struct question *question)
 {
 	struct question bare = *question;
@@ -433,14 +430,14 @@ void judge(const struct layers *layers, const struct question *question,
 	struct judgement *ret_judgement)
 {
 	struct judgement judgement = {.verdict = VERDICT_PERMIT};
-	bool unopened = question->name && question->address &&
-			!is_named(layers, question->protocol, question->port);
+	bool both = question->name && question->address;
 
 	for (size_t i = 0; i < layers->n_layers; i++) {
 		const struct layer *layer = &layers->layers[i];
 
-		judgement.layers[i] =
-			unopened ? judge_unopened(layer, question) : judge_layer(layer, question);
+		judgement.layers[i] = both && !is_named(layer, question->protocol, question->port)
+					      ? judge_unopened(layer, question)
+					      : judge_layer(layer, question);
 		if (judgement.layers[i].verdict > judgement.verdict)
 			judgement.verdict = judgement.layers[i].verdict;
 	}

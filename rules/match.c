@@ -403,6 +403,12 @@ static enum verdict name_verdict(struct arrival *arrival, unsigned layer, uint32
 						: layer_refusal(judge);
 }
 
+/* Whether names open anything there, as far as the layer is concerned: see rules/judge.c. */
+static bool opens(const struct arrival *arrival, const struct side *side, unsigned group)
+{
+	return group < arrival->match->n_groups && (side->named >> group & 1);
+}
+
 static enum verdict owner_verdict(const struct side *side, uint32_t owner)
 {
 	return owner == OWNERS_CLASS ? side->layer->class_verdict : side_verdict(side, owner);
@@ -420,6 +426,10 @@ static void add_layer(
 		owner = owners_find(side->owners, group, arrival->address);
 	bare = owner_verdict(side, owner);
 	verdict = winner == MATCH_NONE ? bare : name_verdict(arrival, layer, winner);
+	if (bare > verdict && !opens(arrival, side, group)) {
+		verdict = bare;
+		winner = MATCH_NONE;
+	}
 	outcome->bare = bare > outcome->bare ? bare : outcome->bare;
 	outcome->verdict = verdict > outcome->verdict ? verdict : outcome->verdict;
 	if (outcome->rule != MATCH_NONE)
@@ -498,9 +508,14 @@ static bool layer_refuses(
 
 	*ret_refusal = (struct match_refusal){.layer = layer, .entry = winner};
 	if (winner != MATCH_NONE) {
-		ret_refusal->disbelieved = side_verdict(side, winner) < VERDICT_OBSERVE &&
-					   !believes(arrival, layer, winner);
-		return name_verdict(arrival, layer, winner) == VERDICT_REFUSE;
+		bool refuses = name_verdict(arrival, layer, winner) == VERDICT_REFUSE;
+
+		if (refuses || opens(arrival, side, group)) {
+			ret_refusal->disbelieved = side_verdict(side, winner) < VERDICT_OBSERVE &&
+						   !believes(arrival, layer, winner);
+			return refuses;
+		}
+		ret_refusal->entry = MATCH_NONE;
 	}
 	if (side->owners)
 		owner = owners_find(side->owners, group, arrival->address);

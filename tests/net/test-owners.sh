@@ -43,6 +43,7 @@ lab_up lab
 # from GROUP KIND ADDRESS PORT [SECONDS]: a connection, or a datagram, by a process of the group,
 # whose socket stays open for a while.
 from() {
+	# shellcheck disable=SC2016 # the shell in there expands it
 	in_client sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"' - "$tree/$1" \
 		python3 -c '
 import socket, sys, time

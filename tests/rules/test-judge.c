@@ -519,6 +519,14 @@ static void test_overrides_only_narrow(void **state)
 	EXPECT(layers, {"a.example.com:443", NULL, REFUSE, "o1:default-deny"},
 		{"a.example.com:443", "9.9.1.1", PERMIT, "allow-1"},
 		{"10.1.0.1:443", NULL, PERMIT, "allow-2"});
+	/* A port that only it names is none on which the base's names open anything. */
+	layers = layered_two(*state,
+		"mode = 'denylist'\n[[deny]]\nhost = 'a.example'\nscore = -1\n"
+		"[[deny]]\nip = '9.9.0.0/16'\n",
+		"mode = 'denylist'\n[[allow]]\nip = '10.1.0.0/16'\nports = ['tcp/22']\n");
+	EXPECT(layers, {"a.example:22", NULL, FLAG, "deny-1"},
+		{"a.example:22", "9.9.1.1", REFUSE, "deny-2"},
+		{"a.example:22", "9.1.1.1", FLAG, "default-permit"});
 	/* Addresses denied narrow what names open. */
 	layers = layered_two(*state, base, "deny = [{ip = '9.9.1.0/24'}]\n");
 	EXPECT(layers, {"a.example.com:443", NULL, PERMIT, "allow-1"},
