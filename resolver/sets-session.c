@@ -452,8 +452,22 @@ static void replace_extension(struct sets *sets, enum spent_key key, uint64_t be
 		put_wide(sets, word, now);
 }
 
-/* One transaction: the ceiling, and that it was raised. When it is the first one the table has not
- * refused anything new so far, and needn't begin to. */
+/* Collects: whether there is a size to raise after each load of the ruleset. When it is the first
+ * one the table has not refused anything new so far, and needn't begin to. */
+static void note_raised(struct sets *sets, const struct sets_session *session)
+{
+	bool before = is_size_raised(&sets->session), after = is_size_raised(session);
+
+	if (after && !before) {
+		put_protocols(sets, sets->plan->extended_set);
+		put_protocols(sets, sets->plan->raised_set);
+	} else if (before && !after) {
+		setlink_flush(sets->link, sets->plan->extended_set);
+		setlink_flush(sets->link, sets->plan->raised_set);
+	}
+}
+
+/* One transaction: the ceiling, and that it was raised. */
 static int extend(struct sets *sets, enum spent_key key, const struct sets_session *session)
 {
 	bool put;
@@ -464,10 +478,7 @@ static int extend(struct sets *sets, enum spent_key key, const struct sets_sessi
 	error = put_ceilings(sets, session, key, &put);
 	if (error)
 		return error;
-	if (is_size_raised(session) && !is_size_raised(&sets->session)) {
-		put_protocols(sets, sets->plan->extended_set);
-		put_protocols(sets, sets->plan->raised_set);
-	}
+	note_raised(sets, session);
 	return commit(sets);
 }
 
