@@ -23,6 +23,14 @@ bool text_starts(struct text text, const char *prefix)
 	return length == 0 || memcmp(text.start, prefix, length) == 0;
 }
 
+bool text_is_any(struct text text, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_is(text, list[i]))
+			return true;
+	return false;
+}
+
 static bool is_blank(char c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';

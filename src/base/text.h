@@ -21,6 +21,10 @@ struct text text_of(const char *string);
 bool text_is(struct text text, const char *string);
 bool text_starts(struct text text, const char *prefix);
 
+/* Whether it is one of an array of strings. */
+#define TEXT_IS_ANY(text, list) text_is_any(text, list, sizeof(list) / sizeof((list)[0]))
+bool text_is_any(struct text text, const char *const *list, size_t count);
+
 /* Without the blanks (space, tab, CR, LF) at both ends. */
 struct text text_trim(struct text text);
 

@@ -442,9 +442,8 @@ static void take_hosts_line(struct import *import, struct text line, unsigned nu
 	size_t length = strcspn(line.start, " \t");
 	struct text address = {line.start, length < line.length ? length : line.length};
 
-	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
-		if (text_is(address, nowhere[i]))
-			return;
+	if (TEXT_IS_ANY(address, nowhere))
+		return;
 	if (address.length < line.length && !import->denylist)
 		import_say(import, number,
 			"an address that is given to a name there; here [dns.hosts] would");

@@ -64,16 +64,6 @@ static const char *const left_out[] = {".bzr", ".gradle", ".hg", ".mypy_cache", 
 	".ruff_cache", ".svn", ".terraform", ".tox", ".venv", "__pycache__", "bower_components",
 	"node_modules", "site-packages", "venv"};
 
-#define IS_ONE_OF(word, list) is_one_of(word, list, sizeof(list) / sizeof((list)[0]))
-
-static bool is_one_of(struct text word, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (text_is(word, list[i]))
-			return true;
-	return false;
-}
-
 #define IS_LIKE(word, list) is_like(word, list, sizeof(list) / sizeof((list)[0]))
 
 /* Patterns, which begin or end with a '*' where they have one. */
@@ -92,9 +82,9 @@ static enum evidence_origin origin_of(struct text path)
 	struct text part;
 
 	while (text_cut(path, '/', &part, &path)) {
-		if (IS_ONE_OF(part, vendor_folders))
+		if (TEXT_IS_ANY(part, vendor_folders))
 			return EVIDENCE_VENDOR;
-		if (IS_ONE_OF(part, doc_folders))
+		if (TEXT_IS_ANY(part, doc_folders))
 			origin = EVIDENCE_DOCS;
 		else if (origin == EVIDENCE_OWN && IS_LIKE(part, test_folders))
 			origin = EVIDENCE_TESTS;
@@ -110,7 +100,7 @@ static bool skip_folder(void *context, struct text path, const char *name)
 {
 	(void)context;
 	(void)path;
-	return IS_ONE_OF(text_of(name), left_out);
+	return TEXT_IS_ANY(text_of(name), left_out);
 }
 
 /* --- Files --- */

@@ -279,9 +279,8 @@ bool source_is_reading(
 	if (target->kind == TARGET_ADDRESS)
 		return false;
 	label = (struct text){(const char *)target->name.wire + 1, target->name.wire[0]};
-	for (size_t i = 0; i < sizeof(reading_labels) / sizeof(reading_labels[0]); i++)
-		if (name_labels(&target->name) > 2 && text_is(label, reading_labels[i]))
-			return true;
+	if (name_labels(&target->name) > 2 && TEXT_IS_ANY(label, reading_labels))
+		return true;
 	for (size_t i = 0; i < sizeof(reading_paths) / sizeof(reading_paths[0]); i++)
 		if (path.length > 0 && !text_starts(label, "api") &&
 			memmem(path.start, path.length, reading_paths[i], strlen(reading_paths[i])))

@@ -398,23 +398,13 @@ static const char *const own_words[] = {"app", "bucket", "cluster", "company", "
 	"host", "mirror", "org", "proxy", "registry", "repo", "repository", "server", "service",
 	"site", "website"};
 
-#define IS_ONE_OF(word, list) is_one_of(word, list, sizeof(list) / sizeof((list)[0]))
-
-static bool is_one_of(struct text word, const char *const *list, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (text_is(word, list[i]))
-			return true;
-	return false;
-}
-
 static bool is_placeholder_label(struct text label)
 {
 	struct text own;
 
 	if (text_starts(label, "my")) {
 		own = behind(label, label.length > 2 && label.start[2] == '-' ? 3 : 2);
-		if (IS_ONE_OF(own, own_words))
+		if (TEXT_IS_ANY(own, own_words))
 			return true;
 	}
 	return text_is(label, "example") || text_starts(label, "example-") ||
@@ -432,7 +422,7 @@ bool target_is_placeholder(const struct target *target)
 	if (target->kind == TARGET_ADDRESS)
 		return false;
 	rest = text_of(name_to_text(&target->name, text));
-	if (IS_ONE_OF(rest, placeholders))
+	if (TEXT_IS_ANY(rest, placeholders))
 		return true;
 	/* The last one is no word of anybody's. */
 	while (text_cut(rest, '.', &label, &rest))
@@ -440,7 +430,7 @@ bool target_is_placeholder(const struct target *target)
 			return true;
 	domain = suffix_registered(&target->name);
 	text_cut(text_of(name_to_text(&domain, text)), '.', &label, &rest);
-	return rest.length > 0 && IS_ONE_OF(label, placeholder_labels);
+	return rest.length > 0 && TEXT_IS_ANY(label, placeholder_labels);
 }
 
 /* Of networks that are nobody else's business. */

@@ -11,7 +11,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -32,18 +31,9 @@ extern void (*_ZSt15get_new_handlerv(void))(void) __attribute__((weak));
 void *_Znwm(size_t size);
 void *_Znam(size_t size);
 
-__attribute__((constructor)) static void map_page(void)
+__attribute__((constructor)) static void find_page(void)
 {
-	const char *path = getenv(SHIM_ENVIRONMENT);
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *mapped;
-
-	if (fd < 0)
-		return;
-	mapped = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (mapped != MAP_FAILED)
-		page = mapped;
+	page = shim_map();
 }
 
 /* What the call would have been without this library, looked for once. */

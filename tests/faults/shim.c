@@ -11,11 +11,9 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -26,18 +24,9 @@ enum { FDS_MAX = 1024 };
 static struct shim_page *page;
 static bool is_netlink[FDS_MAX];
 
-__attribute__((constructor)) static void map_page(void)
+__attribute__((constructor)) static void find_page(void)
 {
-	const char *path = getenv(SHIM_ENVIRONMENT);
-	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
-	void *mapped;
-
-	if (fd < 0)
-		return;
-	mapped = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (mapped != MAP_FAILED)
-		page = mapped;
+	page = shim_map();
 }
 
 /* What the call would have been without this library. */

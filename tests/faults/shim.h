@@ -2,8 +2,12 @@
 #ifndef EGRESS_TESTS_FAULTS_SHIM_H
 #define EGRESS_TESTS_FAULTS_SHIM_H
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* What a preloaded library does to a program: a page in a file, which tests/faults/inject writes
  * while the program, and its children with it, has it mapped. */
@@ -27,5 +31,19 @@ struct shim_page {
 
 /* Names the file. */
 #define SHIM_ENVIRONMENT "EGRESS_SHIM"
+
+/* NULL where there is none. */
+static inline struct shim_page *shim_map(void)
+{
+	const char *path = getenv(SHIM_ENVIRONMENT);
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC) : -1;
+	void *page;
+
+	if (fd < 0)
+		return NULL;
+	page = mmap(NULL, sizeof(struct shim_page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	return page == MAP_FAILED ? NULL : page;
+}
 
 #endif
