@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "rules/plan.h"
 #include "src/base/arena.h"
@@ -35,9 +33,8 @@ struct segment {
 };
 
 struct partition {
-	bool cut[LINE + 1]; /* a segment begins here */
-	uint32_t at[LINE];  /* the segment of a point */
-	struct segment segments[LINE];
+	uint64_t cuts[LINE / 64 + 1]; /* a bit for each point: a segment begins here */
+	struct segment *segments;
 	size_t n_segments;
 	size_t n_classes; /* with class 0 */
 };
@@ -76,31 +73,78 @@ static uint32_t line_last(const struct port_range *range)
 	return (uint32_t)range->protocol * PORTS + range->last;
 }
 
-/* Cuts the line into segments. */
-static void cut_line(struct partition *partition, const struct port_set *sets, size_t n_sets)
+static void cut(struct partition *partition, uint32_t point)
 {
-	for (size_t i = 0; i < n_sets; i++) {
-		for (size_t j = 0; j < sets[i].n_ports; j++) {
-			partition->cut[line_first(&sets[i].ports[j])] = true;
-			partition->cut[line_last(&sets[i].ports[j]) + 1] = true;
+	partition->cuts[point / 64] |= UINT64_C(1) << (point % 64);
+}
+
+/* Where the segments begin, whose number is returned; with `segments` writes them. */
+static size_t read_cuts(const struct partition *partition, struct segment *segments)
+{
+	size_t count = 0;
+
+	for (uint32_t word = 0; word < LINE / 64; word++) {
+		for (uint64_t bits = partition->cuts[word]; bits != 0; bits &= bits - 1) {
+			uint32_t first = word * 64 + (uint32_t)__builtin_ctzll(bits);
+
+			if (segments) {
+				segments[count] =
+					(struct segment){.first = first, .last = LINE - 1};
+				if (count > 0)
+					segments[count - 1].last = first - 1;
+			}
+			count++;
 		}
 	}
-	for (uint32_t point = 0; point < LINE; point++) {
-		if (point % PORTS == 0 || partition->cut[point])
-			partition->segments[partition->n_segments++].first = point;
-		partition->at[point] = (uint32_t)partition->n_segments - 1;
-		partition->segments[partition->n_segments - 1].last = point;
+	return count;
+}
+
+/* Cuts the line into segments, which the arena has. */
+static int cut_line(struct partition *partition, struct arena *arena, const struct port_set *sets,
+	size_t n_sets)
+{
+	for (uint32_t first = 0; first < LINE; first += PORTS)
+		cut(partition, first);
+	for (size_t i = 0; i < n_sets; i++) {
+		for (size_t j = 0; j < sets[i].n_ports; j++) {
+			cut(partition, line_first(&sets[i].ports[j]));
+			cut(partition, line_last(&sets[i].ports[j]) + 1);
+		}
 	}
+	partition->n_segments = read_cuts(partition, NULL);
+	partition->segments =
+		arena_array(arena, partition->n_segments, sizeof(*partition->segments));
+	if (!partition->segments)
+		return -ENOMEM;
+	read_cuts(partition, partition->segments);
 	partition->n_classes = 1;
+	return 0;
+}
+
+/* The segment that begins at this point. */
+static size_t segment_at(const struct partition *partition, uint32_t point)
+{
+	size_t low = 0, high = partition->n_segments - 1;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (partition->segments[middle].last < point)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 /* Marks, or with false unmarks, what the set names. */
 static void name_segments(struct partition *partition, const struct port_set *set, bool named)
 {
 	for (size_t i = 0; i < set->n_ports; i++) {
-		uint32_t last = partition->at[line_last(&set->ports[i])];
+		uint32_t last = line_last(&set->ports[i]);
 
-		for (uint32_t s = partition->at[line_first(&set->ports[i])]; s <= last; s++)
+		for (size_t s = segment_at(partition, line_first(&set->ports[i]));
+			s < partition->n_segments && partition->segments[s].last <= last; s++)
 			partition->segments[s].named = named;
 	}
 }
@@ -179,30 +223,22 @@ static int make_groups(struct arena *arena, const struct partition *partition,
 	return 0;
 }
 
-static int run(struct partition *partition, struct arena *arena, const struct port_set *sets,
-	size_t n_sets, struct port_group **ret_groups, size_t *ret_count, size_t *ret_culprit)
+int ports_partition(struct arena *arena, const struct port_set *sets, size_t n_sets,
+	struct port_group **ret_groups, size_t *ret_count, size_t *ret_culprit)
 {
-	cut_line(partition, sets, n_sets);
+	struct partition partition = {.n_segments = 0};
+	int error;
+
+	error = cut_line(&partition, arena, sets, n_sets);
+	if (error)
+		return error;
 	for (size_t i = 0; i < n_sets; i++) {
-		if (!split(partition, &sets[i])) {
+		if (!split(&partition, &sets[i])) {
 			*ret_culprit = i;
 			return -E2BIG;
 		}
 	}
-	return make_groups(arena, partition, ret_groups, ret_count);
-}
-
-int ports_partition(struct arena *arena, const struct port_set *sets, size_t n_sets,
-	struct port_group **ret_groups, size_t *ret_count, size_t *ret_culprit)
-{
-	struct partition *partition = calloc(1, sizeof(*partition));
-	int error;
-
-	if (!partition)
-		return -ENOMEM;
-	error = run(partition, arena, sets, n_sets, ret_groups, ret_count, ret_culprit);
-	free(partition);
-	return error;
+	return make_groups(arena, &partition, ret_groups, ret_count);
 }
 
 bool ports_have(
