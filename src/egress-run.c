@@ -86,16 +86,21 @@ static const char *find_resolver(char path[PATH_MAX])
 	return EGRESS_SBIN_DIR "/" RESOLVER;
 }
 
-/* A file without a name that has the text, and what to call it where it is inherited. */
-static int make_file(const char *text, size_t size, int *ret_fd, char path[32])
+/* A file without a name, and what it is called where it is inherited; -1: there is none. */
+struct handed {
+	int fd;
+	char path[32];
+};
+
+static int hand_over(const char *text, size_t size, struct handed *ret_handed)
 {
 	CLEANUP_FD int fd = memfd_create("policy", MFD_CLOEXEC);
 	int error = fd < 0 ? -errno : fd_write_all(fd, text, size);
 
 	if (error)
 		return error;
-	snprintf(path, 32, "/proc/self/fd/%d", fd);
-	*ret_fd = fd_steal(&fd);
+	snprintf(ret_handed->path, sizeof(ret_handed->path), "/proc/self/fd/%d", fd);
+	ret_handed->fd = fd_steal(&fd);
 	return 0;
 }
 
@@ -168,23 +173,53 @@ static void unload(const struct plan *plan)
 	free(message);
 }
 
+/* What the stage's configuration points to. */
+struct inputs {
+	struct forward_list published, loopback;
+	struct handed policy, added; /* where they have no path */
+};
+
+static void close_inputs(struct inputs *inputs)
+{
+	fd_closep(&inputs->policy.fd);
+	fd_closep(&inputs->added.fd);
+}
+
+/* 0, or -errno, which has been said. */
+static int read_inputs(const struct run_request *request, const struct run_policies *policies,
+	struct inputs *inputs)
+{
+	int error = read_forwards(request, RUN_PUBLISH, forward_add_published, &inputs->published);
+
+	if (!error)
+		error = read_forwards(
+			request, RUN_LOOPBACK, forward_add_loopback, &inputs->loopback);
+	if (error)
+		return error;
+	if (!policies->path)
+		error = hand_over(policies->text, strlen(policies->text), &inputs->policy);
+	if (!error && policies->added)
+		error = hand_over(policies->added, policies->added_size, &inputs->added);
+	if (error)
+		run_complain("%s", strerror(-error));
+	return error;
+}
+
 /* 0, or -errno, which has been said. */
 static int start_stage(const struct run_request *request, const struct run_policies *policies,
 	const struct run_session *session, const struct attach *attach, struct stage *ret_stage)
 {
-	char resolver[PATH_MAX], policy_path[32], added_path[32];
-	struct forward_list published = {.count = 0}, loopback = {.count = 0};
-	CLEANUP_FD int policy_fd = -1;
-	CLEANUP_FD int added_fd = -1;
+	struct inputs inputs = {.policy.fd = -1, .added.fd = -1};
+	char resolver[PATH_MAX], name[RUN_STATE_NAME];
 	struct stage_failure why = {""};
-	char name[RUN_STATE_NAME];
 	/* Runs are compared with those under the same policy. */
 	char *state = policies->path ? run_state_folder() : NULL;
 	struct stage_config config = {
 		.session = run_state_name(name),
 		.state = state,
 		.plan = policies->compiled.plan,
-		.policy = policies->path,
+		.policy = policies->path ? policies->path : inputs.policy.path,
+		.added = policies->added ? inputs.added.path : NULL,
 		.overrides = request->lists[RUN_OVERRIDE],
 		.n_overrides = request->n_lists[RUN_OVERRIDE],
 		.profile_dirs = request->lists[RUN_PROFILE_DIR],
@@ -193,43 +228,29 @@ static int start_stage(const struct run_request *request, const struct run_polic
 		.user = resolvers_user(),
 		.verbose = request->flags[RUN_VERBOSE],
 		.observe = request->flags[RUN_OBSERVE],
-		.published = &published,
-		.loopback = &loopback,
+		.published = &inputs.published,
+		.loopback = &inputs.loopback,
 		.events_fd = run_session_writer(session),
 		.attach = attach,
 		.load = attach ? load_beside : apply_first,
 		.settle = apply_settle,
 		.unload = unload,
 	};
-	int error = read_forwards(request, RUN_PUBLISH, forward_add_published, &published);
+	int error = read_link(request, &config.link);
 
 	if (!error)
-		error = read_forwards(request, RUN_LOOPBACK, forward_add_loopback, &loopback);
-	if (!error)
-		error = read_link(request, &config.link);
-	if (error) {
-		free(state);
-		return error;
-	}
-	if (!policies->path) {
-		error = make_file(policies->text, strlen(policies->text), &policy_fd, policy_path);
-		config.policy = policy_path;
-	}
-	if (!error && policies->added) {
-		error = make_file(policies->added, policies->added_size, &added_fd, added_path);
-		config.added = added_path;
-	}
-	config.policy_fd = policy_fd;
-	config.added_fd = added_fd;
-	if (error)
-		snprintf(why.reason, sizeof(why.reason), "%s", strerror(-error));
-	else
+		error = read_inputs(request, policies, &inputs);
+	if (!error) {
+		config.policy_fd = inputs.policy.fd;
+		config.added_fd = inputs.added.fd;
 		error = stage_start(&config, ret_stage, &why);
+		if (error)
+			run_complain("%s", why.reason);
+		else if (config.verbose && ret_stage->no_veth.text[0] != '\0')
+			run_complain("the link is pasta's: %s", ret_stage->no_veth.text);
+	}
+	close_inputs(&inputs);
 	free(state);
-	if (error)
-		run_complain("%s", why.reason);
-	else if (config.verbose && ret_stage->no_veth.text[0] != '\0')
-		run_complain("the link is pasta's: %s", ret_stage->no_veth.text);
 	return error;
 }
 
