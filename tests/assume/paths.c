@@ -233,40 +233,41 @@ static void packet_sockets(void)
 	CHECK(wire_packets("output") == 1 && wire_packets("postrouting") == 0);
 }
 
+/* Drops the datagrams of send_beneath() at the egress hook, behind other rules. */
+static void drop_leaving(const char *before)
+{
+	char ruleset[512], *message;
+
+	snprintf(ruleset, sizeof(ruleset),
+		"table netdev e {\n"
+		"	chain leave {\n"
+		"		type filter hook egress device \"wire0\" priority filter;\n"
+		"		%s\n"
+		"		udp dport 4242 drop\n"
+		"	}\n"
+		"}\n",
+		before);
+	if (ruleset_load(ruleset, false, &message))
+		space_skip_test("no egress hook (before kernel 5.16 or nft 1.0.1)");
+}
+
 static void packet_sockets_and_egress(void)
 {
-	char *message;
-
 	wire_lay();
 	CHECK(send_beneath() == 0);
-	if (ruleset_load("table netdev e {\n"
-			 "	chain leave {\n"
-			 "		type filter hook egress device \"wire0\" priority filter;\n"
-			 "		udp dport 4242 drop\n"
-			 "	}\n"
-			 "}\n",
-		    false, &message))
-		space_skip_test("no egress hook (before kernel 5.16 or nft 1.0.1)");
+	drop_leaving("");
 	CHECK(send_beneath() == -ENOBUFS);
 }
 
 /* What was routed has its route where it leaves; what a packet socket sends has none. */
 static void routes_at_egress(void)
 {
-	char *message, byte;
 	int fd, world;
+	char byte;
 
 	wire_lay();
 	world = wire_listen(SOCK_DGRAM, "10.77.0.2", 4242);
-	if (ruleset_load("table netdev e {\n"
-			 "	chain leave {\n"
-			 "		type filter hook egress device \"wire0\" priority filter;\n"
-			 "		meta rtclassid 0-4294967295 accept\n"
-			 "		udp dport 4242 drop\n"
-			 "	}\n"
-			 "}\n",
-		    false, &message))
-		space_skip_test("no egress hook (before kernel 5.16 or nft 1.0.1)");
+	drop_leaving("meta rtclassid 0-4294967295 accept");
 	CHECK(send_beneath() == -ENOBUFS);
 	fd = wire_connect(SOCK_DGRAM, "10.77.0.2", 4242);
 	CHECK(fd >= 0 && send(fd, "", 0, 0) == 0);

@@ -17,7 +17,7 @@ LIAR=198.18.0.60
 # policy UPSTREAM...: as the head of the lab's policies, with other servers.
 policy() {
 	{
-		lab_head | sed '/^upstream/d'
+		lab_head_alone
 		echo "upstream = [$(printf '"udp://%s", ' "$@")]"
 		cat <<-'END'
 			max_lease = "1h"

@@ -533,13 +533,18 @@ lab_needs_programs() {
 # The head of most policies. The lab's addresses are reserved ones, so that class is let through.
 # What follows it goes on with [dns].
 lab_head() {
-	cat <<-END
+	lab_head_alone
+	echo "upstream = [\"udp://$UPSTREAM4\", \"udp://[$UPSTREAM6]\"]"
+}
+
+# Without servers.
+lab_head_alone() {
+	cat <<-'END'
 		version = 1
 		name = "lab"
 		[network]
 		block = ["private", "shared", "link-local", "loopback", "metadata", "multicast", "doh"]
 		[dns]
-		upstream = ["udp://$UPSTREAM4", "udp://[$UPSTREAM6]"]
 	END
 }
 
@@ -549,6 +554,16 @@ lab_policy() {
 		lab_head
 		cat
 	} >"$1.toml"
+}
+
+# lab_policy_dns [LINE...]: lab.toml permits the lab's names; the lines are all that is in its [dns].
+lab_policy_dns() {
+	{
+		lab_head_alone
+		printf '%s\n' "$@"
+		echo '[[allow]]'
+		echo 'host = ["*.lab.example", "**.fresh.lab.example"]'
+	} >lab.toml
 }
 
 # lab_load NAME: what an administrator types.

@@ -184,7 +184,7 @@ serves() {
 # policy LINE...: the lines follow [dns].
 policy() {
 	{
-		lab_head | sed '/^upstream/d'
+		lab_head_alone
 		echo "upstream = [\"udp://$RECURSIVE\"]"
 		echo 'trust_anchor = "anchor.ds"'
 		printf '%s\n' "$@"

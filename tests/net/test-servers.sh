@@ -20,16 +20,6 @@ mkdir -p /run/systemd
 mount -t tmpfs -o mode=755 lab /run/systemd && mkdir /run/systemd/resolve || exit 99
 behind=/run/systemd/resolve/resolv.conf
 
-# policy [LINE OF DNS]: without servers.
-policy() {
-	{
-		lab_head | sed '/^upstream/d'
-		printf '%s\n' "$@"
-		echo '[[allow]]'
-		echo 'host = ["*.lab.example", "**.fresh.lab.example"]'
-	} >lab.toml
-}
-
 # appears FILE LINE: as a whole.
 appears() {
 	echo "$2" >servers.new
@@ -52,7 +42,7 @@ count() {
 # It passes on what it is asked to the server that it was configured with.
 nsenter --net=/run/netns/client "$relay" 127.0.0.53:53 "$UPSTREAM4:53" lab.example >stub.out 2>stub.log &
 must until_true 10 grep -q ready stub.out
-policy
+lab_policy_dns
 echo "nameserver 127.0.0.53" >resolv.conf
 lab_up lab
 names=4
@@ -100,7 +90,7 @@ must lab_resolver_stop
 
 # --- Only itself ---------------------------------------------------------------------------------
 
-policy 'listen = ["127.0.0.1:53"]'
+lab_policy_dns 'listen = ["127.0.0.1:53"]'
 appears resolv.conf "nameserver 127.0.0.1"
 lab_up lab
 sleep 3

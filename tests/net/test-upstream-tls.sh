@@ -153,7 +153,7 @@ clear_text() {
 # policy SERVER...
 policy() {
 	{
-		lab_head | sed '/^upstream/d'
+		lab_head_alone
 		echo "upstream = [$(printf '"%s", ' "$@")]"
 		echo '[[allow]]'
 		echo 'host = ["*.lab.example", "**.wild.lab.example"]'

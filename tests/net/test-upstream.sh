@@ -20,16 +20,6 @@ timed() {
 	took=$(((${EPOCHREALTIME/./} - start) / 1000))
 }
 
-# policy [LINE OF DNS]: a policy that permits the lab's names.
-policy() {
-	{
-		lab_head | sed '/^upstream/d'
-		printf '%s\n' "$@"
-		echo '[[allow]]'
-		echo 'host = ["*.lab.example", "**.fresh.lab.example"]'
-	} >lab.toml
-}
-
 # silence ADDRESS: what is sent to it is lost, without an error.
 silence() {
 	in_world nft "table ip silence {
@@ -43,7 +33,7 @@ silence() {
 # --- Failover ----------------------------------------------------------------------------------
 
 # The second server gives other addresses, so answers show who was asked.
-policy "upstream = [\"udp://$UPSTREAM4\", \"udp://$SECOND4\"]"
+lab_policy_dns "upstream = [\"udp://$UPSTREAM4\", \"udp://$SECOND4\"]"
 lab_up lab
 must silence $UPSTREAM4
 timed ask www.lab.example
@@ -109,7 +99,7 @@ reach() {
 	set_of upstream4 | grep -o '[0-9.]* \. [a-z]* \. [0-9]*' | sort | tr '\n' ' '
 }
 
-policy
+lab_policy_dns
 echo "nameserver $UPSTREAM4" >resolv.conf
 lab_up lab
 is "a policy that names none: the system's is asked" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
@@ -133,14 +123,14 @@ is "loading the ruleset again keeps it" "$(reach)" "$SECOND4 . tcp . 53 $SECOND4
 is "so the resolver goes on" "$(ask four.lab.example)" "NOERROR 198.18.66.1"
 lab_resolver_stop
 
-policy 'listen = ["127.0.0.1:53"]'
+lab_policy_dns 'listen = ["127.0.0.1:53"]'
 echo "nameserver 127.0.0.1" >resolv.conf
 lab_up lab
 is "it does not ask itself" "$(ask www.lab.example)" 'SERVFAIL (EDE 22: no-upstream)'
 like "and says that there is no server" "$(cat "$resolver_log")" "no server in /etc/resolv.conf"
 lab_resolver_stop
 
-policy "upstream = []"
+lab_policy_dns "upstream = []"
 echo "nameserver $UPSTREAM4" >resolv.conf
 lab_up lab
 is "an empty list is none" "$(ask www.lab.example)" 'SERVFAIL (EDE 22: no-upstream)'
