@@ -23,7 +23,7 @@ trap 'rmdir "$TMPDIR"' EXIT
 
 remains() {
 	ls -A "$TMPDIR"
-	ls -d /run/netns/world /run/netns/confined 2>/dev/null
+	ls -d /run/netns/world /run/netns/host 2>/dev/null
 }
 
 for round in first second; do
