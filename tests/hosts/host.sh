@@ -20,8 +20,11 @@
 #	host_done			in the place of lab_done
 #
 # shellcheck disable=SC2119 # lab_start's arguments are not this file's
+
+# The lab has a current directory of its own.
+host_sources=$(cd "${BASH_SOURCE[0]%/*}" && pwd) || exit 99
 # shellcheck source=../net/lab.sh
-. "${BASH_SOURCE[0]%/*}/../net/lab.sh"
+. "$host_sources/../net/lab.sh"
 lab_needs_programs
 lab_needs systemctl zstd tar make mountpoint
 
@@ -37,7 +40,7 @@ host_prepare() {
 	[ -e /lib/systemd/systemd ] || skip_all "systemd is not installed"
 	mkdir -p host/up host/work host/root "${packed%/*}"
 	# shellcheck disable=SC2086 # a list
-	(unset HOSTS_ROOT && "${BASH_SOURCE[0]%/*}/root" "$packed" $HOST_PACKAGES) >root.log 2>&1 ||
+	(unset HOSTS_ROOT && "$host_sources/root" "$packed" $HOST_PACKAGES) >root.log 2>&1 ||
 		skip_all "packages for the host cannot be had: $(tail -n 1 root.log)"
 	must tar --extract --file "$packed" --xattrs --xattrs-include='trusted.*' -C host/up
 	must mount -t overlay -o "lowerdir=/,upperdir=$LAB/host/up,workdir=$LAB/host/work" \
