@@ -47,7 +47,9 @@ host_prepare() {
 		host "$HOST"
 	make -s -C "$lab_build" install DESTDIR="$HOST" >install.log 2>&1 ||
 		skip_all "make install does not work: $(tail -n 1 install.log)"
-	rm -rf "$HOST"/etc/systemd/system/* "$HOST"/etc/systemd/network/* "$HOST"/var/log/journal "$HOST"/etc/egress
+	# What this machine starts, also by init scripts, the host does not.
+	rm -rf "$HOST"/etc/systemd/system/* "$HOST"/etc/rc[0-6S].d/* "$HOST"/etc/systemd/network/* \
+		"$HOST"/var/log/journal "$HOST"/etc/egress
 	# The leak sanitizer traces, which units forbid.
 	mkdir -p "$HOST/etc/egress" "$HOST/etc/systemd/system.conf.d"
 	printf '[Manager]\nDefaultEnvironment=ASAN_OPTIONS=detect_leaks=0\n' \
