@@ -49,7 +49,7 @@ pod_application_image() {
 	ln -s usr/bin usr/sbin usr/lib usr/lib64 application/
 	for program in "$(program tests/net/probe)" "$(program tests/container/escape)" \
 		"$(command -v sleep)"; do
-		cp "$program" application/usr/bin/
+		cp "$program" application/usr/bin/ || return
 		ldd "$program" | grep -o '/[^ ]*' | while read -r library; do
 			mkdir -p "application/${library%/*}"
 			[ -e "application/$library" ] || cp -L "$library" "application/$library"
