@@ -9,14 +9,20 @@
 #	host_prepare [PACKAGE...]	the layer, with these packages besides; the tests that share it
 #					name all of them: HOST_PACKAGES
 #	host_policy NAME		the policy on standard input, behind the lab's usual head
+#	host_usual_policy [NAME...]	lab: www.lab.example, these names, and the networks of 40
 #	host_network			systemd-networkd gives the link its addresses, and the link is
 #					down before
 #	host_prober			something that tries all the time, from the first moment on, to
 #					reach what policies refuse; prober.log says what came of it
 #	host_boot			until systemd says running or degraded
+#	host_up [UNIT...]		boots; these and egress-resolver@lab are active then
 #	in_host COMMAND...		as root there
 #	host_power_off, host_reset	an orderly end of it, and a sudden one
 #	in_root COMMAND...		in its files, before it is booted
+#	host_start			the head of most: a host with network and prober, which boots
+#					with egress-resolver@lab
+#	enforces WHEN, resolves WHEN	what the usual policy says of addresses, and of names
+#	tight WHEN			nothing refused was reached since the last such question
 #	host_done			in the place of lab_done
 #
 # shellcheck disable=SC2119 # lab_start's arguments are not this file's
@@ -195,6 +201,18 @@ host_policy() {
 	chmod 644 "$HOST/etc/egress/$1.toml"
 }
 
+host_usual_policy() {
+	local names='"www.lab.example"'
+
+	[ $# = 0 ] || names+=$(printf ', "%s"' "$@")
+	host_policy lab <<-END
+		[[allow]]
+		host = [$names]
+		[[allow]]
+		ip = ["198.18.40.0/24", "2001:db8:40::/48"]
+	END
+}
+
 host_network() {
 	mkdir -p "$HOST/etc/systemd/network"
 	cat >"$HOST/etc/systemd/network/lab.network" <<-'END'
@@ -224,6 +242,55 @@ host_prober() {
 		WantedBy=sysinit.target
 	END
 	must in_root systemctl --quiet enable prober
+}
+
+host_start() {
+	lab_start
+	host_prepare
+	host_network
+	host_prober
+	must in_root systemctl --quiet enable egress-resolver@lab
+}
+
+active() {
+	[ "$(in_host systemctl is-active "$1")" = active ]
+}
+
+host_up() {
+	local unit
+
+	must host_boot
+	for unit in "$@" egress-resolver@lab; do
+		if ! active "$unit"; then
+			in_host journalctl -q -b -u "egress-*" -u "$unit" >units.log
+			must active "$unit"
+		fi
+	done
+}
+
+enforces() {
+	rejected "$1: what the policy refuses" tcp 198.18.41.1 443
+	rejected "$1: over IPv6" tcp 2001:db8:41::1 443
+	reaches "$1: what it permits" tcp 198.18.40.1 443
+}
+
+answered() {
+	[[ $(ask www.lab.example) = NOERROR* ]]
+}
+
+resolves() {
+	until_true 30 answered
+	is "$1: a permitted name is resolved" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
+	reaches "$1: and open at its first packet" tcp 198.18.1.1 443
+	like "$1: another is refused" "$(ask other.lab.example)" '^NXDOMAIN \(EDE 15'
+}
+
+tight() {
+	cp "$HOST/prober.log" prober.now
+	check "$1: the network was tried all the time" test "$(wc -l <prober.now)" -gt 5
+	check "$1: and came to be there" grep -qE "$REJECTED" prober.now
+	is "$1: nothing has ever reached what is refused" "$(grep -c hello prober.now)" 0
+	: >"$HOST/prober.log"
 }
 
 # not COMMAND...: it fails.

@@ -8,19 +8,9 @@
 # shellcheck disable=SC2119,SC2317 # functions are called by name
 # shellcheck source=host.sh
 . "$(dirname "$0")/host.sh"
-lab_start
-host_prepare
-host_network
-host_prober
-must in_root systemctl --quiet enable egress-resolver@lab
-
-host_policy lab <<-'END'
-	[[allow]]
-	host = "www.lab.example"
-	[[allow]]
-	ip = ["198.18.40.0/24", "2001:db8:40::/48"]
-END
-must host_boot
+host_start
+host_usual_policy
+host_up
 
 # order A B: when units became active, in microseconds since the host's start.
 became() {
@@ -32,39 +22,6 @@ earlier() {
 		"$(became "$2" ExecMainStartTimestampMonotonic)"
 }
 
-enforces() {
-	rejected "$1: what the policy refuses" tcp 198.18.41.1 443
-	rejected "$1: over IPv6" tcp 2001:db8:41::1 443
-	reaches "$1: what it permits" tcp 198.18.40.1 443
-}
-
-resolves() {
-	until_true 30 answered
-	is "$1: a permitted name is resolved" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
-	reaches "$1: and open" tcp 198.18.1.1 443
-	like "$1: another is refused" "$(ask other.lab.example)" '^NXDOMAIN \(EDE 15'
-}
-
-answered() {
-	[[ $(ask www.lab.example) = NOERROR* ]]
-}
-
-# Nothing has reached the refused address in the time since the last such question.
-tight() {
-	cp "$HOST/prober.log" prober.now
-	check "$1: the network was tried all the time" test "$(wc -l <prober.now)" -gt 5
-	check "$1: and came to be there" grep -qE "$REJECTED|^EPERM|^EACCES" prober.now
-	is "$1: nothing has ever reached what is refused" "$(grep -c hello prober.now)" 0
-	: >"$HOST/prober.log"
-}
-
-running() {
-	[ "$(in_host systemctl is-active egress-resolver@lab)" = active ]
-}
-if ! running; then
-	in_host journalctl -q -b -u "egress-*" >units.log
-	must running
-fi
 is "the rules are loaded" "$(in_host systemctl is-active egress-apply@lab)" active
 is "the resolver runs" "$(in_host systemctl is-active egress-resolver@lab)" active
 earlier egress-apply@lab.service systemd-networkd.service
@@ -83,8 +40,7 @@ must in_host systemctl kill --kill-whom=all --signal=KILL egress-resolver@lab
 enforces "killed"
 restarted() {
 	new=$(in_host systemctl show -P MainPID egress-resolver@lab)
-	[ "$new" != 0 ] && [ "$new" != "$old" ] &&
-		running
+	[ "$new" != 0 ] && [ "$new" != "$old" ] && active egress-resolver@lab
 }
 check "it is started again" until_true 30 restarted
 resolves "started again"
@@ -99,12 +55,7 @@ tight "restarts"
 
 # --- Policies that change, and that are wrong ---
 
-host_policy lab <<-'END'
-	[[allow]]
-	host = ["www.lab.example", "api.lab.example"]
-	[[allow]]
-	ip = ["198.18.40.0/24", "2001:db8:40::/48"]
-END
+host_usual_policy api.lab.example
 check "reload" in_host systemctl reload egress-resolver@lab
 new_name() {
 	[ "$(ask api.lab.example)" = "NOERROR 198.18.1.2" ]
@@ -127,12 +78,7 @@ like "and the journal says which" "$(in_host journalctl -q -u egress-apply@lab -
 	'lab.toml is not in force: the ruleset of .* is'
 enforces "wrong policy"
 check "no resolver" not answered
-host_policy lab <<-'END'
-	[[allow]]
-	host = "www.lab.example"
-	[[allow]]
-	ip = ["198.18.40.0/24", "2001:db8:40::/48"]
-END
+host_usual_policy
 resolves "when it is mended, by itself"
 tight "boot with a wrong policy"
 
@@ -144,12 +90,7 @@ is "boot with neither policy nor kept ruleset: the unit has failed" \
 	"$(in_host systemctl is-active egress-apply@lab)" failed
 rejected "nothing is permitted" tcp 198.18.40.1 443
 rejected "nothing else either" tcp 198.18.41.1 443
-host_policy lab <<-'END'
-	[[allow]]
-	host = "www.lab.example"
-	[[allow]]
-	ip = ["198.18.40.0/24", "2001:db8:40::/48"]
-END
+host_usual_policy
 check "it starts when it is mended" in_host systemctl start egress-resolver@lab
 resolves "mended"
 tight "boot with nothing"
