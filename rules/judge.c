@@ -402,8 +402,7 @@ struct finding judge_layer(const struct layer *layer, const struct question *que
 
 /* --- What all layers say --- */
 
-/* Whether an entry of the layer names the port. */
-static bool is_named(const struct layer *layer, enum protocol protocol, uint16_t port)
+bool judge_names_port(const struct layer *layer, enum protocol protocol, uint16_t port)
 {
 	for (size_t i = 0; i < layer->n_entries; i++) {
 		const struct entry *entry = layer->entries[i].entry;
@@ -435,9 +434,10 @@ void judge(const struct layers *layers, const struct question *question,
 	for (size_t i = 0; i < layers->n_layers; i++) {
 		const struct layer *layer = &layers->layers[i];
 
-		judgement.layers[i] = both && !is_named(layer, question->protocol, question->port)
-					      ? judge_unopened(layer, question)
-					      : judge_layer(layer, question);
+		judgement.layers[i] =
+			both && !judge_names_port(layer, question->protocol, question->port)
+				? judge_unopened(layer, question)
+				: judge_layer(layer, question);
 		if (judgement.layers[i].verdict > judgement.verdict)
 			judgement.verdict = judgement.layers[i].verdict;
 	}

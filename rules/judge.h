@@ -42,6 +42,9 @@ struct finding {
 /* Whether the entry is about the port. */
 bool judge_has_port(const struct entry *entry, enum protocol protocol, uint16_t port);
 
+/* Whether an entry of the layer names the port: only there do its names open anything. */
+bool judge_names_port(const struct layer *layer, enum protocol protocol, uint16_t port);
+
 /* Whether the layer's entry believes that a name it matches has the address. If not, *ret_class is
  * the class that the address is in, where that is the reason. */
 bool judge_believes(const struct layer *layer, const struct entry *entry,

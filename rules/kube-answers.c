@@ -15,10 +15,11 @@
  * Theory of operation
  *
  * Once a name has an address, each layer decides by one of two: the entry that has the name
- * believes some addresses; or, where none has it, the address is judged as a bare one. So what
- * names may have in a port group depends on nothing but those entries' `addresses`, layer by layer,
- * and there are few kinds of names, however many names. Each kind has the addresses that all layers
- * permit to it.
+ * believes some addresses; or, where none has it, the address is judged as a bare one. Where no
+ * entry of the layer names the port group's ports, it is judged so in any case (rules/judge.c). So
+ * what names may have in a port group depends on nothing but those entries' `addresses`, layer by
+ * layer, and there are few kinds of names, however many names. Each kind has the addresses that all
+ * layers permit to it.
  *
  * A target cannot tell by which name an address was opened. It denies what no kind of the group may
  * have, so nothing is narrower; what one kind may have and another not is wider for the other one.
@@ -293,13 +294,32 @@ static int add_patterns(struct kube_answers *answers, const struct layer *layer,
 	return error;
 }
 
+/* Takes from the kind what a layer does not permit to some of it at most, and to all of it. */
+static int narrow_to(struct arena *arena, enum plan_family family, const struct ranges *most,
+	const struct ranges *least, struct kind *kind)
+{
+	int error = intersect(arena, family, &kind->most[family], most, &kind->most[family]);
+
+	return error < 0 ? error
+			 : intersect(arena, family, &kind->least[family], least,
+				   &kind->least[family]);
+}
+
+/* Whether names open anything in the group, as far as the layer is concerned. */
+static bool opens(const struct kube_answers *answers, const struct layer *layer, unsigned group)
+{
+	const struct port_range *ports = answers->plan->groups[group].ports;
+
+	return judge_names_port(layer, ports->protocol, ports->first);
+}
+
 static int narrow_kind(
 	struct kube_answers *answers, size_t index, enum plan_family family, struct kind *kind)
 {
 	const struct layer *layer = &answers->layers->layers[index];
 	const struct kube_answer *answer = &kind->answer;
 	const struct layer_entry *it = answer->entries[index];
-	struct ranges most, least;
+	struct ranges bare, most, least;
 	int error = it ? kube_believed(answers->arena, layer, it, family, &most)
 		       : bare_ranges(answers, index, answer->group, family, &most);
 
@@ -309,12 +329,11 @@ static int narrow_kind(
 	if (!it && !answer->is_alone)
 		error = add_patterns(answers, layer, answer->group, family, &most, &least);
 	if (error == 0)
-		error = intersect(
-			answers->arena, family, &kind->most[family], &most, &kind->most[family]);
-	if (error == 0)
-		error = intersect(
-			answers->arena, family, &kind->least[family], &least, &kind->least[family]);
-	return error;
+		error = narrow_to(answers->arena, family, &most, &least, kind);
+	if (error < 0 || opens(answers, layer, answer->group))
+		return error;
+	error = bare_ranges(answers, index, answer->group, family, &bare);
+	return error < 0 ? error : narrow_to(answers->arena, family, &bare, &bare, kind);
 }
 
 static int make_kind(

@@ -429,6 +429,30 @@ static void equal_claims(void **state)
 	}
 }
 
+/* Where no entry of the override names a port, a name that it knows opens nothing that it refuses.
+ */
+static void unopened_addresses(void **state)
+{
+	static const char base[] = "[[allow]]\nhost = 'a.x.example'\naddresses = 'any'\n";
+
+	for (size_t i = 0; i < NAMED; i++) {
+		struct subject it = subject_of_two(*state, named[i], base,
+			"mode = 'denylist'\n[[deny]]\nhost = 'a.x.example'\nscore = 0.7\n"
+			"[[deny]]\nip = '9.0.0.0/8'\n");
+
+		assert_false(reaches(&it, "a.x.example", "9.1.1.1"));
+		assert_true(reaches(&it, "a.x.example", "8.1.1.1"));
+		expect_exact(&it);
+		forget(&it);
+		it = subject_of_two(*state, named[i], base,
+			"mode = 'denylist'\n[[deny]]\nhost = 'a.x.example'\nscore = 0.7\n"
+			"[[deny]]\nip = '9.0.0.0/8'\n[[allow]]\nhost = 'b.x.example'\n");
+		assert_true(reaches(&it, "a.x.example", "9.1.1.1"));
+		expect_exact(&it);
+		forget(&it);
+	}
+}
+
 /* Of names that it does know the target opens the same addresses as of those. */
 static void refused_for_some(void **state)
 {
@@ -664,6 +688,7 @@ int main(void)
 		TEST(cilium_names),
 		TEST(cluster_names),
 		TEST(refused_addresses),
+		TEST(unopened_addresses),
 		TEST(equal_claims),
 		TEST(refused_for_some),
 		TEST(names_of_overrides),
