@@ -10,11 +10,10 @@
 #include "resolver/crew.h"
 #include "resolver/guard.h"
 #include "resolver/watching.h"
-#include "rules/describe.h"
 #include "rules/dns-server.h"
 #include "rules/explain.h"
-#include "rules/json-parts.h"
 #include "rules/ports.h"
+#include "src/base/json-parts.h"
 #include "src/base/memstream.h"
 
 /* --- Status --- */
@@ -54,13 +53,9 @@ static json_t *counters(const struct counter_sums *sums)
 	};
 	json_t *object = json_object();
 
-	for (unsigned i = 0; i < COUNTERS; i++) {
-		if (json_object_set_new(
-			    object, names[i], json_integer((json_int_t)sums->values[i])) == 0)
-			continue;
-		json_decref(object);
-		return NULL;
-	}
+	for (unsigned i = 0; i < COUNTERS; i++)
+		object =
+			json_parts_set(object, names[i], json_integer((json_int_t)sums->values[i]));
 	return object;
 }
 
@@ -148,25 +143,24 @@ static json_t *spent(const struct control_spent *it)
 		"extended", (json_int_t)it->extended);
 }
 
-/* Sets what has a ceiling. */
-static void set_spent(json_t *budget, const char *key, const struct control_spent *it)
+/* With what has a ceiling. */
+static json_t *add_spent(json_t *budget, const char *key, const struct control_spent *it)
 {
-	if (it->of > 0)
-		json_object_set_new(budget, key, spent(it));
+	return it->of > 0 ? json_parts_set(budget, key, spent(it)) : budget;
 }
 
-static void set_share(
+static json_t *add_share(
 	json_t *object, const struct commands_view *view, const struct control_session *session)
 {
 	const struct budget *budget = &view->compiled->layers->budget;
 	double all = (double)session->spent[SPENT_DESTINATIONS].used;
 
-	if (budget->has_unknown_share)
-		json_object_set_new(object, "unknown_share",
-			json_pack("{s:f, s:f, s:I, s:I}", "used",
-				all > 0 ? session->unknown / all : 0, "of", budget->unknown_share,
-				"unknown", (json_int_t)session->unknown, "destinations",
-				(json_int_t)all));
+	if (!budget->has_unknown_share)
+		return object;
+	return json_parts_set(object, "unknown_share",
+		json_pack("{s:f, s:f, s:I, s:I}", "used", all > 0 ? session->unknown / all : 0,
+			"of", budget->unknown_share, "unknown", (json_int_t)session->unknown,
+			"destinations", (json_int_t)all));
 }
 
 static json_t *budget_of(const struct commands_view *view, const struct control_session *session)
@@ -175,33 +169,33 @@ static json_t *budget_of(const struct commands_view *view, const struct control_
 	struct guard_names names;
 
 	if (session) {
-		set_spent(budget, "destinations", &session->spent[SPENT_DESTINATIONS]);
-		set_share(budget, view, session);
-		set_spent(budget, "bytes", &session->spent[SPENT_BYTES]);
-		set_spent(budget, "connections", &session->spent[SPENT_CONNECTIONS]);
+		budget = add_spent(budget, "destinations", &session->spent[SPENT_DESTINATIONS]);
+		budget = add_share(budget, view, session);
+		budget = add_spent(budget, "bytes", &session->spent[SPENT_BYTES]);
+		budget = add_spent(budget, "connections", &session->spent[SPENT_CONNECTIONS]);
 	}
 	if (guard_names(view->guard, &names))
-		json_object_set_new(budget, "wildcard_names",
+		budget = json_parts_set(budget, "wildcard_names",
 			json_pack("{s:I, s:I, s:I, s:s}", "used", (json_int_t)names.used, "of",
 				(json_int_t)names.of, "extended", (json_int_t)names.raised, "rule",
 				names.entry));
 	return budget;
 }
 
-/* What was recorded, if that is known. */
-static void set_figures(json_t *object, const struct commands_view *view)
+/* With what was recorded, if that is known. */
+static json_t *add_figures(json_t *object, const struct commands_view *view)
 {
 	struct session_figures figures;
+	json_t *more;
 
 	if (watching_figures(view->watching, &figures) != 0)
-		return;
-	json_object_set_new(object, "destinations", json_integer((json_int_t)figures.destinations));
-	json_object_set_new(object, "unknown", json_integer((json_int_t)figures.unknown));
-	json_object_set_new(object, "connections", json_integer((json_int_t)figures.connections));
-	json_object_set_new(object, "refused", json_integer((json_int_t)figures.refused));
-	json_object_set_new(object, "bytes_out", json_integer((json_int_t)figures.bytes_out));
-	json_object_set_new(object, "bytes_in", json_integer((json_int_t)figures.bytes_in));
-	json_object_set_new(object, "alerts", json_integer((json_int_t)session_alerts(&figures)));
+		return object;
+	more = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "destinations",
+		(json_int_t)figures.destinations, "unknown", (json_int_t)figures.unknown,
+		"connections", (json_int_t)figures.connections, "refused",
+		(json_int_t)figures.refused, "bytes_out", (json_int_t)figures.bytes_out, "bytes_in",
+		(json_int_t)figures.bytes_in, "alerts", (json_int_t)session_alerts(&figures));
+	return json_parts_join(object, more);
 }
 
 json_t *commands_session(const struct commands_view *view, const struct control_session *session)
@@ -217,12 +211,10 @@ json_t *commands_session(const struct commands_view *view, const struct control_
 		json_parts_number(budget->window.ms > 0, budget->window.ms / 1000), "budget",
 		budget_of(view, session));
 
-	if (root && session && session->limit_bytes.of > 0)
-		json_object_set_new(
+	if (session && session->limit_bytes.of > 0)
+		root = json_parts_set(
 			root, "limits", json_pack("{s:o}", "bytes", spent(&session->limit_bytes)));
-	if (root)
-		set_figures(root, view);
-	return root;
+	return add_figures(root, view);
 }
 
 json_t *commands_new_session(const struct control_reply *reply)

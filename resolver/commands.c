@@ -9,6 +9,7 @@
 
 #include "resolver/commands-own.h"
 #include "resolver/crew.h"
+#include "src/base/json-parts.h"
 #include "src/base/log.h"
 #include "src/base/memstream.h"
 
@@ -75,6 +76,14 @@ static void answer_root(struct commands *commands, struct task *task, enum conso
 
 	task->root = NULL;
 	task_answer(commands, task, status, root);
+}
+
+/* The same with one more member, or another value of one. */
+static void answer_root_with(struct commands *commands, struct task *task,
+	enum console_status status, const char *key, json_t *value)
+{
+	task->root = json_parts_set(task->root, key, value);
+	answer_root(commands, task, status);
 }
 
 /* What it means that the keeper could not do it. */
@@ -274,8 +283,7 @@ static void reply_leases(struct commands *commands, struct task *task,
 		next_page(task, reply->cursor);
 		return;
 	}
-	json_object_set_new(task->root, "more", json_boolean(task->listing));
-	answer_root(commands, task, CONSOLE_DONE);
+	answer_root_with(commands, task, CONSOLE_DONE, "more", json_boolean(task->listing));
 }
 
 static void go_on(struct commands *commands, struct task *task, const struct commands_view *view,
@@ -315,6 +323,7 @@ static void reply_why(struct commands *commands, struct task *task,
 	const struct control_reply *reply, const struct commands_view *view)
 {
 	int error = reply ? try_page(task, reply, view) : -ETIMEDOUT;
+	enum console_status status = task->denied ? CONSOLE_DENIED : CONSOLE_DONE;
 
 	if (error > 0)
 		return;
@@ -324,8 +333,9 @@ static void reply_why(struct commands *commands, struct task *task,
 	}
 	/* What the policy says holds without. */
 	if (error)
-		json_object_set_new(task->root, "leases", json_null());
-	answer_root(commands, task, task->denied ? CONSOLE_DENIED : CONSOLE_DONE);
+		answer_root_with(commands, task, status, "leases", json_null());
+	else
+		answer_root(commands, task, status);
 }
 
 /* --- revoke, flush --- */

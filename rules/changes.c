@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
-#include "rules/json-parts.h"
+#include "src/base/json-parts.h"
+#include "src/base/text.h"
 
 enum { SHOWN_MAX = 20 }; /* lines of text for one rule */
 
@@ -101,7 +101,7 @@ static void put_clean(const char *text, FILE *out)
 {
 	char *copy = strdup(text);
 
-	fputs(copy ? describe_clean(copy) : "(no memory left for it)", out);
+	fputs(copy ? text_clean(copy) : "(no memory left for it)", out);
 	free(copy);
 }
 

@@ -6,6 +6,7 @@
 
 #include "rules/host.h"
 #include "rules/pattern.h"
+#include "src/base/text.h"
 
 const char *describe_match(const struct finding *finding, char *out)
 {
@@ -15,7 +16,7 @@ const char *describe_match(const struct finding *finding, char *out)
 			finding->host.kind, finding->host.wire, finding->host.length, out);
 	case FOUND_PATTERN:
 		snprintf(out, DESCRIBE_MATCH, "'%s'", pattern_text(finding->pattern));
-		return describe_clean(out);
+		return text_clean(out);
 	case FOUND_ADDRESS:
 	case FOUND_CLASS:
 		return range_to_text(&finding->range, out);
@@ -91,26 +92,4 @@ const char *describe_rate(const struct rate *rate, char *out)
 		if (rate->count > 0 && units[i].seconds == rate->seconds)
 			snprintf(out, DESCRIBE_RATE, "%u/%s", rate->count, units[i].unit);
 	return out;
-}
-
-char *describe_clean(char *text)
-{
-	struct text rest = text_of(text);
-	char *out = text;
-
-	while (rest.length > 0) {
-		uint32_t character;
-		size_t size = text_char(rest, &character);
-		bool shows = size > 0 && text_shows(character);
-
-		if (shows)
-			memmove(out, rest.start, size);
-		else
-			*out = '?';
-		out += shows ? size : 1;
-		rest.start += size > 0 ? size : 1;
-		rest.length -= size > 0 ? size : 1;
-	}
-	*out = '\0';
-	return text;
 }

@@ -26,8 +26,4 @@ const char *describe_defeat(const struct finding *winner, const struct finding *
 #define DESCRIBE_RATE 24
 const char *describe_rate(const struct rate *rate, char *out);
 
-/* Puts '?' in the place of each character that must not go to a terminal, and of each byte that
- * isn't UTF-8. Returns `text`. */
-char *describe_clean(char *text);
-
 #endif

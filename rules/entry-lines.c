@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
+#include "src/base/text.h"
 
 int entry_lines_put_notes(const char *notes, const char *indent, FILE *out)
 {
@@ -17,7 +17,7 @@ int entry_lines_put_notes(const char *notes, const char *indent, FILE *out)
 
 		if (!copy)
 			return -ENOMEM;
-		fprintf(out, "%s#%s%s\n", indent, *copy ? " " : "", describe_clean(copy));
+		fprintf(out, "%s#%s%s\n", indent, *copy ? " " : "", text_clean(copy));
 		free(copy);
 		line = *end ? end + 1 : end;
 	}
@@ -32,7 +32,7 @@ static int put_string(const char *text, size_t length, FILE *out)
 	if (!copy)
 		return -ENOMEM;
 	fputc('"', out);
-	for (const char *c = describe_clean(copy); *c; c++) {
+	for (const char *c = text_clean(copy); *c; c++) {
 		if (*c == '"' || *c == '\\')
 			fputc('\\', out);
 		fputc(*c, out);

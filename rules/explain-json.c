@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "rules/describe.h"
-#include "rules/json-parts.h"
 #include "rules/ports.h"
+#include "src/base/json-parts.h"
 
 /*
  * An explanation as JSON, one object:
@@ -103,12 +103,7 @@ static json_t *winner_object(const struct explained_layer *layer)
 	more = json_pack("{s:s?, s:o, s:o}", "text", layer->text, "reason",
 		json_parts_clean(entry ? entry->reason : NULL), "category",
 		json_parts_clean(entry ? entry->category : NULL));
-	if (!object || !more || json_object_update(object, more) < 0) {
-		json_decref(object);
-		object = NULL;
-	}
-	json_decref(more);
-	return object;
+	return json_parts_join(object, more);
 }
 
 static json_t *beaten_array(const struct explained_layer *layer)
@@ -120,11 +115,7 @@ static json_t *beaten_array(const struct explained_layer *layer)
 		json_t *object = finding_object(layer->layer, beaten);
 		json_t *why = json_string(describe_defeat(&layer->winner, beaten));
 
-		if (object && json_object_set_new(object, "why", why) < 0) {
-			json_decref(object);
-			object = NULL;
-		}
-		array = json_parts_add(array, object);
+		array = json_parts_add(array, json_parts_set(object, "why", why));
 	}
 	return array;
 }

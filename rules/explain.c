@@ -9,6 +9,7 @@
 #include "rules/explanation.h"
 #include "rules/ports.h"
 #include "src/base/arena.h"
+#include "src/base/text.h"
 
 /*
  * The text of an explanation:
@@ -36,7 +37,7 @@ static void put_clean(const char *text, FILE *out)
 	char copy[1024];
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	fputs(describe_clean(copy), out);
+	fputs(text_clean(copy), out);
 }
 
 static void put_place(struct place place, FILE *out)

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "rules/describe.h"
 #include "src/base/arena.h"
+#include "src/base/text.h"
 
 /*
  * Theory of operation
@@ -30,7 +30,7 @@ void explanation_note(struct work *work, const char *format, ...)
 	text = arena_vprintf(work->arena, format, arguments);
 	va_end(arguments);
 	if (text)
-		it->notes[it->n_notes++] = describe_clean(text);
+		it->notes[it->n_notes++] = text_clean(text);
 	else
 		work->failed = true;
 }

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "rules/category.h"
-#include "rules/describe.h"
 #include "rules/entry-text.h"
 #include "rules/explanation-work.h"
 #include "rules/scope.h"
 #include "src/base/arena.h"
+#include "src/base/text.h"
 
 /*
  * Theory of operation
@@ -262,7 +262,7 @@ static void explain_layer(struct work *work, const struct part *part, size_t ind
 	work->failed |= winner->entry && !copy;
 	layer->layer = &work->layers->layers[index];
 	layer->winner = *winner;
-	layer->text = copy ? describe_clean(copy) : NULL;
+	layer->text = copy ? text_clean(copy) : NULL;
 	judge_visit(layer->layer, &part->question, keep_beaten, layer);
 }
 

@@ -6,9 +6,9 @@
 #include <stdarg.h>
 
 #include "rules/codes.h"
-#include "rules/describe.h"
-#include "rules/json-parts.h"
 #include "src/base/arena.h"
+#include "src/base/json-parts.h"
+#include "src/base/text.h"
 
 struct loss {
 	enum loss_kind kind;
@@ -60,7 +60,7 @@ void losses_add(struct losses *losses, enum loss_kind kind, const char *what, st
 		losses->failed = true;
 		return;
 	}
-	*loss = (struct loss){kind, what, describe_clean(text), place, NULL};
+	*loss = (struct loss){kind, what, text_clean(text), place, NULL};
 	*losses->end = loss;
 	losses->end = &loss->next;
 }

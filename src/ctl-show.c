@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/ctl-show.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
+#include "src/base/json-parts.h"
 #include "src/base/text.h"
 
 enum { HELD_MAX = 1000 };
@@ -286,35 +288,44 @@ static void show_held(struct lease_table *table, FILE *out)
 	table->held = NULL;
 }
 
-static void write_lease(struct lease_table *table, const json_t *lease, FILE *out)
+static int write_lease(struct lease_table *table, const json_t *lease, FILE *out)
 {
 	fputs(table->count++ > 0 ? ",\n  " : "\n  ", out);
-	json_dumpf(lease, out, JSON_ENSURE_ASCII);
+	return json_dumpf(lease, out, JSON_ENSURE_ASCII) == 0 ? 0 : -ENOMEM;
 }
 
-void show_leases(struct lease_table *table, const json_t *page, FILE *out)
+static int hold_lease(struct lease_table *table, json_t *lease)
+{
+	measure(table, lease);
+	table->held = json_parts_add(table->held ? table->held : json_array(), json_incref(lease));
+	return table->held ? 0 : -ENOMEM;
+}
+
+static int take_lease(struct lease_table *table, json_t *lease, FILE *out)
+{
+	if (table->json)
+		return write_lease(table, lease, out);
+	if (!table->begun)
+		return hold_lease(table, lease);
+	show_lease(table, lease, out);
+	return 0;
+}
+
+int show_leases(struct lease_table *table, const json_t *page, FILE *out)
 {
 	const json_t *leases = json_object_get(page, "leases");
 	json_t *lease;
+	int error = 0;
 	size_t i;
 
 	if (table->json && !table->begun)
 		fputs("{\"leases\": [", out);
 	table->begun |= table->json;
-	for (i = 0; (lease = json_array_get(leases, i)); i++) {
-		if (table->json) {
-			write_lease(table, lease, out);
-		} else if (table->begun) {
-			show_lease(table, lease, out);
-		} else {
-			if (!table->held)
-				table->held = json_array();
-			measure(table, lease);
-			json_array_append(table->held, lease);
-		}
-	}
+	for (i = 0; !error && (lease = json_array_get(leases, i)); i++)
+		error = take_lease(table, lease, out);
 	if (json_array_size(table->held) >= HELD_MAX)
 		show_held(table, out);
+	return error;
 }
 
 void show_leases_end(struct lease_table *table, FILE *out)

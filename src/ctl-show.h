@@ -33,7 +33,8 @@ struct lease_table {
 	int rule;
 };
 
-void show_leases(struct lease_table *table, const json_t *page, FILE *out);
+/* 0 or -ENOMEM. */
+int show_leases(struct lease_table *table, const json_t *page, FILE *out);
 void show_leases_end(struct lease_table *table, FILE *out);
 
 #endif

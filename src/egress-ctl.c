@@ -261,24 +261,34 @@ static struct console_call call_of(const struct request *request, enum console_c
 	return call;
 }
 
-static void write_json(const json_t *answer)
+static int complain_of_memory(void)
 {
-	json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+	complain("%s", strerror(ENOMEM));
+	return EXIT_NO;
+}
+
+/* The exit status: `status`, unless memory runs out. */
+static int write_json(const json_t *answer, int status)
+{
+	const size_t flags = JSON_INDENT(2) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15);
+
+	if (json_dumpf(answer, stdout, flags) != 0)
+		return complain_of_memory();
 	fputc('\n', stdout);
+	return status;
 }
 
 /* Shows an answer that says no. The diagnostics of a reload speak for themselves. */
-static void show_refusal(const struct request *request, const json_t *answer)
+static int show_refusal(const struct request *request, const json_t *answer, int status)
 {
-	if (request->json) {
-		write_json(answer);
-		return;
-	}
+	if (request->json)
+		return write_json(answer, status);
 	if (!json_object_get(answer, "said"))
 		fprintf(stderr, "%s: ", command.name);
 	show_error(answer, stderr);
 	if (!json_object_get(answer, "said"))
 		fputc('\n', stderr);
+	return status;
 }
 
 static int run_once(const struct request *request, int fd)
@@ -286,19 +296,19 @@ static int run_once(const struct request *request, int fd)
 	const struct console_call call = call_of(request, request->task->command);
 	enum console_status status;
 	json_t *answer;
-	int error = ctl_call(fd, &call, &status, &answer);
+	int error = ctl_call(fd, &call, &status, &answer), ended;
 
 	if (error)
 		return complain_of_call(error);
-	if (status != CONSOLE_DONE && status != CONSOLE_DENIED) {
-		show_refusal(request, answer);
-	} else if (request->json) {
-		write_json(answer);
-	} else {
+	ended = exit_status(status);
+	if (status != CONSOLE_DONE && status != CONSOLE_DENIED)
+		ended = show_refusal(request, answer, ended);
+	else if (request->json)
+		ended = write_json(answer, ended);
+	else
 		request->task->show(answer, stdout);
-	}
 	json_decref(answer);
-	return exit_status(status);
+	return ended;
 }
 
 /* Pages until the last one. *ret_again: the listing was disturbed before anything of it was shown.
@@ -317,15 +327,19 @@ static int list_pages(
 		if (error)
 			return complain_of_call(error);
 		if (status != CONSOLE_DONE) {
+			int ended = exit_status(status);
+
 			*ret_again = status == CONSOLE_AGAIN && table->count == 0;
 			if (!*ret_again)
-				show_refusal(request, answer);
+				ended = show_refusal(request, answer, ended);
 			json_decref(answer);
-			return exit_status(status);
+			return ended;
 		}
-		show_leases(table, answer, stdout);
+		error = show_leases(table, answer, stdout);
 		more = json_is_true(json_object_get(answer, "more"));
 		json_decref(answer);
+		if (error)
+			return complain_of_memory();
 		call = call_of(request, CONSOLE_MORE);
 	}
 	show_leases_end(table, stdout);

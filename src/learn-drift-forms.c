@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
+#include "src/base/json-parts.h"
+#include "src/base/text.h"
 
 static const struct {
 	const char *name;
@@ -30,28 +31,25 @@ int drift_as_text(const struct drifts *drifts, FILE *out)
 		const struct drift *drift = &drifts->rows[i];
 		char *message = strdup(drift->message);
 		char *file = strdup(drift->place.file ? drift->place.file : drifts->policy);
+		bool failed = !message || !file;
 
-		if (message && file && drift->place.line > 0)
-			fprintf(out, "%s:%u: %s [%s]\n", describe_clean(file), drift->place.line,
-				describe_clean(message), kinds[drift->kind].name);
-		else if (message && file)
-			fprintf(out, "%s: %s [%s]\n", describe_clean(file), describe_clean(message),
+		if (!failed && drift->place.line > 0)
+			fprintf(out, "%s:%u: %s [%s]\n", text_clean(file), drift->place.line,
+				text_clean(message), kinds[drift->kind].name);
+		else if (!failed)
+			fprintf(out, "%s: %s [%s]\n", text_clean(file), text_clean(message),
 				kinds[drift->kind].name);
 		free(file);
-		if (!message)
-			return -ENOMEM;
 		free(message);
+		if (failed)
+			return -ENOMEM;
 	}
 	return 0;
 }
 
 static json_t *clean_string(const char *text)
 {
-	char *copy = strdup(text ? text : "");
-	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
-
-	free(copy);
-	return string;
+	return json_parts_clean(text ? text : "");
 }
 
 static int put_json(json_t *root, FILE *out)
@@ -71,24 +69,19 @@ static json_t *object_of(const struct drifts *drifts, const struct drift *drift)
 		"rule", clean_string(drift->rule), "what", clean_string(drift->what), "message",
 		clean_string(drift->message));
 
-	if (object && drift->place.line > 0)
-		json_object_set_new(object, "line", json_integer(drift->place.line));
-	if (object && drift->kind == DRIFT_REFUSED)
-		json_object_set_new(object, "times", json_integer((json_int_t)drift->times));
+	if (drift->place.line > 0)
+		object = json_parts_set(object, "line", json_integer(drift->place.line));
+	if (drift->kind == DRIFT_REFUSED)
+		object = json_parts_set(object, "times", json_integer((json_int_t)drift->times));
 	return object;
 }
 
 int drift_as_json(const struct drifts *drifts, FILE *out)
 {
 	json_t *list = json_array();
-	bool failed = !list;
 
-	for (size_t i = 0; i < drifts->count && !failed; i++)
-		failed = json_array_append_new(list, object_of(drifts, &drifts->rows[i])) < 0;
-	if (failed) {
-		json_decref(list);
-		return -ENOMEM;
-	}
+	for (size_t i = 0; i < drifts->count; i++)
+		list = json_parts_add(list, object_of(drifts, &drifts->rows[i]));
 	return put_json(
 		json_pack("{s:o, s:o}", "policy", clean_string(drifts->policy), "drift", list),
 		out);
@@ -100,8 +93,8 @@ static json_t *rules_of_sarif(void)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < DRIFT_KINDS && list; i++)
-		json_array_append_new(
+	for (size_t i = 0; i < DRIFT_KINDS; i++)
+		list = json_parts_add(
 			list, json_pack("{s:s, s:{s:s}, s:{s:s}}", "id", kinds[i].name,
 				      "shortDescription", "text", kinds[i].says,
 				      "defaultConfiguration", "level", kinds[i].level));
@@ -147,14 +140,9 @@ static json_t *result_of(const struct drifts *drifts, const struct drift *drift)
 int drift_as_sarif(const struct drifts *drifts, FILE *out)
 {
 	json_t *results = json_array();
-	bool failed = !results;
 
-	for (size_t i = 0; i < drifts->count && !failed; i++)
-		failed = json_array_append_new(results, result_of(drifts, &drifts->rows[i])) < 0;
-	if (failed) {
-		json_decref(results);
-		return -ENOMEM;
-	}
+	for (size_t i = 0; i < drifts->count; i++)
+		results = json_parts_add(results, result_of(drifts, &drifts->rows[i]));
 	return put_json(json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
 				"https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0",
 				"runs", "tool", "driver", "name", "egress-learn", "version",

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
 #include "src/base/arena.h"
 #include "src/base/fd.h"
+#include "src/base/text.h"
 #include "src/learn-output.h"
 #include "src/learn-request.h"
 #include "src/learn/import.h"
@@ -63,7 +63,7 @@ static void say(void *context, const char *message)
 	const char *file = context;
 	char *copy = strdup(message);
 
-	options_complain(&command, "%s: %s", file, copy ? describe_clean(copy) : "");
+	options_complain(&command, "%s: %s", file, copy ? text_clean(copy) : "");
 	free(copy);
 }
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "rules/adapt.h"
-#include "rules/describe.h"
 #include "src/base/arena.h"
+#include "src/base/text.h"
 
 /*
  * Theory of operation
@@ -75,7 +75,7 @@ static char *copy_clean(struct arena *arena, const char *text)
 {
 	char *copy = arena_strndup(arena, text, strlen(text));
 
-	return copy ? describe_clean(copy) : NULL;
+	return copy ? text_clean(copy) : NULL;
 }
 
 /* --- What could be written --- */

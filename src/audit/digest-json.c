@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "rules/json-parts.h"
+#include "src/base/json-parts.h"
 
 /*
  * A digest as JSON, one object; egress-run(1) describes it to users, under REPORTS:
@@ -58,17 +58,6 @@
  * SLOT is {"reached", "observed", "refused", "bytes_out", "bytes_in"}.
  */
 
-/* Takes the parts over. */
-static json_t *join(json_t *object, json_t *more)
-{
-	if (!object || !more || json_object_update(object, more) < 0) {
-		json_decref(object);
-		object = NULL;
-	}
-	json_decref(more);
-	return object;
-}
-
 static json_t *number(uint64_t value)
 {
 	return json_integer((json_int_t)(value > INT64_MAX ? INT64_MAX : value));
@@ -120,10 +109,10 @@ static json_t *row_object(const struct digest_row *row, const struct advice *adv
 		number(row->times), "packets_out", number(row->packets_out), "packets_in",
 		number(row->packets_in), "first", time_of(row->first), "last", time_of(row->last),
 		"live", row->live, "flagged", row->flagged);
-	json_t *object = join(where, counts);
+	json_t *object = json_parts_join(where, counts);
 
-	object = join(object, bytes_object(row->bytes_out, row->bytes_in));
-	return join(object, advice_object(advice));
+	object = json_parts_join(object, bytes_object(row->bytes_out, row->bytes_in));
+	return json_parts_join(object, advice_object(advice));
 }
 
 static json_t *rows_object(const struct rendering_rows *rows)
@@ -177,10 +166,12 @@ static json_t *categories_array(const struct rendering *it)
 			"destinations", number(category->rows), "connections",
 			number(category->times));
 
-		object = join(object, json_pack("{s:o}", "refused", number(category->refused)));
+		object = json_parts_join(
+			object, json_pack("{s:o}", "refused", number(category->refused)));
 
 		array = json_parts_add(
-			array, join(object, bytes_object(category->bytes_out, category->bytes_in)));
+			array, json_parts_join(object,
+				       bytes_object(category->bytes_out, category->bytes_in)));
 	}
 	return array;
 }
@@ -200,8 +191,8 @@ static json_t *timeline_object(const struct digest_timeline *timeline)
 				"observed", number(slot->times[DIGEST_OBSERVED]), "refused",
 				number(slot->times[DIGEST_REFUSED]));
 
-		slots = json_parts_add(
-			slots, join(object, bytes_object(slot->bytes_out, slot->bytes_in)));
+		slots = json_parts_add(slots,
+			json_parts_join(object, bytes_object(slot->bytes_out, slot->bytes_in)));
 	}
 	return json_pack("{s:o, s:o, s:o}", "start", time_of(timeline->start), "width",
 		number((uint64_t)timeline->width / 1000000), "slots", slots);
@@ -233,7 +224,7 @@ static json_t *alert_object(const struct alerts_row *row)
 		row->threshold, "p", row->p >= 0 ? json_real(row->p) : json_null(), "evidence",
 		evidence_array(row), "suppressed", number(row->suppressed));
 
-	return join(join(what, where), numbers);
+	return json_parts_join(json_parts_join(what, where), numbers);
 }
 
 static json_t *alerts_object(const struct alerts *alerts)
@@ -251,7 +242,7 @@ static json_t *budget_object(const struct record_session *figures)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < figures->n_budgets; i++)
-		json_object_set_new(object, figures->budgets[i].key,
+		object = json_parts_set(object, figures->budgets[i].key,
 			json_pack("{s:f, s:f}", "used", figures->budgets[i].used, "of",
 				figures->budgets[i].of));
 	return object;
@@ -265,7 +256,7 @@ static json_t *kinds_object(const struct record_session *figures)
 	for (size_t i = 0; i < figures->n_categories; i++) {
 		json_t *key = json_parts_clean(figures->categories[i].name);
 
-		json_object_set_new(object, json_is_string(key) ? json_string_value(key) : "",
+		object = json_parts_set(object, json_string_value(key),
 			number(figures->categories[i].destinations));
 		json_decref(key);
 	}
@@ -294,7 +285,9 @@ static json_t *session_object(const struct sessions_row *row)
 		json_pack("{s:o, s:o, s:o}", "budget", budget_object(&row->figures), "categories",
 			kinds_object(&row->figures), "baseline", baseline_object(&row->figures));
 
-	return join(join(join(head, counts), bytes_object(row->bytes_out, row->bytes_in)), told);
+	return json_parts_join(json_parts_join(json_parts_join(head, counts),
+				       bytes_object(row->bytes_out, row->bytes_in)),
+		told);
 }
 
 static json_t *sessions_object(const struct rendering *it)
@@ -338,7 +331,8 @@ static json_t *root_object(const struct rendering *it)
 		rows[DIGEST_REACHED].sum.bytes_out + rows[DIGEST_OBSERVED].sum.bytes_out,
 		rows[DIGEST_REACHED].sum.bytes_in + rows[DIGEST_OBSERVED].sum.bytes_in);
 
-	return join(join(join(join(head, bytes), lists), more), rest);
+	return json_parts_join(
+		json_parts_join(json_parts_join(json_parts_join(head, bytes), lists), more), rest);
 }
 
 /* Takes the object over. 0 or -ENOMEM. */

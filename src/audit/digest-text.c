@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
 #include "src/base/memstream.h"
+#include "src/base/text.h"
 
 /*
  * Tables of 80 columns:
@@ -134,7 +134,7 @@ static void put_place(const struct digest_row *row, FILE *out)
 
 	rendering_where(row, where);
 	fputs("  ", out);
-	put_end(describe_clean(where), WHERE, out);
+	put_end(text_clean(where), WHERE, out);
 	fputc(' ', out);
 	put_start(rendering_port(row, port), PORT, out);
 	fputc(' ', out);
@@ -165,7 +165,7 @@ static void put_advice(const struct digest_row *row, const struct advice *advice
 		snprintf(
 			words + strlen(words), sizeof(words) - strlen(words), "%s", advice->option);
 	if (*words)
-		put_words(describe_clean(words), out);
+		put_words(text_clean(words), out);
 }
 
 static void put_times(const struct digest_row *row, const struct advice *advice, FILE *out)
@@ -338,7 +338,7 @@ static void put_session(const struct sessions_row *row, FILE *out)
 	if (row->lost > 0)
 		fprintf(more, "; %" PRIu64 " records lost", row->lost);
 	if (fclose(more) == 0)
-		put_words(describe_clean(words), out);
+		put_words(text_clean(words), out);
 	else
 		fputs("  (no memory left for the rest)\n", out);
 	free(words);
@@ -503,7 +503,7 @@ static int put_clean(const char *label, const char *text, FILE *out)
 	if (text && !copy)
 		return -ENOMEM;
 	if (copy)
-		fprintf(out, "%-10s%s\n", label, describe_clean(copy));
+		fprintf(out, "%-10s%s\n", label, text_clean(copy));
 	free(copy);
 	return 0;
 }

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
-#include "rules/json-parts.h"
 #include "src/audit/rendering.h"
+#include "src/base/json-parts.h"
+#include "src/base/text.h"
 #include "src/event/baseline.h"
 
 static struct learned_category *find_category(struct learned *learned, const char *name)
@@ -92,7 +92,7 @@ static void put_category(
 	char *name = strdup(category->name);
 
 	fprintf(out, "  %-40.40s %8.1f %% %12" PRIu64 " %5zu of %zu\n",
-		name ? describe_clean(name) : "-", share_of(learned, category) * 100,
+		name ? text_clean(name) : "-", share_of(learned, category) * 100,
 		category->destinations, category->sessions, learned->sessions);
 	free(name);
 }

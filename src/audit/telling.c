@@ -9,6 +9,7 @@
 #include "src/audit/alerts.h"
 #include "src/audit/rendering.h"
 #include "src/audit/sessions.h"
+#include "src/base/text.h"
 
 /*
  *	2026-11-21 13:05:02.123 refused   query      other.lab.example A NXDOMAIN (default-deny)
@@ -171,7 +172,7 @@ static void put_remarks(const struct record *record, FILE *out)
 		char *copy = *texts[i] ? strdup(texts[i]) : NULL;
 
 		if (copy)
-			fprintf(out, "%s %s", i == 0 ? " -" : ";", describe_clean(copy));
+			fprintf(out, "%s %s", i == 0 ? " -" : ";", text_clean(copy));
 		free(copy);
 	}
 }

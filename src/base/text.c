@@ -224,3 +224,25 @@ bool text_is_utf8(struct text text, size_t *ret_offset)
 	}
 	return true;
 }
+
+char *text_clean(char *text)
+{
+	struct text rest = text_of(text);
+	char *out = text;
+
+	while (rest.length > 0) {
+		uint32_t character;
+		size_t size = text_char(rest, &character);
+		bool shows = size > 0 && text_shows(character);
+
+		if (shows)
+			memmove(out, rest.start, size);
+		else
+			*out = '?';
+		out += shows ? size : 1;
+		rest.start += size > 0 ? size : 1;
+		rest.length -= size > 0 ? size : 1;
+	}
+	*out = '\0';
+	return text;
+}

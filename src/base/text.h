@@ -52,6 +52,10 @@ size_t text_char(struct text text, uint32_t *ret_character);
  * changes the direction of text or hides. */
 bool text_shows(uint32_t character);
 
+/* Puts '?' in the place of each character that must not go to a terminal, and of each byte that
+ * isn't UTF-8. Returns `text`. */
+char *text_clean(char *text);
+
 /* True if the bytes are well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms). If not,
  * *ret_offset is where the first bad sequence starts. */
 bool text_is_utf8(struct text text, size_t *ret_offset);

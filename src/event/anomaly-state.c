@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/json-parts.h"
 #include "src/event/anomaly-own.h"
 
 /*
@@ -20,118 +21,88 @@
 
 /* --- Writing --- */
 
-/* The list's reference is stolen; so is each element's. False: no memory, in which case all that
- * was made is let go with what it lies in. */
-static bool put(json_t *object, const char *key, json_t *value)
-{
-	return json_object_set_new(object, key, value) == 0;
-}
-
 static json_t *number(uint64_t value)
 {
 	return json_integer(value < (uint64_t)NUMBER_MAX ? (json_int_t)value : NUMBER_MAX);
 }
 
-/* NULL for a name that could not be read again. */
-static json_t *name_json(const struct name *name)
+/* Whether a name could be read again: what could not goes without. */
+static bool may_save(const struct name *name, char text[NAME_TEXT])
 {
-	char text[NAME_TEXT];
 	struct name again;
 
 	name_to_text(name, text);
-	if (name_from_text(text_of(text), &again) < 0 || !name_equal(name, &again))
-		return NULL;
-	return json_string(text);
+	return name_from_text(text_of(text), &again) == 0 && name_equal(name, &again);
 }
 
 static json_t *counts(const uint32_t *values, unsigned count)
 {
 	json_t *list = json_array();
 
-	for (unsigned i = 0; list && i < count; i++)
-		json_array_append_new(list, number(values[i]));
+	for (unsigned i = 0; i < count; i++)
+		list = json_parts_add(list, number(values[i]));
 	return list;
 }
 
 /* [out, in, longest, flows, [sizes]] */
 static json_t *payload_json(const struct payload *payload)
 {
-	json_t *list = json_array();
-
-	json_array_append_new(list, number(payload->out));
-	json_array_append_new(list, number(payload->in));
-	json_array_append_new(list, number(payload->longest));
-	json_array_append_new(list, number(payload->flows));
-	json_array_append_new(list, counts(payload->sizes, PAYLOAD_SIZES));
-	return list;
+	return json_pack("[o, o, o, o, o]", number(payload->out), number(payload->in),
+		number(payload->longest), number(payload->flows),
+		counts(payload->sizes, PAYLOAD_SIZES));
 }
 
-static json_t *place_json(const struct place_seen *place)
+static json_t *place_json(const struct place_seen *place, const char *name)
 {
-	json_t *object = json_object();
-	char text[INADDR_TEXT];
-	json_t *name = NULL;
+	char address[INADDR_TEXT];
+	json_t *object = json_pack("{s:o, s:o, s:o, s:o, s:o}", "told", number(place->told),
+		"payload", payload_json(&place->payload), "connections",
+		number(place->beacon.connections), "origin", number((uint64_t)place->beacon.origin),
+		"starts", counts(place->beacon.starts, place->beacon.n_starts));
 
-	if (place->name.length > 0) {
-		name = name_json(&place->name);
-		if (!name) {
-			json_decref(object);
-			return NULL;
-		}
-		put(object, "name", name);
-	} else {
-		put(object, "address", json_string(inaddr_to_text(&place->address, text)));
-	}
-	put(object, "told", number(place->told));
-	put(object, "payload", payload_json(&place->payload));
-	put(object, "connections", number(place->beacon.connections));
-	put(object, "origin", number((uint64_t)place->beacon.origin));
-	put(object, "starts", counts(place->beacon.starts, place->beacon.n_starts));
-	return object;
-}
-
-static json_t *domain_json(const struct encoded_domain *domain)
-{
-	json_t *name = name_json(&domain->domain), *example = name_json(&domain->example);
-	json_t *object = NULL;
-
-	if (name) {
-		object = json_object();
-		put(object, "domain", name);
-		put(object, "names", number(domain->names));
-		put(object, "refused", number(domain->refused));
-		put(object, "score", json_real(domain->score));
-		put(object, "told", json_boolean(domain->told));
-		if (example)
-			put(object, "example", json_incref(example));
-	}
-	json_decref(example);
-	return object;
+	if (*name)
+		return json_parts_set(object, "name", json_string(name));
+	return json_parts_set(
+		object, "address", json_string(inaddr_to_text(&place->address, address)));
 }
 
 static json_t *places_json(const struct anomaly *anomaly)
 {
 	json_t *list = json_array();
+	char name[NAME_TEXT];
 
 	for (unsigned i = 0; i < ANOMALY_PLACES; i++) {
-		json_t *place = anomaly->places[i].used ? place_json(&anomaly->places[i]) : NULL;
+		const struct place_seen *place = &anomaly->places[i];
 
-		if (place)
-			json_array_append_new(list, place);
+		name[0] = '\0';
+		if (place->used && (place->name.length == 0 || may_save(&place->name, name)))
+			list = json_parts_add(list, place_json(place, name));
 	}
 	return list;
+}
+
+static json_t *domain_json(const struct encoded_domain *domain, const char *name)
+{
+	char example[NAME_TEXT];
+	json_t *object = json_pack("{s:s, s:o, s:o, s:f, s:b}", "domain", name, "names",
+		number(domain->names), "refused", number(domain->refused), "score", domain->score,
+		"told", (int)domain->told);
+
+	if (!may_save(&domain->example, example))
+		return object;
+	return json_parts_set(object, "example", json_string(example));
 }
 
 static json_t *domains_json(const struct anomaly *anomaly)
 {
 	json_t *list = json_array();
+	char name[NAME_TEXT];
 
 	for (unsigned i = 0; i < ENCODED_DOMAINS; i++) {
 		const struct encoded_domain *row = &anomaly->encoded.domains[i];
-		json_t *domain = row->domain.length > 0 ? domain_json(row) : NULL;
 
-		if (domain)
-			json_array_append_new(list, domain);
+		if (row->domain.length > 0 && may_save(&row->domain, name))
+			list = json_parts_add(list, domain_json(row, name));
 	}
 	return list;
 }
@@ -143,46 +114,32 @@ static json_t *running_json(const struct anomaly *anomaly)
 
 	for (unsigned i = 0; i < ANOMALY_FLOWS; i++) {
 		const struct running *row = &anomaly->running[i];
-		json_t *flow;
 
-		if (row->flow == 0)
-			continue;
-		flow = json_array();
-		json_array_append_new(flow, number(row->flow >> 32));
-		json_array_append_new(flow, number(row->flow & UINT32_MAX));
-		json_array_append_new(flow, number((uint64_t)row->until));
-		json_array_append_new(flow, number(row->out));
-		json_array_append_new(flow, number(row->in));
-		json_array_append_new(list, flow);
+		if (row->flow != 0)
+			list = json_parts_add(
+				list, json_pack("[o, o, o, o, o]", number(row->flow >> 32),
+					      number(row->flow & UINT32_MAX),
+					      number((uint64_t)row->until), number(row->out),
+					      number(row->in)));
 	}
 	return list;
 }
 
 static json_t *burst_json(const struct burst *burst)
 {
-	json_t *list = json_array();
+	json_t *list = json_parts_add(json_array(), number((uint64_t)burst->last));
 
-	json_array_append_new(list, number((uint64_t)burst->last));
 	for (unsigned i = 0; i < BURST_SLOTS; i++)
-		json_array_append_new(list, number(burst->slots[i]));
+		list = json_parts_add(list, number(burst->slots[i]));
 	return list;
 }
 
 json_t *anomaly_save(const struct anomaly *anomaly)
 {
-	json_t *object = json_object();
-	bool done = put(object, "told", number(anomaly->told)) &&
-		    put(object, "all", payload_json(&anomaly->all)) &&
-		    put(object, "burst", burst_json(&anomaly->burst)) &&
-		    put(object, "encoded", number(anomaly->encoded.names)) &&
-		    put(object, "domains", domains_json(anomaly)) &&
-		    put(object, "running", running_json(anomaly)) &&
-		    put(object, "places", places_json(anomaly));
-
-	if (done)
-		return object;
-	json_decref(object);
-	return NULL;
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "told", number(anomaly->told),
+		"all", payload_json(&anomaly->all), "burst", burst_json(&anomaly->burst), "encoded",
+		number(anomaly->encoded.names), "domains", domains_json(anomaly), "running",
+		running_json(anomaly), "places", places_json(anomaly));
 }
 
 /* --- Reading --- */

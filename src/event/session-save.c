@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/json-parts.h"
+
 /*
  * Theory of operation
  *
@@ -89,11 +91,8 @@ static json_t *save_kept(const struct session *session)
 {
 	json_t *rows = json_array();
 
-	for (unsigned i = 0; i < session->n_kept && rows; i++)
-		if (json_array_append_new(rows, save_destination(&session->kept[i])) < 0) {
-			json_decref(rows);
-			return NULL;
-		}
+	for (unsigned i = 0; i < session->n_kept; i++)
+		rows = json_parts_add(rows, save_destination(&session->kept[i]));
 	return rows;
 }
 
@@ -101,19 +100,15 @@ static json_t *save_flows(const struct session *session)
 {
 	json_t *rows = json_array();
 
-	for (unsigned i = 0; i < SESSION_FLOWS && rows; i++) {
+	for (unsigned i = 0; i < SESSION_FLOWS; i++) {
 		const struct session_flow *flow = &session->flows[i];
 		char number[HEX_HASH + 1];
 
 		if (flow->flow == 0)
 			continue;
 		write_hash(flow->flow, number);
-		if (json_array_append_new(
-			    rows, json_pack("[sII]", number, (json_int_t)flow->bytes_out,
-					  (json_int_t)flow->bytes_in)) < 0) {
-			json_decref(rows);
-			return NULL;
-		}
+		rows = json_parts_add(rows, json_pack("[sII]", number, (json_int_t)flow->bytes_out,
+						    (json_int_t)flow->bytes_in));
 	}
 	return rows;
 }
@@ -122,15 +117,12 @@ static json_t *save_alerts(const struct session *session)
 {
 	json_t *rows = json_object();
 
-	for (unsigned i = 0; i < ALERT_RULES && rows; i++) {
+	for (unsigned i = 0; i < ALERT_RULES; i++) {
 		json_t *row = json_pack("[IIIb]", (json_int_t)session->alerts[i],
 			(json_int_t)session->suppressed[i], (json_int_t)session->unmentioned[i],
 			(int)session->told[i]);
 
-		if (json_object_set_new(rows, alert_kind((enum alert_rule)i)->id, row) < 0) {
-			json_decref(rows);
-			return NULL;
-		}
+		rows = json_parts_set(rows, alert_kind((enum alert_rule)i)->id, row);
 	}
 	return rows;
 }
@@ -139,10 +131,13 @@ static json_t *save_tally(const struct census *census)
 {
 	json_t *rows = json_object();
 
-	for (unsigned i = 0; i < census->n_rows && rows; i++)
+	for (unsigned i = 0; i < census->n_rows; i++) {
+		const struct census_row *row = &census->rows[i];
+
 		/* What isn't UTF-8 goes without. */
-		(void)json_object_set_new(
-			rows, census->rows[i].word, json_integer(census->rows[i].count));
+		if (text_is_utf8(text_of(row->word), &(size_t){0}))
+			rows = json_parts_set(rows, row->word, json_integer(row->count));
+	}
 	return rows;
 }
 

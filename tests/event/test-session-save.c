@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -127,6 +128,56 @@ static void test_told_stays_told(void **state)
 	free(text);
 	session_free(session);
 	session_free(next);
+}
+
+/* --- Without memory --- */
+
+static struct {
+	unsigned count;
+	unsigned first, last; /* that fail */
+} allocations;
+
+static void *allocate(size_t size)
+{
+	unsigned number = ++allocations.count;
+
+	return number >= allocations.first && number <= allocations.last ? NULL : malloc(size);
+}
+
+/* Each allocation fails, alone and with all behind it: all of the session is saved, or none. */
+static void test_no_memory(void **state)
+{
+	struct session *session = make((struct session_ceilings){.destinations = 3000});
+	char *whole, *text = malloc(SESSION_SAVED);
+
+	(void)state;
+	assert_non_null(text);
+	for (unsigned i = 0; i < 3; i++)
+		lease_number(session, i, "docs");
+	flow(session, "192.0.2.1", 1, 400, 5000, true);
+	refuse(session, T0 + SECOND, 1);
+	whole = save(session);
+	json_set_alloc_funcs(allocate, free);
+	for (unsigned i = 0; i < 2; i++) {
+		allocations.first = 0;
+		do {
+			int length;
+
+			allocations.count = 0;
+			allocations.first++;
+			allocations.last = i ? UINT_MAX : allocations.first;
+			length = session_save(session, text, SESSION_SAVED);
+			if (length < 0)
+				assert_int_equal(length, -ENOMEM);
+			else
+				assert_string_equal(text, whole);
+		} while (allocations.count >= allocations.first);
+		assert_in_range(allocations.first, 100, 100000);
+	}
+	json_set_alloc_funcs(malloc, free);
+	free(whole);
+	free(text);
+	session_free(session);
 }
 
 /* The largest that there is has room. */
@@ -377,6 +428,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_saved),
 		cmocka_unit_test(test_told_stays_told),
+		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_not_restored),
 		cmocka_unit_test(test_spoiled),

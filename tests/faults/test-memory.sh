@@ -45,6 +45,9 @@ networkpolicy	egress-compile --profile-dir profiles --target networkpolicy --los
 sidecar		egress-compile --profile-dir profiles --target sidecar --lossy --output folder policy.toml
 scan		egress-learn scan project
 observe		egress-learn observe audit.jsonl
+drift		egress-learn drift --times=1 other.toml audit.jsonl
+drift-json	egress-learn drift --times=1 --format=json other.toml audit.jsonl
+drift-sarif	egress-learn drift --times=1 --format=sarif other.toml audit.jsonl
 report		egress-audit report audit.jsonl
 report-json	egress-audit report --json audit.jsonl
 report-html	egress-audit report --html audit.jsonl
@@ -191,7 +194,7 @@ row() {
 	clear_written
 	program "$@"
 	expected=$status
-	[ $status -lt 99 ] && [ $status != 2 ] && { [ $status != 1 ] || [[ $name = @(check|diff*) ]]; } ||
+	[ $status -lt 99 ] && [ $status != 2 ] && { [ $status != 1 ] || [[ $name = @(check|diff*|drift*) ]]; } ||
 		bad=1
 	mv out out.expected
 	mv err err.expected

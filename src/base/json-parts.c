@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "rules/json-parts.h"
+#include "src/base/json-parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "rules/describe.h"
+#include "src/base/text.h"
 
 json_t *json_parts_add(json_t *array, json_t *value)
 {
@@ -22,10 +22,20 @@ json_t *json_parts_set(json_t *object, const char *key, json_t *value)
 	return NULL;
 }
 
+json_t *json_parts_join(json_t *object, json_t *more)
+{
+	if (!object || !more || json_object_update(object, more) < 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(more);
+	return object;
+}
+
 json_t *json_parts_clean(const char *text)
 {
 	char *copy = text ? strdup(text) : NULL;
-	json_t *string = copy ? json_string(describe_clean(copy)) : NULL;
+	json_t *string = copy ? json_string(text_clean(copy)) : NULL;
 
 	free(copy);
 	return text ? string : json_null();

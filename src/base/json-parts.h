@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef EGRESS_RULES_JSON_PARTS_H
-#define EGRESS_RULES_JSON_PARTS_H
+#ifndef EGRESS_BASE_JSON_PARTS_H
+#define EGRESS_BASE_JSON_PARTS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -13,6 +13,9 @@ json_t *json_parts_add(json_t *array, json_t *value);
 
 /* Takes both over: the object with the value as a member. */
 json_t *json_parts_set(json_t *object, const char *key, json_t *value);
+
+/* Takes both over: the object with the members of the other one, too. */
+json_t *json_parts_join(json_t *object, json_t *more);
 
 /* A string that a user wrote, or null for NULL. */
 json_t *json_parts_clean(const char *text);
