@@ -8,6 +8,7 @@
 #include "rules/compile.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/memstream.h"
 #include "src/learn-logs.h"
 #include "src/learn-request.h"
 #include "src/learn-tasks.h"
@@ -102,6 +103,36 @@ static int load(struct arena *arena, const struct request *request, const char *
 	return error;
 }
 
+/* Whether all that the logs have found room: else what was not used can't be told, and what was
+ * refused is too little. 0 or -ENOBUFS. */
+static int check_room(const struct digest *digest)
+{
+	uint64_t left_out = 0;
+
+	for (unsigned outcome = 0; outcome < DIGEST_OUTCOMES; outcome++)
+		left_out += digest_sum(digest, outcome).records;
+	return left_out > 0 ? -ENOBUFS : 0;
+}
+
+/* All of it or nothing. 0 or -errno. */
+static int put(const struct request *request, const struct drifts *drifts)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = memstream_open(&text, &size);
+	int error = out ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]) && !error; i++)
+		if (strcmp(forms[i].name, request->format) == 0)
+			error = forms[i].write(drifts, out);
+	if (out && fclose(out) != 0)
+		error = -ENOMEM;
+	if (!error)
+		fwrite(text, 1, size, stdout);
+	free(text);
+	return error;
+}
+
 static int run(
 	struct arena *arena, const struct request *request, char *const *operands, int n_operands)
 {
@@ -115,13 +146,14 @@ static int run(
 	if (!error && learn_read_logs(&command, operands + 1, n_operands - 1, &digest) < 0)
 		return LEARN_UNREADABLE;
 	if (!error)
+		error = check_room(digest);
+	if (!error)
 		error = drift_find(arena, layers, digest, request->times, &drifts, &untold);
 	if (untold)
 		options_complain(&command, "the logs have nothing that was permitted ([audit] "
 					   "allowed = true): what was not used can't be told");
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]) && !error; i++)
-		if (strcmp(forms[i].name, request->format) == 0)
-			error = forms[i].write(&drifts, stdout);
+	if (!error)
+		error = put(request, &drifts);
 	if (error && error != -EINVAL)
 		options_complain(&command, "%s", strerror(-error));
 	if (!error && options_finish_stdout(&command) == 0)
@@ -144,7 +176,9 @@ int learn_drift(int argc, char **argv)
 		options_complain(&command, "a policy and a log are needed");
 		return LEARN_USAGE;
 	}
-	if (arena_new(ARENA_MAX, &arena) < 0)
+	if (arena_new(ARENA_MAX, &arena) < 0) {
+		options_complain(&command, "%s", strerror(ENOMEM));
 		return LEARN_UNREADABLE;
+	}
 	return run(arena, &request, argv + first, operands);
 }

@@ -83,8 +83,11 @@ int learn_observe(int argc, char **argv)
 		options_complain(&command, "no log given");
 		return LEARN_USAGE;
 	}
-	if (arena_new(ARENA_MAX, &arena) < 0 ||
-		learn_read_logs(&command, argv + first, operands, &digest) < 0)
+	if (arena_new(ARENA_MAX, &arena) < 0) {
+		options_complain(&command, "%s", strerror(ENOMEM));
+		return LEARN_FAILED;
+	}
+	if (learn_read_logs(&command, argv + first, operands, &digest) < 0)
 		return LEARN_FAILED;
 	status = observe(arena, &request, digest);
 	digest_free(digest);

@@ -32,7 +32,7 @@ enum {
 	NUMBER_CHARACTERS = 63,
 	DOUBLE_DIGITS = 53,
 	DEPTH_MAX = 16,
-	POOL_SIZE = 4096,
+	POOL_SIZE = 65536,
 	POOL_ALIGNMENT = 16,
 };
 
@@ -155,7 +155,8 @@ struct reading {
 	size_t field;                /* its offset, of objects in the member */
 	const char *key;             /* the same, of categories */
 	unsigned depth;
-	/* What yajl allocates for most lines. */
+	/* What yajl allocates for a line of RECORD_LINE_MAX: two buffers that double until they
+	 * hold all of it. It does not bear that it gets nothing (2.1.0). */
 	_Alignas(16) char pool[POOL_SIZE];
 	size_t pooled;
 };
