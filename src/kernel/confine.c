@@ -44,6 +44,23 @@ static int capabilities_apply(capng_select_t set)
 	return errno ? -errno : -EPERM;
 }
 
+static bool contains(const int *capabilities, size_t count, int capability)
+{
+	for (size_t i = 0; i < count; i++)
+		if (capabilities[i] == capability)
+			return true;
+	return false;
+}
+
+/* capng_apply(3) does not say so when it fails (0.8.3). */
+int confine_bounds(const int *keeps, size_t n_keeps)
+{
+	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
+		if (!contains(keeps, n_keeps, i) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
 /* Nothing that is executed later gets a capability: neither from its file, nor for being run by uid
  * 0, nor through the ambient set. */
 static int disarm_exec(void)
@@ -56,8 +73,7 @@ static int disarm_exec(void)
 		return -EPERM;
 	if (!capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP))
 		return 0;
-	capng_clear(CAPNG_SELECT_BOUNDS);
-	error = capabilities_apply(CAPNG_SELECT_BOUNDS);
+	error = confine_bounds(NULL, 0);
 	if (error)
 		return error;
 	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) ? -errno : 0;
@@ -252,7 +268,7 @@ int confine_supervisor(void)
 		if (has[i] && capng_update(CAPNG_ADD, sets, supervisor_keeps[i]))
 			return -EPERM;
 	/* The bounding set first, and empty: nothing that is executed has any. */
-	error = may_bound ? capabilities_apply(CAPNG_SELECT_BOUNDS) : 0;
+	error = may_bound ? confine_bounds(NULL, 0) : 0;
 	if (!error)
 		error = capabilities_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
 	if (!error)

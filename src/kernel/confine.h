@@ -3,6 +3,7 @@
 #define EGRESS_KERNEL_CONFINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "src/kernel/syscalls.h"
@@ -33,6 +34,10 @@ int confine_self(const struct confine *confine);
  * calls that SYSCALLS_SUPERVISOR lacks, as nothing that it starts can. 0 or -errno.
  */
 int confine_supervisor(void);
+
+/* Takes all capabilities out of the bounding set but those, which no program that is executed from
+ * here on can have then. 0 or -errno: some may be out. */
+int confine_bounds(const int *keeps, size_t n_keeps);
 
 /* The user of that name or decimal number, and its group. A number that no user has stands for
  * itself, and for the group of the same number. 0 or -ENOENT. */

@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "src/kernel/confine.h"
+
 /*
  * Theory of operation
  *
@@ -159,26 +161,9 @@ static const int root_keeps[] = {
 	CAP_SETPCAP,            /* and lose the rest */
 };
 
-static bool root_keeps_it(int capability)
-{
-	for (size_t i = 0; i < sizeof(root_keeps) / sizeof(root_keeps[0]); i++)
-		if (root_keeps[i] == capability)
-			return true;
-	return false;
-}
-
-/* What no program that is executed can have. */
-static int drop_bounds(bool is_root)
-{
-	for (int i = 0; prctl(PR_CAPBSET_READ, i, 0, 0, 0) >= 0; i++)
-		if (!(is_root && root_keeps_it(i)) && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) < 0)
-			return -errno;
-	return 0;
-}
-
 int fence_self(bool is_root)
 {
-	int error = drop_bounds(is_root);
+	int error = confine_bounds(root_keeps, is_root ? sizeof(root_keeps) / sizeof(int) : 0);
 
 	if (error)
 		return error;

@@ -9,6 +9,7 @@
 #include <linux/securebits.h>
 #include <poll.h>
 #include <pwd.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -384,6 +385,91 @@ static void dies_with_its_parent(void)
 	CHECK(end.revents == POLLHUP);
 }
 
+/* ---- What the kernel refuses ---- */
+
+enum { FAULT_CALLS = 3 };
+
+/* Calls that fail, as a kernel or a filter around this process may have it; of prctl(2) with one
+ * option only. */
+static const struct fault {
+	const char *what;
+	int calls[FAULT_CALLS];
+	int option;
+	bool empty_root;
+	bool bearable; /* what it is for is had without */
+	bool supervisors;
+} faults[] = {
+	{"capabilities cannot be read", {SCMP_SYS(capget)}, 0, false, false, true},
+	{"capabilities stay", {SCMP_SYS(capset)}, 0, false, false, true},
+	{"the bounding set stays", {SCMP_SYS(prctl)}, PR_CAPBSET_DROP, false, false, true},
+	{"the ambient set stays", {SCMP_SYS(prctl)}, PR_CAP_AMBIENT, false, false, true},
+	{"securebits stay", {SCMP_SYS(prctl)}, PR_SET_SECUREBITS, false, false, false},
+	{"groups stay", {SCMP_SYS(setgroups)}, 0, false, false, false},
+	{"no capability outlasts the user", {SCMP_SYS(prctl)}, PR_SET_KEEPCAPS, false, false,
+		false},
+	{"the group stays", {SCMP_SYS(setresgid)}, 0, false, false, false},
+	{"the user stays", {SCMP_SYS(setresuid)}, 0, false, false, false},
+	{"exec adds", {SCMP_SYS(prctl)}, PR_SET_NO_NEW_PRIVS, false, false, true},
+	{"it can be traced", {SCMP_SYS(prctl)}, PR_SET_DUMPABLE, false, false, true},
+	{"it outlives its parent", {SCMP_SYS(prctl)}, PR_SET_PDEATHSIG, false, false, false},
+	{"no filter", {SCMP_SYS(seccomp), SCMP_SYS(prctl)}, PR_SET_SECCOMP, false, false, true},
+	{"no folder", {SCMP_SYS(mkdir), SCMP_SYS(mkdirat)}, 0, true, true, false},
+	{"no way there", {SCMP_SYS(chdir)}, 0, true, true, false},
+	{"it is not removed", {SCMP_SYS(rmdir)}, 0, true, true, false},
+	{"no root of its own", {SCMP_SYS(chroot)}, 0, true, true, false},
+	{"no Landlock", {SCMP_SYS(landlock_create_ruleset)}, 0, true, true, false},
+	{"Landlock does not hold", {SCMP_SYS(landlock_restrict_self)}, 0, true, true, false},
+	{"files, as there is no folder",
+		{SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(landlock_create_ruleset)}, 0, true,
+		false, false},
+	{"files, as nothing leads there", {SCMP_SYS(chdir), SCMP_SYS(landlock_create_ruleset)}, 0,
+		true, false, false},
+	{"files, as it is not removed", {SCMP_SYS(rmdir), SCMP_SYS(landlock_restrict_self)}, 0,
+		true, false, false},
+	{"files, as the root stays", {SCMP_SYS(chroot), SCMP_SYS(landlock_restrict_self)}, 0, true,
+		false, false},
+};
+
+static void refuse(const struct fault *fault)
+{
+	size_t count = 0;
+
+	while (count < FAULT_CALLS && fault->calls[count] != 0)
+		count++;
+	CHECK(space_refuse(fault->calls, count, fault->option) == 0);
+}
+
+static void confine_with_fault(void *context)
+{
+	const struct fault *fault = context;
+	const struct confine confine = {.uid = 0,
+		.gid = 0,
+		.keep_net_admin = true,
+		.empty_root = fault->empty_root,
+		.syscalls = SYSCALLS_KEEPER};
+
+	refuse(fault);
+	CHECK((confine_self(&confine) == 0) == fault->bearable);
+}
+
+static void supervise_with_fault(void *context)
+{
+	refuse(context);
+	CHECK(confine_supervisor() < 0);
+}
+
+/* Nothing goes on with more than it should have. */
+static void faults_are_told(void)
+{
+	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++) {
+		struct fault fault = faults[i];
+
+		fprintf(stderr, "# %s\n", fault.what);
+		CHECK(space_child(confine_with_fault, &fault));
+		CHECK(!fault.supervisors || space_child(supervise_with_fault, &fault));
+	}
+}
+
 /* ---- Users by name ---- */
 
 static void users(void)
@@ -441,6 +527,7 @@ int main(void)
 		{"an ordinary process", ordinary_process, SPACE_HERE},
 		{"an ordinary process asks for more", ordinary_process_asks_for_more, SPACE_HERE},
 		{"an ordinary process gives up files", ordinary_process_without_files, SPACE_HERE},
+		{"what cannot be given up is told", faults_are_told, SPACE_USER},
 		{"exec gains nothing", exec_gains_nothing, SPACE_USER},
 		{"dies with its parent", dies_with_its_parent, SPACE_USER},
 		{"users by name and number", users, SPACE_HERE},

@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "rules/compile.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
 #include "src/run/barrier.h"
+#include "tests/kernel/space.h"
 
 static int set_up(void **state)
 {
@@ -93,6 +98,71 @@ static void test_observing(void **state)
 	expect(*state, "version = 1\nenforcement = \"observe\"\n", PLAN_IP4, "");
 }
 
+/* --- That it is refused --- */
+
+/* Another host, which forwards nothing, and says so by the same message as the ruleset. */
+static pid_t make_host(void)
+{
+	pid_t pid;
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60); /* it must not stay if this fails */
+		if (unshare(CLONE_NEWNET) < 0 || write(ready[1], "", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(1);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_true(space_run("ip link add v0 type veth peer name v1 netns %d && "
+			      "ip address add 10.9.0.1/24 dev v0 && ip link set v0 up",
+		pid));
+	assert_true(space_run(
+		"nsenter --net=/proc/%d/ns/net sh -c 'ip address add 10.9.0.2/24 dev v1 && "
+		"ip link set v1 up && ip route add prohibit 192.0.2.0/24 && "
+		"echo 1 >/proc/sys/net/ipv4/ip_forward'",
+		pid));
+	assert_true(space_run("ip route add default via 10.9.0.2"));
+	return pid;
+}
+
+static int try_with(const struct plan *plan, const char *reject)
+{
+	struct inaddr address;
+
+	assert_true(space_run("nft 'add table inet t; delete table inet t'"));
+	if (reject)
+		assert_true(space_run("nft 'table inet t { chain out { type filter hook output "
+				      "priority 0; ip daddr 192.0.2.0/24 %s; }; }'",
+			reject));
+	return barrier_try_refused(plan, &address);
+}
+
+/* Only this host's own refusal, by that message, is the ruleset's. */
+static void test_refused(void **state)
+{
+	const struct plan *plan = make_plan(*state, "version = 1\n");
+	pid_t host;
+
+	if (space_enter() != 0)
+		skip();
+	/* Nothing leads there. */
+	assert_int_equal(try_with(plan, NULL), 0);
+	host = make_host();
+	assert_int_equal(try_with(plan, NULL), -ENOTCONN);
+	assert_int_equal(try_with(plan, "reject with icmp admin-prohibited"), 0);
+	assert_int_equal(try_with(plan, "reject with icmp host-prohibited"), -ENOTCONN);
+	assert_int_equal(try_with(plan, "reject with icmp port-unreachable"), -ENOTCONN);
+	assert_int_equal(try_with(plan, "drop"), -ENOTCONN);
+	kill(host, SIGKILL);
+	assert_int_equal(waitpid(host, NULL, 0), host);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -103,6 +173,7 @@ int main(void)
 		TEST(test_other_port),
 		TEST(test_denylist),
 		TEST(test_observing),
+		TEST(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

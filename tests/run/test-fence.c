@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 #include <cmocka.h>
 
 #include "src/run/fence.h"
+#include "tests/kernel/space.h"
 
 /* What a fenced process's call fails with, as a child's exit status; 0: it does not. */
 enum { UNFENCED = 200, NO_NAMESPACE = 201 };
@@ -132,6 +134,31 @@ static void test_capabilities(void **state)
 	assert_int_equal(fenced(try_capabilities, 0), 0);
 }
 
+/* In a user namespace where the kernel refuses that call: whether the process is told that it is
+ * not fenced, and not left without. */
+static bool is_told(int call, int option)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (unshare(CLONE_NEWUSER) < 0 || space_refuse(&call, 1, option) != 0)
+			_exit(NO_NAMESPACE);
+		_exit(fence_self(false) < 0 ? 0 : UNFENCED);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void test_what_the_kernel_refuses(void **state)
+{
+	(void)state;
+	assert_true(is_told(SCMP_SYS(prctl), PR_CAPBSET_DROP));
+	assert_true(is_told(SCMP_SYS(prctl), PR_CAP_AMBIENT));
+	assert_true(is_told(SCMP_SYS(prctl), PR_SET_NO_NEW_PRIVS));
+	assert_true(is_told(SCMP_SYS(seccomp), 0));
+}
+
 #ifdef __x86_64__
 /* A 64-bit process may make calls of i386 as well; socketcall(2) has its arguments in memory, where
  * no filter sees them. */
@@ -204,6 +231,7 @@ int main(void)
 		cmocka_unit_test(test_calls),
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_capabilities),
+		cmocka_unit_test(test_what_the_kernel_refuses),
 #ifdef __x86_64__
 		cmocka_unit_test(test_i386),
 #endif
