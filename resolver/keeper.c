@@ -45,9 +45,8 @@
 enum {
 	BATCH = 2 * CHANNEL_OUT_MAX, /* requests in one transaction */
 	TRIES = 5,                   /* of a transaction, after what passes */
+	OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX,
 };
-
-enum { OPENINGS_MAX = BATCH * CHANNEL_ADDRESSES_MAX * PLAN_GROUPS_MAX };
 
 /* An address to be opened in a port group. */
 struct opening {
@@ -170,8 +169,7 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 	const struct name *name = &request->lease.name;
 	char text[NAME_TEXT];
 
-	if (request->lease.count < 1 || request->lease.count > CHANNEL_ADDRESSES_MAX ||
-		!name_is_sound(name))
+	if (request->lease.count < 1 || !name_is_sound(name))
 		return -EPROTO;
 	job->first_opening = keeper->n_openings;
 	job->most = (struct mono){INT64_MAX};
@@ -187,19 +185,28 @@ static int judge_lease(struct keeper *keeper, const struct channel_request *requ
 	return 0;
 }
 
+/* What sending says of a worker that has ended, which reading finds out as well. */
+static bool is_gone(int error)
+{
+	return error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED;
+}
+
 /* 0, also when the worker is gone; or -errno. */
 static int note_sent(size_t channel, int error)
 {
-	if (error == -EPIPE || error == -ECONNRESET || error == -ECONNREFUSED)
-		return 0; /* reading will find that out */
+	if (is_gone(error))
+		return 0;
 	if (error)
 		log_error("worker %zu takes no answers: %s", channel, strerror(-error));
 	return error;
 }
 
+/* The worker may have ended since it asked, and its channel be closed. */
 static int reply(struct keeper *keeper, size_t channel, const struct channel_reply *answer, int fd)
 {
-	return note_sent(channel, channel_send_reply(keeper->channels[channel].fd, answer, fd));
+	int end = keeper->channels[channel].fd;
+
+	return end < 0 ? 0 : note_sent(channel, channel_send_reply(end, answer, fd));
 }
 
 /* 0; -EPROTO for what no worker of ours sends; -errno when the answer can't be sent. */
@@ -319,8 +326,7 @@ struct attempt {
 };
 
 /* Opens what the request is granted of the addresses, and counts its name. 0; -ENOSPC when there is
- * room for none of them; as count_name(); or -errno: then some may be open.
- */
+ * room for none of them; as count_name(); or -errno: then some may be open. */
 static int open_job(struct keeper *keeper, struct job *job, uint64_t addresses, struct mono now)
 {
 	const struct channel_request *request = &keeper->requests[job - keeper->jobs];
@@ -522,7 +528,7 @@ static int reply_leases(struct keeper *keeper, struct mono now)
 			i++)
 			if (keeper->requests[i].op == CHANNEL_LEASE)
 				keeper->replies[count++] = make_reply(keeper, i, now);
-		if (count > 0)
+		if (count > 0 && keeper->channels[channel].fd >= 0)
 			error = note_sent(
 				channel, channel_send_replies(keeper->channels[channel].fd,
 						 keeper->replies, count));
@@ -607,8 +613,8 @@ static int judge(struct keeper *keeper, size_t index, struct mono now)
 	return error;
 }
 
-/* Tells the workers if they have to forget what they know. One whose channel is full now is told at
- * the next turn, before anything else. */
+/* Tells the workers if they have to forget what they know. One that can't be told now, as its
+ * channel is full or the kernel has no memory, is told at the next turn, before anything else. */
 static void tell_workers(struct keeper *keeper)
 {
 	const struct channel_reply message = {.op = CHANNEL_FORGET};
@@ -621,7 +627,7 @@ static void tell_workers(struct keeper *keeper)
 		if (!keeper->owes_forget[i] || keeper->channels[i].fd < 0)
 			continue;
 		error = channel_send_reply(keeper->channels[i].fd, &message, -1);
-		keeper->owes_forget[i] = error == -EAGAIN;
+		keeper->owes_forget[i] = error && !is_gone(error);
 	}
 }
 

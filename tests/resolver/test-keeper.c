@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -435,6 +436,58 @@ static void malformed_requests_end_the_keeper(void **state)
 	}
 }
 
+/* Its request is served, its answer is nobody's, and the others' are theirs. */
+static void a_worker_that_ends_is_no_matter(void **state)
+{
+	struct channel_request request = keeping_request("a.test", 300, "192.0.2.1");
+	struct control_request flush = keeping_control(CONTROL_FLUSH);
+
+	(void)state;
+	keeping_send(1, &request);
+	keeping_hang_up(1);
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
+	keeping_assert_lasts(MAP4, "192.0.2.1", keeping_mark(0), 350);
+	assert_int_equal(keeping_ask_control(&flush).total, 2);
+	keeping_stop();
+}
+
+/* The keeper waits for nobody: its answers to that one have nowhere to go. */
+static void a_worker_that_takes_no_answers_ends_the_keeper(void **state)
+{
+	static const uint8_t request[16] = {0, 0, 0, CHANNEL_SOCKET};
+	struct pollfd poller = {.fd = keeping.channels[0].fd, .events = POLLOUT};
+	ssize_t sent = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000 && (sent > 0 || i == 0); i++) {
+		assert_int_equal(poll(&poller, 1, KEEPING_PATIENCE_MS), 1);
+		sent = send(poller.fd, request, sizeof(request), MSG_NOSIGNAL);
+		if (sent < 0 && errno == EAGAIN)
+			sent = 1;
+	}
+	assert_int_equal(sent, -1);
+	assert_int_equal(keeping_status(), 1);
+}
+
+/* More than a worker of ours has out, in one transaction and in several messages. */
+static void one_worker_may_fill_a_batch(void **state)
+{
+	struct channel_request request = keeping_request("a.test", 300, "192.0.2.1");
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * CHANNEL_OUT_MAX; i++) {
+		keeping.channels[0].n_out = 0;
+		request.ticket = i;
+		keeping_send(0, &request);
+	}
+	keeping_start(true);
+	for (unsigned i = 0; i < 2 * CHANNEL_OUT_MAX; i++)
+		keeping_assert_leased(keeping_receive(0, i, &fd), 350);
+	keeping_stop();
+}
+
 static void the_keeper_serves_until_the_last_worker_is_gone(void **state)
 {
 	(void)state;
@@ -485,6 +538,9 @@ int main(void)
 		TEST_WITHOUT_KEEPER(the_mark_is_the_only_one),
 		TEST(sockets_carry_the_mark),
 		TEST_WITHOUT_KEEPER(malformed_requests_end_the_keeper),
+		TEST_WITHOUT_KEEPER(a_worker_that_ends_is_no_matter),
+		TEST(a_worker_that_takes_no_answers_ends_the_keeper),
+		TEST_WITHOUT_KEEPER(one_worker_may_fill_a_batch),
 		TEST(the_keeper_serves_until_the_last_worker_is_gone),
 		TEST(the_keeper_ends_with_its_leash),
 	};
