@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "resolver/channel.h"
+#include "src/base/fd.h"
 
 static int keeper_end;
 static struct channel channel;
@@ -181,6 +182,10 @@ static void requests_in_parts_are_refused(void **state)
 		send_raw(bytes, i);
 		assert_int_equal(channel_receive_requests(keeper_end, requests), -EPROTO);
 	}
+	for (size_t i = 1; i < 16; i++) {
+		send_raw((uint8_t[16]){0, 0, 0, CHANNEL_SOCKET}, i);
+		assert_int_equal(channel_receive_requests(keeper_end, requests), -EPROTO);
+	}
 	send_raw(bytes, size + 1);
 	assert_int_equal(channel_receive_requests(keeper_end, requests), -EPROTO);
 	send_raw(bytes, size);
@@ -249,6 +254,65 @@ static void replies_of_another_size_are_refused(void **state)
 	assert_int_equal(channel_untaken(&channel), 0);
 }
 
+/* More of them than a keeper sends at once, or several with a descriptor that is one's only. */
+static void replies_of_another_form_are_refused(void **state)
+{
+	struct channel_reply replies[CHANNEL_OUT_MAX + 1] = {{.op = CHANNEL_LEASED}}, reply;
+	int lowest = dup(0), next, fd;
+
+	(void)state;
+	close(lowest);
+	assert_int_equal(channel_send_replies(keeper_end, replies, CHANNEL_OUT_MAX + 1), 0);
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EPROTO);
+	assert_int_equal(fd_send_passing(keeper_end, replies, 2 * sizeof(reply), keeper_end), 0);
+	assert_int_equal(channel_receive_reply(&channel, &reply, &fd), -EPROTO);
+	assert_int_equal(channel_untaken(&channel), 0);
+	next = dup(0);
+	close(next);
+	assert_int_equal(next, lowest);
+}
+
+static void requests_wait_for_room(void **state)
+{
+	struct channel_request request = request_number(CHANNEL_ADDRESSES_MAX - 1);
+	size_t kept;
+	int error;
+
+	(void)state;
+	while (send(channel.fd, "", 1, 0) == 1)
+		;
+	assert_int_equal(errno, EAGAIN);
+	do
+		error = channel_send_request(&channel, &request);
+	while (!error);
+	assert_int_equal(error, -EAGAIN);
+	kept = channel.n_out;
+	assert_in_range(kept, 1, CHANNEL_OUT_MAX - 1);
+	assert_int_equal(channel_flush(&channel), 0);
+	assert_true(channel.n_bytes > 0);
+	while (recv(keeper_end, requests, 1, 0) == 1)
+		;
+	assert_int_equal(channel_flush(&channel), 0);
+	assert_int_equal(channel.n_bytes, 0);
+	assert_int_equal(channel_receive_requests(keeper_end, requests), kept);
+}
+
+static void messages_of_the_parents_are_whole(void **state)
+{
+	struct control_request request;
+	struct control_reply reply = {.op = CONTROL_LIST};
+
+	(void)state;
+	send_raw(&reply, sizeof(request) - 1);
+	assert_int_equal(control_receive_request(keeper_end, &request), -EPROTO);
+	send_raw(&reply, sizeof(request) + 1);
+	assert_int_equal(control_receive_request(keeper_end, &request), -EPROTO);
+	assert_int_equal(control_receive_request(keeper_end, &request), -EAGAIN);
+	close(channel.fd);
+	channel.fd = -1;
+	assert_int_equal(control_send_reply(keeper_end, &reply), -EPIPE);
+}
+
 static void the_other_end_closed_is_told(void **state)
 {
 	struct channel_request request = request_number(1);
@@ -284,6 +348,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(requests_bring_no_descriptors, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			replies_of_another_size_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			replies_of_another_form_are_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(requests_wait_for_room, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			messages_of_the_parents_are_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_other_end_closed_is_told, set_up, tear_down),
 	};
 

@@ -339,10 +339,11 @@ static void names_are_known_to_two_keepers(void **state)
 /* What no parent of ours sends closes the channel, and nothing else. */
 static void malformed_requests_end_the_channel(void **state)
 {
-	struct control_request bad[6];
+	struct control_request bad[17];
+	const unsigned count = sizeof(bad) / sizeof(bad[0]);
 
 	(void)state;
-	for (unsigned i = 0; i < 6; i++)
+	for (unsigned i = 0; i < count; i++)
 		bad[i] = keeping_control(CONTROL_REVOKE);
 	bad[0].op = 77;
 	bad[1].by = 3;
@@ -353,7 +354,29 @@ static void malformed_requests_end_the_channel(void **state)
 	bad[4].by = 1;
 	bad[5].by = CONTROL_BY_ADDRESS;
 	bad[5].cursor = 1;
-	for (unsigned i = 0; i < 6; i++) {
+	bad[6].by = CONTROL_BY_ADDRESS;
+	bad[6].flows = 1;
+	bad[7].by = CONTROL_BY_ADDRESS;
+	bad[7].amount = 1;
+	bad[8].op = CONTROL_LIST;
+	bad[8].by = 1;
+	bad[9].op = CONTROL_LIST;
+	bad[9].key = 1;
+	bad[10].op = CONTROL_FLUSH;
+	bad[10].key = 1;
+	bad[11].op = CONTROL_SESSION;
+	bad[11].flows = 1;
+	bad[12].op = CONTROL_SESSION;
+	bad[12].amount = 1;
+	bad[13].op = CONTROL_SESSION_NEW;
+	bad[13].cursor = 1;
+	bad[14].op = CONTROL_SESSION_NEW;
+	bad[14].key = 1;
+	bad[15].op = CONTROL_SESSION_EXTEND;
+	bad[15].by = 1;
+	bad[16].op = CONTROL_SESSION_EXTEND;
+	bad[16].key = SPENT_KEYS;
+	for (unsigned i = 0; i < count; i++) {
 		struct pollfd poller = {.fd = keeping.control, .events = POLLIN};
 		struct control_reply reply;
 
