@@ -630,8 +630,17 @@ static void services_are_rebuilt(void **state)
 	CHECK_SERVICE("\0\1\0\0\4\0\4\x0a\0\0\1", "\0\1\0");
 	/* A mapped one in an IPv6 hint. */
 	CHECK_SERVICE("\0\1\0\0\6\0\x10\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\2\1", "\0\1\0");
-	/* ALPN ids that are none. */
+	/* ALPN ids that are none, and one of each sign that they have. */
 	CHECK_SERVICE("\0\1\0\0\1\0\x0b\2h2\3A B\3\0\1\2", "\0\1\0\0\1\0\3\2h2");
+	CHECK_SERVICE("\0\1\0\0\1\0\x0b\2h2\0\3h~2\2a\xe9", "\0\1\0\0\1\0\3\2h2");
+	CHECK_SERVICE("\0\1\0\0\1\0\x09\x08http/1.1", "\0\1\0\0\1\0\x09\x08http/1.1");
+	CHECK_SERVICE("\0\1\0\0\1\0\x11\x10"
+		      "0123456789abcd-.",
+		"\0\1\0\0\1\0\x11\x10"
+		"0123456789abcd-.");
+	CHECK_SERVICE("\0\1\0\0\1\0\x12\x11"
+		      "0123456789abcdefg",
+		"\0\1\0");
 	/* An alias has no parameters. */
 	CHECK_SERVICE("\0\0" GOOD "\0\1\0\3\2h2", "\0\0" GOOD);
 	CHECK_SERVICE("\0\0\0", "\0\0\0");
@@ -683,6 +692,31 @@ static void hints_are_leased(void **state)
 	/* Those that need it, see permits(). */
 	assert_int_equal(buffer.leases.count, 2);
 	assert_int_equal(buffer.leases.addresses[1].bytes[15], 3);
+}
+
+/* Of a stranger's hundred there is room for as many as a request has, each once. */
+static void hints_beyond_the_leases_are_dropped(void **state)
+{
+	enum { HINTS = 100, HEAD = 7 };
+	char data[HEAD + 4 * HINTS] = {0, 1, 0, 0, 4, HINTS * 4 >> 8, (char)(HINTS * 4 & 0xff)};
+
+	(void)state;
+	for (unsigned i = 0; i < HINTS; i++)
+		memcpy(data + HEAD + 4 * (size_t)i, (const char[]){(char)192, 0, (char)(i / 2), 1},
+			4);
+	begin_as(65);
+	put_data("www.example.com", 65, data, sizeof(data));
+	assert_int_equal(read_as("www.example.com", 65), ANSWER_READY);
+	assert_int_equal(buffer.leases.count, HINTS / 2);
+	for (unsigned i = 0; i < HINTS; i++)
+		data[HEAD + 4 * i + 2] = (char)i;
+	begin_as(65);
+	put_data("www.example.com", 65, data, sizeof(data));
+	assert_int_equal(read_as("www.example.com", 65), ANSWER_READY);
+	assert_int_equal(answer->n_records, 1);
+	assert_int_equal(buffer.leases.count, CHANNEL_ADDRESSES_MAX);
+	/* No hint goes without a lease. */
+	assert_in_range(answer->size, 4 * CHANNEL_ADDRESSES_MAX, 4 * CHANNEL_ADDRESSES_MAX + 64);
 }
 
 static void writes_the_chain_and_one_ttl(void **state)
@@ -751,6 +785,7 @@ int main(void)
 		cmocka_unit_test(services_are_rebuilt),
 		cmocka_unit_test(services_that_would_mislead_are_dropped),
 		cmocka_unit_test(hints_are_leased),
+		cmocka_unit_test(hints_beyond_the_leases_are_dropped),
 		cmocka_unit_test(writes_the_chain_and_one_ttl),
 		cmocka_unit_test(writes_an_soa_for_a_negative_answer_with_a_ttl),
 	};

@@ -147,6 +147,13 @@ static void the_opt_record_is_found(void **state)
 	assert_int_equal(reply.rcode, 23);
 	assert_int_equal(reply.cookie_size, 14);
 	assert_memory_equal(reply.cookie, "client__server", 14);
+	/* One that is somebody's is none (RFC 6891 section 6.1.2). */
+	reply = read_reply("\1\1\201\207\0\1\0\0\0\0\0\1\1A\2b9\0\0\1\0\1"
+			   "\300\14\0\51\4\320\1\0\0\0\0\0",
+		33, 1);
+	assert_int_equal(reply.echo, ECHO_SAME);
+	assert_false(reply.edns);
+	assert_int_equal(reply.rcode, 7);
 	/* Cut off anywhere it isn't there, and nothing else is read. */
 	for (size_t size = 22; size + 1 < sizeof(message) - 1; size++) {
 		reply = read_reply(message, size, 1);
