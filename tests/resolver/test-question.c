@@ -150,7 +150,7 @@ static void the_opt_record_is_found(void **state)
 	/* One that is somebody's is none (RFC 6891 section 6.1.2). */
 	reply = read_reply("\1\1\201\207\0\1\0\0\0\0\0\1\1A\2b9\0\0\1\0\1"
 			   "\300\14\0\51\4\320\1\0\0\0\0\0",
-		33, 1);
+		34, 1);
 	assert_int_equal(reply.echo, ECHO_SAME);
 	assert_false(reply.edns);
 	assert_int_equal(reply.rcode, 7);
