@@ -6,10 +6,12 @@
 #include <stdint.h>
 
 #include "src/base/clock.h"
-#include "src/base/hash.h"
 #include "src/base/inaddr.h"
 
-/* The keeper's own record of what is in the kernel's lease maps, in memory of a bounded size. */
+/*
+ * The keeper's own record of what is in the kernel's lease maps, in memory of a bounded size. A
+ * lease is asked for with a hash of its map and address, whose key no stranger knows.
+ */
 struct leases;
 
 /* As many as one of the kernel's maps holds (rules/nft.c), for all maps together. */
@@ -20,17 +22,18 @@ struct leases;
 
 struct lease {
 	struct inaddr address;
-	uint16_t map;
-	bool known;          /* the kernel has it, or may still have it */
-	uint8_t seen;        /* the reading of the kernel's maps that found it last */
-	uint32_t mark;       /* that it has it with */
+	uint64_t hash;
 	struct mono expires; /* until then at least */
+	uint32_t mark;       /* that the kernel has it with */
 	uint32_t name;       /* whose it is (struct namering); 0: not known */
-	bool flows;          /* there was one to it when that was last looked for */
+	uint16_t map;
+	bool known;   /* the kernel has it, or may still have it */
+	uint8_t seen; /* the reading of the kernel's maps that found it last */
+	bool flows;   /* there was one to it when that was last looked for */
 };
 
-/* For `most` leases, LEASES_MAX or fewer, and at most a quarter more. 0 or -ENOMEM. */
-int leases_new(const struct hash_key *key, size_t most, struct leases **ret_leases);
+/* For `most` leases, LEASES_MAX or fewer. 0 or -ENOMEM. */
+int leases_new(size_t most, struct leases **ret_leases);
 void leases_free(struct leases *leases);
 
 /* Forgets all of them. */
@@ -47,29 +50,24 @@ void leases_settle(struct leases *leases, struct mono now);
  * left, or a new one, not `known`, in place of one that ended LEASES_LINGER_MS ago or longer. NULL
  * when there is no room.
  */
-struct lease *leases_take(
-	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
-
-/* Has the memory be fetched where leases_take_expected() will look, which takes what this returns
- * for the lease: to be called some work before. */
-uint64_t leases_expect(const struct leases *leases, uint16_t map, const struct inaddr *address);
-struct lease *leases_take_expected(struct leases *leases, uint64_t expected, uint16_t map,
+struct lease *leases_take(struct leases *leases, uint64_t hash, uint16_t map,
 	const struct inaddr *address, struct mono now);
 
+/* Has the memory be fetched where leases_take() will look: to be called some work before. */
+void leases_fetch(const struct leases *leases, uint64_t hash);
+
 /* The lease of `address` in map number `map` that stands at `now`, or NULL. */
-struct lease *leases_find(
-	struct leases *leases, uint16_t map, const struct inaddr *address, struct mono now);
+struct lease *leases_find(struct leases *leases, uint64_t hash, uint16_t map,
+	const struct inaddr *address, struct mono now);
 
 /*
  * The first lease from place *at on that stands at `now`; *at is then the place behind it. NULL
- * with *at at the end of `places` more, or of the table, which leases_places() is. Taking a lease
- * meanwhile is allowed. Places are others when leases_epoch() is, which is never 0.
+ * with *at at the end of `places` more, or of those in use, which leases_places() is: as many as
+ * there are leases, or more, since ended ones count for a while. Taking a lease meanwhile is
+ * allowed. Places are others when leases_epoch() is, which is never 0.
  */
 struct lease *leases_walk(struct leases *leases, size_t *at, size_t places, struct mono now);
 size_t leases_places(const struct leases *leases);
-
-/* As many leases as there are, or more: ended ones count for a while. */
-size_t leases_most(const struct leases *leases);
 uint32_t leases_epoch(const struct leases *leases);
 
 #endif

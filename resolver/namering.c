@@ -259,12 +259,14 @@ uint64_t namering_map(const struct namering *ring, const char *table, const char
 
 uint64_t namering_lease(const struct namering *ring, uint64_t map, const struct inaddr *address)
 {
-	uint8_t bytes[sizeof(*address) + sizeof(map)];
-	uint64_t lease;
+	uint64_t words[2], lease;
+	struct hash_state hash = hash_begin(&ring->key);
 
-	memcpy(bytes, address, sizeof(*address));
-	memcpy(bytes + sizeof(*address), &map, sizeof(map));
-	lease = hash_bytes(&ring->key, bytes, sizeof(bytes));
+	memcpy(words, address, sizeof(words));
+	hash = hash_word(hash, words[0]);
+	hash = hash_word(hash, words[1]);
+	hash = hash_word(hash, map);
+	lease = hash_end(hash, 0, sizeof(words) + sizeof(map));
 	__builtin_prefetch(ring->tables->slots[lease % LINES]);
 	return lease;
 }

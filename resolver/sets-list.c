@@ -51,7 +51,7 @@ uint64_t sets_count_leases(const struct sets *sets, struct mono now)
 
 size_t sets_leases(const struct sets *sets)
 {
-	return leases_most(sets->leases);
+	return leases_places(sets->leases);
 }
 
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
@@ -115,7 +115,8 @@ int sets_revoke_address(struct sets *sets, const struct inaddr *address, struct 
 	sets_begin_taking(sets);
 	for (size_t group = 0; group < sets->plan->n_groups && !error; group++) {
 		uint16_t map = sets_map_number(group, family);
-		struct lease *lease = leases_find(sets->leases, map, address, now);
+		struct lease *lease =
+			leases_find(sets->leases, sets_hash(sets, map, address), map, address, now);
 
 		error = delete_one(sets, map, address);
 		if (lease && (!error || error == -ENOENT))

@@ -112,7 +112,7 @@ void sets_remember_witness(struct sets *sets, const struct lease *lease)
 {
 	struct lease *witness = &sets->witness[lease->map];
 
-	if (!mono_before(lease->expires, witness->expires))
+	if (mono_before(witness->expires, lease->expires))
 		*witness = *lease;
 }
 
@@ -134,7 +134,7 @@ int sets_check(struct sets *sets, struct mono now)
 {
 	bool missing = false;
 
-	if (!sets->reading.active && leases_most(sets->leases) <= READ_MOST)
+	if (!sets->reading.active && leases_places(sets->leases) <= READ_MOST)
 		return sets_learn(sets);
 	sets->reading.again = sets->reading.active;
 	for (size_t map = 0; map < sets->plan->n_groups * PLAN_FAMILIES && !missing; map++)

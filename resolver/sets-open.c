@@ -56,22 +56,22 @@ void sets_begin(struct sets *sets, struct mono now)
 	leases_settle(sets->leases, now);
 }
 
-uint64_t sets_lease_named(const struct sets *sets, const struct lease *lease)
+uint64_t sets_hash(const struct sets *sets, uint16_t map, const struct inaddr *address)
 {
-	return namering_lease(sets->names, sets->maps[lease->map], &lease->address);
+	return namering_lease(sets->names, sets->maps[map], address);
 }
 
 static void note_opened(struct sets *sets, const struct sets_change *change)
 {
 	sets_remember_witness(sets, change->place);
-	namering_assign(sets->names, change->named, change->place->name);
+	namering_assign(sets->names, change->place->hash, change->place->name);
 }
 
 /* Gives another name to a lease that stands. */
 static void rename_lease(struct sets *sets, struct lease *lease, uint32_t name)
 {
 	if (lease->name != name)
-		namering_assign(sets->names, sets_lease_named(sets, lease), name);
+		namering_assign(sets->names, lease->hash, name);
 	lease->name = name;
 }
 
@@ -186,8 +186,7 @@ void sets_collect(struct sets *sets, struct lease *lease, uint32_t mark, struct 
 	}
 	element.mark = mark;
 	setlink_add(sets->link, map, &element);
-	sets->changes[sets->n_changes++] =
-		(struct sets_change){lease, *lease, sets_lease_named(sets, lease)};
+	sets->changes[sets->n_changes++] = (struct sets_change){lease, *lease};
 	lease->known = true;
 	lease->mark = mark;
 	lease->seen = sets->reading.number;
@@ -222,7 +221,10 @@ static uint16_t map_for(const struct match_lease *wanted, const struct inaddr *a
 uint64_t sets_expect_address(
 	const struct sets *sets, const struct match_lease *wanted, const struct inaddr *address)
 {
-	return leases_expect(sets->leases, map_for(wanted, address), address);
+	uint64_t hash = sets_hash(sets, map_for(wanted, address), address);
+
+	leases_fetch(sets->leases, hash);
+	return hash;
 }
 
 int sets_open_address(struct sets *sets, const struct match_lease *wanted,
@@ -236,8 +238,7 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 
 	if (error)
 		return error;
-	lease = leases_take_expected(
-		sets->leases, expected, map_for(wanted, address), address, now);
+	lease = leases_take(sets->leases, expected, map_for(wanted, address), address, now);
 	if (lease && !lease->known && sets->unlisted)
 		error = sets_look_up(sets, lease);
 	if (error)

@@ -27,7 +27,6 @@ enum {
 struct sets_change {
 	struct lease *place;
 	struct lease before;
-	uint64_t named; /* what `names` calls it */
 };
 
 /* The running session, as far as the table says it. */
@@ -127,8 +126,8 @@ static inline uint16_t sets_map_number(size_t group, unsigned family)
 
 const char *sets_map_name(const struct sets *sets, uint16_t map);
 
-/* As the names of leases know the lease: see namering_lease(). */
-uint64_t sets_lease_named(const struct sets *sets, const struct lease *lease);
+/* What stands for a lease in the record and for the names of leases: see namering_lease(). */
+uint64_t sets_hash(const struct sets *sets, uint16_t map, const struct inaddr *address);
 
 /* What the mark is in force for, or NULL. */
 const struct sets_force *sets_find_force(const struct sets *sets, uint32_t mark);

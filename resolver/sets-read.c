@@ -59,7 +59,7 @@ static struct duration longest_lease(const struct sets *sets)
 /* Whichever keeper opened it took note of its name; whose opened it last, that is. */
 static void recall_name(struct sets *sets, struct lease *lease, bool stands)
 {
-	uint32_t name = namering_assigned(sets->names, sets_lease_named(sets, lease));
+	uint32_t name = namering_assigned(sets->names, lease->hash);
 
 	if (name != 0 || !stands)
 		lease->name = name;
@@ -102,6 +102,7 @@ static int record_lease(const struct part *part, const struct setlink_element *e
 	struct duration left = element->timeout;
 	struct inaddr address;
 	struct lease *lease;
+	uint16_t map = sets->reading.map;
 
 	if (element->key_size == 4)
 		address = inaddr_from_ip4(element->key);
@@ -112,7 +113,8 @@ static int record_lease(const struct part *part, const struct setlink_element *e
 	if (left.ms == 0)
 		left = duration_seconds(FOREVER_S);
 	leases_settle(sets->leases, part->made);
-	lease = leases_take(sets->leases, sets->reading.map, &address, part->made);
+	lease = leases_take(
+		sets->leases, sets_hash(sets, map, &address), map, &address, part->made);
 	/* What there is no room for on record isn't leased either. */
 	if (!lease)
 		return 0;

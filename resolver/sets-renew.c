@@ -102,11 +102,13 @@ static struct lease *find_lease(
 	unsigned family = inaddr_is_ip4(&flow->to) ? PLAN_IP4 : PLAN_IP6, group;
 	enum protocol protocol;
 	struct lease *lease;
+	uint16_t map;
 
 	if (!flow->answered || flow->over || !find_protocol(flow->protocol, &protocol) ||
 		!plan_find_group(sets->plan, protocol, flow->port, &group))
 		return NULL;
-	lease = leases_find(sets->leases, sets_map_number(group, family), &flow->to, now);
+	map = sets_map_number(group, family);
+	lease = leases_find(sets->leases, sets_hash(sets, map, &flow->to), map, &flow->to, now);
 	return lease && lease->mark == flow->mark ? lease : NULL;
 }
 

@@ -387,13 +387,10 @@ static int list_marks(struct sets *sets)
 static int make_parts(struct sets *sets, const struct sets_config *config)
 {
 	size_t most = config->leases_max ? config->leases_max : LEASES_MAX;
-	struct hash_key key;
-	int error = hash_key_draw(&key);
+	int error = list_marks(sets);
 
 	if (!error)
-		error = list_marks(sets);
-	if (!error)
-		error = leases_new(&key, most, &sets->leases);
+		error = leases_new(most, &sets->leases);
 	if (!error && sets->plan->destinations_set)
 		error = destinations_new(sets->plan->destinations_size, &sets->destinations);
 	if (!error && sets->plan->destinations_set) {

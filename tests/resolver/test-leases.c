@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "resolver/leases.h"
+#include "src/base/hash.h"
 
 static const struct hash_key key = {{5, 6}};
 static const struct mono start = {1000000};
@@ -15,7 +16,7 @@ static struct leases *leases;
 static int set_up(void **state)
 {
 	(void)state;
-	return leases_new(&key, LEASES_MAX, &leases);
+	return leases_new(LEASES_MAX, &leases);
 }
 
 static int tear_down(void **state)
@@ -36,12 +37,18 @@ static struct inaddr numbered(uint32_t number)
 		(uint8_t)(number >> 8), (uint8_t)number});
 }
 
+static uint64_t hash_of(uint16_t map, const struct inaddr *address)
+{
+	struct hash_key of_map = {{key.k[0] ^ map, key.k[1]}};
+
+	return hash_bytes(&of_map, address, sizeof(*address));
+}
+
 /* Opens it as the keeper does. False when there is no room. */
 static bool open_lease(uint16_t map, uint32_t number, uint32_t mark, struct mono expires)
 {
 	struct inaddr address = numbered(number);
-	uint64_t expected = leases_expect(leases, map, &address);
-	struct lease *lease = leases_take_expected(leases, expected, map, &address, start);
+	struct lease *lease = leases_take(leases, hash_of(map, &address), map, &address, start);
 
 	if (!lease)
 		return false;
@@ -55,7 +62,7 @@ static struct lease *take(uint16_t map, uint32_t number, struct mono now)
 {
 	struct inaddr address = numbered(number);
 
-	return leases_take(leases, map, &address, now);
+	return leases_take(leases, hash_of(map, &address), map, &address, now);
 }
 
 static void a_new_place_is_not_known(void **state)
@@ -162,7 +169,7 @@ static void places_are_used_again(void **state)
 
 		now.ms++;
 		leases_settle(leases, now);
-		lease = leases_take(leases, 1, &address, now);
+		lease = leases_take(leases, hash_of(1, &address), 1, &address, now);
 		assert_non_null(lease);
 		assert_false(lease->known);
 		lease->known = true;
@@ -170,7 +177,7 @@ static void places_are_used_again(void **state)
 	}
 }
 
-/* What it is for finds room, and hardly any more: what stands is never pushed out. */
+/* What it is for finds room, and no more: what stands is never pushed out. */
 static void a_full_table_refuses(void **state)
 {
 	uint32_t opened = 0, standing = 0, number;
@@ -180,8 +187,7 @@ static void a_full_table_refuses(void **state)
 		leases_settle(leases, start);
 		opened += open_lease(1, number, 1, after(1000));
 	}
-	assert_true(opened >= LEASES_MAX);
-	assert_true(opened <= LEASES_MAX / 4 * 5);
+	assert_int_equal(opened, LEASES_MAX);
 	for (number = 0; number < 2 * LEASES_MAX; number++) {
 		const struct lease *lease = take(1, number, start);
 
@@ -190,6 +196,39 @@ static void a_full_table_refuses(void **state)
 	assert_int_equal(standing, opened);
 	/* When their time is over there is room again. */
 	assert_non_null(take(1, number, after(1000 + LEASES_LINGER_MS)));
+}
+
+enum { FEW = 1000 };
+
+/* At each moment FEW leases stand: who comes gets the place of one that ended, wherever that is,
+ * and all others are found. */
+static void a_full_table_gives_places_of_those_that_ended(void **state)
+{
+	struct mono now = start;
+
+	(void)state;
+	leases_free(leases);
+	assert_int_equal(leases_new(FEW, &leases), 0);
+	for (uint32_t i = 0; i < 50 * FEW; i++) {
+		struct lease *lease;
+
+		now.ms += (FEW + LEASES_LINGER_MS) / FEW;
+		leases_settle(leases, now);
+		lease = take(1, i, now);
+		assert_non_null(lease);
+		assert_false(lease->known);
+		lease->known = true;
+		lease->mark = i;
+		lease->expires = mono_add(now, (struct duration){FEW});
+		if (i % 97 != 0)
+			continue;
+		for (uint32_t j = i >= FEW ? i - FEW + 1 : 0; j <= i; j++) {
+			lease = take(1, j, now);
+			assert_true(lease && lease->known);
+			assert_int_equal(lease->mark, j);
+		}
+	}
+	assert_true(leases_places(leases) <= FEW);
 }
 
 int main(void)
@@ -207,6 +246,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(settling_leaves_room_for_a_step, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(places_are_used_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_full_table_refuses, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_full_table_gives_places_of_those_that_ended, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
