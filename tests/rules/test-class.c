@@ -173,6 +173,13 @@ static void test_every_row_is_found(void **state)
 		if (inaddr_next(&range.last, &beside))
 			look_up(&beside);
 	}
+	for (unsigned i = 0; i < 256; i++) {
+		struct inaddr first = inaddr_from_ip4((uint8_t[]){(uint8_t)i, 0, 0, 0});
+		struct inaddr last = inaddr_from_ip4((uint8_t[]){(uint8_t)i, 255, 255, 255});
+
+		look_up(&first);
+		look_up(&last);
+	}
 }
 
 /* What the kernel's sets need of the table, and the search. */
