@@ -3,69 +3,6 @@
 
 #include <string.h>
 
-size_t reader_left(const struct reader *reader)
-{
-	return reader->failed ? 0 : reader->size - reader->pos;
-}
-
-void reader_seek(struct reader *reader, size_t pos)
-{
-	if (reader->failed)
-		return;
-	if (pos > reader->size)
-		reader->failed = true;
-	else
-		reader->pos = pos;
-}
-
-/* Whether `size` more bytes are there; sets `failed` if not. */
-static bool reader_has(struct reader *reader, size_t size)
-{
-	if (!reader->failed && reader->size - reader->pos < size)
-		reader->failed = true;
-	return !reader->failed;
-}
-
-uint8_t reader_u8(struct reader *reader)
-{
-	if (!reader_has(reader, 1))
-		return 0;
-	return reader->start[reader->pos++];
-}
-
-uint16_t reader_u16(struct reader *reader)
-{
-	const uint8_t *at;
-
-	if (!reader_has(reader, 2))
-		return 0;
-	at = reader->start + reader->pos;
-	reader->pos += 2;
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-uint32_t reader_u32(struct reader *reader)
-{
-	const uint8_t *at;
-
-	if (!reader_has(reader, 4))
-		return 0;
-	at = reader->start + reader->pos;
-	reader->pos += 4;
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
-const uint8_t *reader_bytes(struct reader *reader, size_t size)
-{
-	const uint8_t *at;
-
-	if (!reader_has(reader, size) || !reader->start)
-		return NULL;
-	at = reader->start + reader->pos;
-	reader->pos += size;
-	return at;
-}
-
 size_t writer_left(const struct writer *writer)
 {
 	return writer->failed ? 0 : writer->size - writer->pos;

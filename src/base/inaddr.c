@@ -23,23 +23,16 @@ enum {
 	MAPPED_BITS = 96,
 };
 
-static const uint8_t mapped[IP4_OFFSET] = {[10] = 0xff, [11] = 0xff};
-
 /* The IPv6 addresses on both sides of the mapped block. */
 static const struct inaddr before_mapped = {
 	{[10] = 0xff, [11] = 0xfe, [12] = 0xff, [13] = 0xff, [14] = 0xff, [15] = 0xff}};
 static const struct inaddr behind_mapped = {{[9] = 1}};
 
-bool inaddr_is_ip4(const struct inaddr *address)
-{
-	return memcmp(address->bytes, mapped, sizeof(mapped)) == 0;
-}
-
 struct inaddr inaddr_from_ip4(const uint8_t bytes[4])
 {
 	struct inaddr address;
 
-	memcpy(address.bytes, mapped, sizeof(mapped));
+	memcpy(address.bytes, inaddr_mapped, sizeof(inaddr_mapped));
 	memcpy(address.bytes + IP4_OFFSET, bytes, 4);
 	return address;
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "src/base/text.h"
@@ -39,7 +40,14 @@ struct endpoint {
 /* Room for any of the texts below, with its NUL: "[ffff:...]:65535", a range, a prefix. */
 #define INADDR_TEXT 100
 
-bool inaddr_is_ip4(const struct inaddr *address);
+/* What IPv4 addresses begin with. */
+static const uint8_t inaddr_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static inline bool inaddr_is_ip4(const struct inaddr *address)
+{
+	return memcmp(address->bytes, inaddr_mapped, sizeof(inaddr_mapped)) == 0;
+}
+
 struct inaddr inaddr_from_ip4(const uint8_t bytes[4]);
 struct inaddr inaddr_from_ip6(const uint8_t bytes[16]);
 
@@ -53,6 +61,11 @@ int inaddr_compare(const struct inaddr *a, const struct inaddr *b);
  * are one host's to choose; of this host's own nothing, as a process may send from any of
  * 127.0.0.0/8. */
 struct inaddr inaddr_client(const struct inaddr *address);
+
+static inline bool inaddr_equal(const struct inaddr *a, const struct inaddr *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
 
 /* The next address of its family, false at the last; IPv6 steps over the IPv4-mapped block. The
  * output may be the input. */

@@ -178,20 +178,40 @@ bool name_equal(const struct name *a, const struct name *b)
 	return a->length == b->length && memcmp(a->wire, b->wire, a->length) == 0;
 }
 
+/* Which of the 8 bytes are at least `least`, which is 1 to 0x80, by their highest bits; those above
+ * 0x7f are left to the caller. */
+static inline uint64_t at_least(uint64_t bytes, uint8_t least)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+
+	return (bytes & 0x7f * ones) + (0x80u - least) * ones;
+}
+
+static bool has_capitals(const uint8_t *bytes, size_t size)
+{
+	const uint64_t highest = UINT64_C(0x8080808080808080);
+	uint64_t found = 0, word = 0;
+
+	for (; size >= sizeof(word); bytes += sizeof(word), size -= sizeof(word)) {
+		memcpy(&word, bytes, sizeof(word));
+		found |= at_least(word, 'A') & ~at_least(word, 'Z' + 1) & ~word;
+	}
+	for (; size > 0; bytes++, size--)
+		found |= *bytes >= 'A' && *bytes <= 'Z' ? highest : 0;
+	return (found & highest) != 0;
+}
+
 bool name_is_sound(const struct name *name)
 {
 	unsigned at = 0;
 
 	while (at < name->length && name->wire[at] != 0) {
-		unsigned end = at + 1 + name->wire[at];
-
-		if (name->wire[at] > LABEL_MAX || end >= name->length)
+		if (name->wire[at] > LABEL_MAX)
 			return false;
-		while (++at < end)
-			if (name->wire[at] >= 'A' && name->wire[at] <= 'Z')
-				return false;
+		at += 1u + name->wire[at];
 	}
-	return at + 1 == name->length;
+	/* No length is a letter's. */
+	return at + 1 == name->length && !has_capitals(name->wire, name->length);
 }
 
 unsigned name_labels(const struct name *name)

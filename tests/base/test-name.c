@@ -392,6 +392,29 @@ static void compares_names(void **state)
 	assert_true(name_equal(&a, &b));
 }
 
+/* Wherever a letter is, and whatever is next to the letters. */
+static void capitals_are_not_sound(void **state)
+{
+	static const char neighbours[] = "@[`az{\x7f\x80\xc1\xda\xff";
+	struct name sound = name_of("abcdefgh.ijklmnopqrstu.vwxyz.a.bc.example.com");
+
+	(void)state;
+	for (unsigned at = 0; at < sound.length; at++) {
+		struct name name = sound;
+
+		if (name.wire[at] < 'a')
+			continue;
+		for (char letter = 'A'; letter <= 'Z'; letter++) {
+			name.wire[at] = (uint8_t)letter;
+			assert_false(name_is_sound(&name));
+		}
+		for (const char *next = neighbours; *next; next++) {
+			name.wire[at] = (uint8_t)*next;
+			assert_true(name_is_sound(&name));
+		}
+	}
+}
+
 static void tells_sound_names(void **state)
 {
 	struct name sound = name_of("a.example.com"), name;
@@ -512,6 +535,7 @@ int main(void)
 		cmocka_unit_test(writes_its_bytes),
 		cmocka_unit_test(compares_names),
 		cmocka_unit_test(tells_sound_names),
+		cmocka_unit_test(capitals_are_not_sound),
 		cmocka_unit_test(walks_labels),
 		cmocka_unit_test(tells_what_lies_below),
 	};
