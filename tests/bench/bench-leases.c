@@ -29,8 +29,9 @@
  * same way, and adds the elements without a look at what it is asked for; or "bare", for a program
  * that nobody asks, and that does nothing but put BATCH elements at a time into the same map.
  *
- * bench-leases keeper|apart idle: how long one lease takes, a hundred a second, the median and what
- * one in a hundred exceeds.
+ * bench-leases WHO idle: how long one lease takes, a hundred a second, the median and what one in a
+ * hundred exceeds. WHO may also be "echo", for a process that is asked and answers at once without
+ * a transaction. So bare and echo are what no keeper on this machine can do without.
  */
 
 enum {
@@ -98,33 +99,33 @@ static void print(double start, double end, double cpu)
 
 /* --- Bare --- */
 
-static void open_bare(const struct plan *plan, size_t batch)
+/* One transaction, from address number `first` on. */
+static void open_bare(struct setlink *link, const struct plan *plan, size_t first, size_t batch)
 {
 	struct setlink_element lease = {.key_size = 4,
 		.has_mark = true,
 		.mark = plan->rules[0].mark,
 		.timeout = duration_seconds(330)};
-	struct setlink *link;
 
-	must(setlink_open(&link) == 0, "netlink");
-	for (size_t i = 0; i < LEASES; i += batch) {
-		setlink_begin(link, plan->table);
-		for (size_t j = i; j < i + batch; j++) {
-			uint32_t address = address_of(j);
+	setlink_begin(link, plan->table);
+	for (size_t i = first; i < first + batch; i++) {
+		uint32_t address = address_of(i);
 
-			memcpy(lease.key, &address, sizeof(address));
-			setlink_add(link, MAP, &lease);
-		}
-		must(setlink_commit(link) == 0, "transaction");
+		memcpy(lease.key, &address, sizeof(address));
+		setlink_add(link, MAP, &lease);
 	}
-	setlink_close(link);
+	must(setlink_commit(link) == 0, "transaction");
 }
 
 static void run_bare(const struct compiled *compiled, size_t batch)
 {
 	double start = cpu_time(CLOCK_MONOTONIC), before = cpu_time(CLOCK_PROCESS_CPUTIME_ID);
+	struct setlink *link;
 
-	open_bare(compiled->plan, batch);
+	must(setlink_open(&link) == 0, "netlink");
+	for (size_t i = 0; i < LEASES; i += batch)
+		open_bare(link, compiled->plan, i, batch);
+	setlink_close(link);
 	print(start, cpu_time(CLOCK_MONOTONIC), cpu_time(CLOCK_PROCESS_CPUTIME_ID) - before);
 }
 
@@ -181,11 +182,27 @@ static size_t await_requests(int end, struct channel_request requests[2 * CHANNE
 	return count;
 }
 
+/* Answers as many requests. */
+static void answer_apart(int end, const struct channel_request *requests, size_t count)
+{
+	static struct channel_reply replies[2 * CHANNEL_OUT_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		replies[i] =
+			(struct channel_reply){.op = CHANNEL_LEASED, .ticket = requests[i].ticket};
+	for (size_t i = 0; i < count; i += CHANNEL_OUT_MAX) {
+		size_t left = count - i;
+
+		must(channel_send_replies(end, replies + i,
+			     left < CHANNEL_OUT_MAX ? (unsigned)left : CHANNEL_OUT_MAX) == 0,
+			"reply");
+	}
+}
+
 /* Opens what it is asked for. */
 static void serve_apart(const struct plan *plan, int end)
 {
 	static struct channel_request requests[2 * CHANNEL_OUT_MAX];
-	static struct channel_reply replies[2 * CHANNEL_OUT_MAX];
 	struct setlink_element lease = {.key_size = 4,
 		.has_mark = true,
 		.mark = plan->rules[0].mark,
@@ -200,34 +217,47 @@ static void serve_apart(const struct plan *plan, int end)
 			memcpy(lease.key, &requests[i].lease.addresses[0].bytes[12],
 				lease.key_size);
 			setlink_add(link, MAP, &lease);
-			replies[i] = (struct channel_reply){
-				.op = CHANNEL_LEASED, .ticket = requests[i].ticket};
 		}
 		must(setlink_commit(link) == 0, "transaction");
-		for (size_t i = 0; i < count; i += CHANNEL_OUT_MAX) {
-			size_t left = count - i;
-
-			must(channel_send_replies(end, replies + i,
-				     left < CHANNEL_OUT_MAX ? (unsigned)left : CHANNEL_OUT_MAX) ==
-					0,
-				"reply");
-		}
+		answer_apart(end, requests, count);
 	}
 	setlink_close(link);
 }
 
-static pid_t start_apart(const struct compiled *compiled, int other_end, int worker_end)
+/* Opens nothing. */
+static void serve_echo(const struct plan *plan, int end)
+{
+	static struct channel_request requests[2 * CHANNEL_OUT_MAX];
+	size_t count;
+
+	(void)plan;
+	while ((count = await_requests(end, requests)) > 0)
+		answer_apart(end, requests, count);
+}
+
+static pid_t start_serving(void serve(const struct plan *plan, int end),
+	const struct compiled *compiled, int other_end, int worker_end)
 {
 	pid_t pid = fork();
 
 	must(pid >= 0, "fork");
 	if (pid == 0) {
 		close(worker_end);
-		serve_apart(compiled->plan, other_end);
+		serve(compiled->plan, other_end);
 		_exit(0);
 	}
 	close(other_end);
 	return pid;
+}
+
+static pid_t start_apart(const struct compiled *compiled, int other_end, int worker_end)
+{
+	return start_serving(serve_apart, compiled, other_end, worker_end);
+}
+
+static pid_t start_echo(const struct compiled *compiled, int other_end, int worker_end)
+{
+	return start_serving(serve_echo, compiled, other_end, worker_end);
 }
 
 /* --- Who asks --- */
@@ -316,6 +346,31 @@ static int compare(const void *a, const void *b)
 	return left < right ? -1 : left > right;
 }
 
+static void print_idle(double times[IDLE_LEASES])
+{
+	qsort(times, IDLE_LEASES, sizeof(times[0]), compare);
+	bench_print("lease", times[IDLE_LEASES / 2] * 1e6, "us");
+	bench_print("lease-p99", times[IDLE_LEASES * 99 / 100] * 1e6, "us");
+}
+
+static void run_bare_idle(const struct compiled *compiled)
+{
+	static double times[IDLE_LEASES];
+	struct setlink *link;
+
+	must(setlink_open(&link) == 0, "netlink");
+	for (size_t i = 0; i < IDLE_LEASES; i++) {
+		double start;
+
+		poll(NULL, 0, IDLE_MS);
+		start = cpu_time(CLOCK_MONOTONIC);
+		open_bare(link, compiled->plan, i, 1);
+		times[i] = cpu_time(CLOCK_MONOTONIC) - start;
+	}
+	setlink_close(link);
+	print_idle(times);
+}
+
 static void run_idle(const struct compiled *compiled, start_other *start)
 {
 	static double times[IDLE_LEASES];
@@ -331,15 +386,15 @@ static void run_idle(const struct compiled *compiled, start_other *start)
 	}
 	close(channel.fd);
 	must(waitpid(pid, &status, 0) == pid && status == 0, "the other end");
-	qsort(times, IDLE_LEASES, sizeof(times[0]), compare);
-	bench_print("lease", times[IDLE_LEASES / 2] * 1e6, "us");
-	bench_print("lease-p99", times[IDLE_LEASES * 99 / 100] * 1e6, "us");
+	print_idle(times);
 }
 
 static void run(const struct compiled *compiled, start_other *start, size_t batch)
 {
-	if (batch == 0)
+	if (batch == 0 && start)
 		run_idle(compiled, start);
+	else if (batch == 0)
+		run_bare_idle(compiled);
 	else if (start)
 		run_asked(compiled, start, batch);
 	else
@@ -352,6 +407,7 @@ static const struct opener {
 } openers[] = {
 	{"keeper", start_keeper},
 	{"apart", start_apart},
+	{"echo", start_echo},
 	{"bare", NULL},
 };
 
@@ -366,9 +422,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc == 3 && i < sizeof(openers) / sizeof(openers[0]); i++)
 		if (strcmp(openers[i].name, argv[1]) == 0)
 			opener = &openers[i];
-	if (!opener || (idle && !opener->start) ||
-		(!idle && (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0)))
-		bench_fail("usage: bench-leases keeper|apart|bare BATCH, keeper|apart idle");
+	if (!opener || (!idle && (batch == 0 || batch > CHANNEL_OUT_MAX || LEASES % batch != 0)))
+		bench_fail("usage: bench-leases keeper|apart|echo|bare BATCH|idle");
 	bench_begin();
 	error = space_enter();
 	if (error)
