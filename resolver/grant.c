@@ -12,6 +12,7 @@ struct grants {
 	const struct layers *layers;
 	bool expire;
 	bool deny; /* some entry refuses names */
+	struct match_memo *memo;
 	/* Rule ids of each layer: of its classes, "o1:block-private"; and for each entry, where it
 	 * may be said of it, "allow-1:expired" and "allow-1:addresses". */
 	char *classes[LAYERS_MAX][CLASS_COUNT];
@@ -78,6 +79,8 @@ int grants_new(const struct compiled *compiled, struct grants **ret_grants)
 	grants->layers = compiled->layers;
 	for (size_t i = 0; i < grants->layers->n_layers && !error; i++)
 		error = note_layer(grants, i);
+	if (!error)
+		error = match_memo_new(compiled->match, &grants->memo);
 	if (error)
 		grants_free(grants);
 	else
@@ -102,6 +105,7 @@ void grants_free(struct grants *grants)
 		for (unsigned j = 0; j < CLASS_COUNT; j++)
 			free(grants->classes[i][j]);
 	}
+	match_memo_free(grants->memo);
 	free(grants);
 }
 
@@ -199,7 +203,7 @@ static bool settle(const struct grants *grants, int64_t time, struct match_resul
 bool grants_name(const struct grants *grants, const struct name *name, int64_t time,
 	struct match_result *ret_result)
 {
-	match_name(grants->compiled.match, name, ret_result);
+	match_recall(grants->compiled.match, grants->memo, name, ret_result);
 	return settle(grants, time, ret_result);
 }
 

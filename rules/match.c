@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rules/match.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rules/class.h"
@@ -17,6 +19,10 @@
  * Globs with one literal suffix are tried one by one. Patterns come last, and only where a layer is
  * still undecided. Most names that are asked for and not permitted are matched by nothing at all;
  * what they get was found out when the table was made.
+ *
+ * Where there are neither globs nor patterns, what a name gets that is not listed itself depends on
+ * its suffixes alone: its siblings get the same. Many names are asked for at a time only below
+ * wildcards; so the keeper remembers a few parents, whole, and what a name below each got.
  *
  * What an address of a name gets is put together from who won the name, and, in layers where nobody
  * did, from who has the address (rules/owners.h).
@@ -271,26 +277,103 @@ static size_t result_size(const struct match *match)
 	       (match->n_groups + 1) * sizeof(struct match_ports);
 }
 
-/* The suffixes are hashed only where they count. */
-static bool look_up(
-	const struct match *match, struct names_walk *walk, struct match_result *ret_result)
-{
-	struct tally tally;
-	bool settled;
+/* --- What siblings got --- */
 
-	begin(match, ret_result, &tally);
-	take_exact(&tally, walk);
-	settled = is_settled(&tally);
-	if (!settled) {
-		names_walk(match->names, walk);
-		take_wildcards(&tally, walk);
+enum { MEMOS = 16 };
+
+/* A parent and what the names right below it get that are not listed themselves. */
+struct memo {
+	uint8_t length; /* 0: there is none */
+	uint8_t wire[NAME_WIRE_MAX];
+	struct match_result result;
+};
+
+struct match_memo {
+	struct memo memos[MEMOS];
+};
+
+int match_memo_new(const struct match *match, struct match_memo **ret_memo)
+{
+	struct match_memo *memo = NULL;
+	size_t n_suffixes = 0;
+
+	for (unsigned i = 0; i < match->n_sides; i++)
+		n_suffixes += match->sides[i].n_suffixes;
+	if (n_suffixes > 0 && match->n_globs == 0 && match->n_patterns == 0) {
+		memo = calloc(1, sizeof(*memo));
+		if (!memo)
+			return -ENOMEM;
 	}
-	if (match->n_patterns > 0 && !is_settled(&tally))
-		take_patterns(&tally, walk->name);
-	if (tally.any)
+	*ret_memo = memo;
+	return 0;
+}
+
+void match_memo_free(struct match_memo *memo)
+{
+	free(memo);
+}
+
+/* Where the name's parent is, if anywhere; or NULL: the root has none. */
+static struct memo *memo_of(struct match_memo *memo, const struct name *name)
+{
+	unsigned first = 1u + name->wire[0];
+
+	if (first >= name->length)
+		return NULL;
+	return &memo->memos[(name->length - first + name->wire[first] +
+				    5u * name->wire[(name->length + first) / 2]) %
+			    MEMOS];
+}
+
+static bool is_parent(const struct memo *memo, const struct name *name)
+{
+	return memo->length == name->length - 1u - name->wire[0] &&
+	       memcmp(memo->wire, name->wire + 1 + name->wire[0], memo->length) == 0;
+}
+
+static void remember(const struct match *match, struct memo *memo, const struct name *name,
+	const struct match_result *result)
+{
+	memo->length = (uint8_t)(name->length - 1u - name->wire[0]);
+	memcpy(memo->wire, name->wire + 1 + name->wire[0], memo->length);
+	memcpy(&memo->result, result, result_size(match));
+}
+
+/* --- */
+
+/* What the name gets that is not listed itself. The suffixes are hashed only where they count. */
+static void look_up_suffixes(const struct match *match, struct names_walk *walk,
+	struct tally *tally, struct match_result *ret_result)
+{
+	if (!is_settled(tally)) {
+		names_walk(match->names, walk);
+		take_wildcards(tally, walk);
+	}
+	if (match->n_patterns > 0 && !is_settled(tally))
+		take_patterns(tally, walk->name);
+	if (tally->any)
 		conclude(match, ret_result);
 	else
 		memcpy(ret_result, &match->unknown, result_size(match));
+}
+
+static bool look_up(const struct match *match, struct names_walk *walk, struct match_memo *memos,
+	struct match_result *ret_result)
+{
+	struct memo *memo = NULL;
+	struct tally tally;
+
+	begin(match, ret_result, &tally);
+	take_exact(&tally, walk);
+	if (memos && !tally.any)
+		memo = memo_of(memos, walk->name);
+	if (memo && is_parent(memo, walk->name)) {
+		memcpy(ret_result, &memo->result, result_size(match));
+		return ret_result->answered;
+	}
+	look_up_suffixes(match, walk, &tally, ret_result);
+	if (memo)
+		remember(match, memo, walk->name, ret_result);
 	return ret_result->answered;
 }
 
@@ -320,15 +403,21 @@ void match_prepare(const struct match *match, struct names_walk *walk)
 bool match_prepared(
 	const struct match *match, struct names_walk *walk, struct match_result *ret_result)
 {
-	return look_up(match, walk, ret_result);
+	return look_up(match, walk, NULL, ret_result);
 }
 
-bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
+bool match_recall(const struct match *match, struct match_memo *memo, const struct name *name,
+	struct match_result *ret_result)
 {
 	struct names_walk walk;
 
 	names_begin(match->names, name, &walk);
-	return match_prepared(match, &walk, ret_result);
+	return look_up(match, &walk, memo, ret_result);
+}
+
+bool match_name(const struct match *match, const struct name *name, struct match_result *ret_result)
+{
+	return match_recall(match, NULL, name, ret_result);
 }
 
 const struct embedded_host *match_host(const struct match *match, const struct name *name)
@@ -462,6 +551,12 @@ static bool needs_lease(const struct outcome *outcome)
 	return outcome->by_name || outcome->verdict != outcome->bare;
 }
 
+/* Without a lease. */
+static bool is_reachable(const struct outcome *outcome)
+{
+	return outcome->verdict != VERDICT_REFUSE && outcome->bare != VERDICT_REFUSE;
+}
+
 static struct match_lease make_lease(
 	const struct plan *plan, unsigned group, const struct outcome *outcome)
 {
@@ -480,20 +575,23 @@ bool match_answer(const struct match *match, const struct match_result *result,
 	unsigned *ret_n_leases)
 {
 	struct arrival arrival = {.match = match, .result = result, .address = address};
-	struct outcome outcome = decide_group(&arrival, match->n_groups);
-	bool reachable = outcome.verdict != VERDICT_REFUSE && outcome.bare != VERDICT_REFUSE;
+	bool reachable = false;
 	unsigned n_leases = 0;
 
 	for (unsigned i = 0; i < match->n_groups; i++) {
-		outcome = decide_group(&arrival, i);
+		struct outcome outcome = decide_group(&arrival, i);
+
 		if (needs_lease(&outcome))
 			ret_leases[n_leases++] = make_lease(match->plan, i, &outcome);
 		else
-			reachable |=
-				outcome.verdict != VERDICT_REFUSE && outcome.bare != VERDICT_REFUSE;
+			reachable |= is_reachable(&outcome);
 	}
-	if (n_leases == 0 && !reachable)
-		return false;
+	if (n_leases == 0 && !reachable) {
+		struct outcome rest = decide_group(&arrival, match->n_groups);
+
+		if (!is_reachable(&rest))
+			return false;
+	}
 	*ret_n_leases = n_leases;
 	return true;
 }

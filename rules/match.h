@@ -52,6 +52,16 @@ bool match_name(
 	const struct match *match, const struct name *name, struct match_result *ret_result);
 
 /*
+ * The same, for who asks about many names that have a parent in common: what the last ones got is
+ * kept in the memo, which is NULL where that would be no use. match_memo_new(): 0 or -ENOMEM.
+ */
+struct match_memo;
+int match_memo_new(const struct match *match, struct match_memo **ret_memo);
+void match_memo_free(struct match_memo *memo);
+bool match_recall(const struct match *match, struct match_memo *memo, const struct name *name,
+	struct match_result *ret_result);
+
+/*
  * The same in three steps, each of which is done for several names before the next one: where the
  * tables are large the first two have fetched from memory what the one after them reads.
  * match_begin() hashes the name: it stays where it is from then on, and match_hash() may serve
