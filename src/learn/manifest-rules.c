@@ -260,6 +260,16 @@ RULES rules_git[] = {
 	END,
 };
 
+/* --- Meson --- */
+
+/* A subproject: a repository, or an archive and a patch of the wrap database, each with another
+ * place to look for it. */
+RULES rules_wrap[] = {
+	{"wrap-*/url", take_source, EVIDENCE_GIT, NULL},
+	{"wrap-file/*_url", take_source, EVIDENCE_MANIFEST, NULL},
+	END,
+};
+
 /* --- Containers --- */
 
 RULES rules_compose[] = {

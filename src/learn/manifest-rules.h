@@ -15,7 +15,7 @@ extern const struct take_rule rules_cargo[], rules_cargo_lock[], rules_cargo_con
 extern const struct take_rule rules_pom[], rules_settings_xml[];
 extern const struct take_rule rules_composer[], rules_composer_lock[];
 extern const struct take_rule rules_nuget_config[], rules_nuget_lock[], rules_project[];
-extern const struct take_rule rules_git[], rules_compose[], rules_devcontainer[];
+extern const struct take_rule rules_git[], rules_wrap[], rules_compose[], rules_devcontainer[];
 extern const struct take_rule rules_workflow[], rules_action[], rules_gitlab[], rules_pipeline[],
 	rules_cloudbuild[], rules_pre_commit[];
 extern const struct take_rule rules_chart[], rules_values[], rules_yaml[];

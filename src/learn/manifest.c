@@ -106,6 +106,8 @@ static const struct manifest manifests[] = {
 	/* git */
 	DOC(".gitmodules", doc_ini, rules_git),
 	DOC(".git/config", doc_ini, rules_git),
+	/* Meson */
+	DOC("subprojects/*.wrap", doc_ini, rules_wrap),
 	/* Containers */
 	LINES("Dockerfile", lines_dockerfile),
 	LINES("Dockerfile.*", lines_dockerfile),

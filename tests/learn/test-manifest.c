@@ -76,6 +76,17 @@ static const struct manifest_case cases[] = {
 		"[[tool.poetry.source]]\nname = \"p\"\nurl = \"https://poetry.tills.dev/simple\"\n",
 		{"+profile pip", "+tcp/443 git.tills.dev", "+tcp/443 pypi.tills.dev",
 			"+tcp/443 poetry.tills.dev"}},
+	{"subprojects/till.wrap",
+		"[wrap-file]\ndirectory = till-1\n"
+		"source_url = https://files.tills.dev/till.tar.gz\n"
+		"source_fallback_url = https://wrapdb.tills.dev/get_source\nsource_hash = 00\n"
+		"patch_url = http://patches.tills.dev/get_patch\n[provide]\ntill = till_dep\n",
+		{"+tcp/443 files.tills.dev", "+tcp/443 wrapdb.tills.dev",
+			"+tcp/80 patches.tills.dev"}},
+	{"lib/subprojects/drawer.wrap",
+		"[wrap-git]\nurl=https://github.com/tills/drawer.git\nrevision=head\n"
+		"push-url=git@push.tills.dev:drawer.git\n[provide]\nurl = https://none.tills.dev\n",
+		{"+profile github"}},
 	{"poetry.lock",
 		"[[package]]\nname = \"a\"\n[package.source]\ntype = \"git\"\n"
 		"url = \"https://git.tills.dev/a.git\"\n",
