@@ -16,9 +16,11 @@ import os
 import re
 import socket
 import ssl
+import subprocess
 import sys
 import tarfile
 import threading
+import urllib.parse
 import zipfile
 
 TIME = (2020, 1, 1, 0, 0, 0)
@@ -29,9 +31,10 @@ def tarball(files):
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
         for name, text in files.items():
             info = tarfile.TarInfo(name)
-            info.size = len(text)
+            data = text if isinstance(text, bytes) else text.encode()
+            info.size = len(data)
             info.mode = 0o644
-            tar.addfile(info, io.BytesIO(text.encode()))
+            tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
 
 
@@ -96,12 +99,15 @@ def module(site, host, path, version):
         top + f"{name}.go": f"package {name}\n\nfunc Count() int {{ return 1 }}\n"}))
 
 
+def project(group, name, version, kind):
+    return (f"<project><modelVersion>4.0.0</modelVersion><groupId>{group}</groupId>"
+            f"<artifactId>{name}</artifactId><version>{version}</version>"
+            f"<packaging>{kind}</packaging></project>\n")
+
+
 def artifact(site, repository, name, version, kind):
     base = f"{repository}/example/corp/{name}/{version}/{name}-{version}"
-    pom = ("<project><modelVersion>4.0.0</modelVersion><groupId>example.corp</groupId>"
-           f"<artifactId>{name}</artifactId><version>{version}</version>"
-           f"<packaging>{kind}</packaging></project>\n")
-    files = {"pom": pom.encode()}
+    files = {"pom": project("example.corp", name, version, kind).encode()}
     if kind == "jar":
         files["jar"] = archive({
             "META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n\n",
@@ -170,6 +176,29 @@ def fill(site, project):
 
 # --- The server ---
 
+def ask_git(site, host, request):
+    """Answers what git asks of a repository, by git's own program."""
+    path, _, query = request.path.partition("?")
+    length = int(request.headers.get("Content-Length", 0))
+    said = subprocess.run(["git", "-c", "safe.directory=*", "http-backend"], check=False,
+        input=request.rfile.read(length), stdout=subprocess.PIPE, env={
+            "PATH": os.environ["PATH"], "GIT_PROJECT_ROOT": f"{site}/{host}",
+            "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path, "QUERY_STRING": query,
+            "REQUEST_METHOD": request.command, "REMOTE_USER": "lab", "REMOTE_ADDR": "lab",
+            "CONTENT_LENGTH": str(length),
+            "CONTENT_TYPE": request.headers.get("Content-Type", ""),
+            "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": request.headers.get("Git-Protocol", "")}).stdout
+    head, _, body = said.partition(b"\r\n\r\n")
+    fields = dict(line.split(": ", 1) for line in head.decode().split("\r\n") if line)
+    request.send_response(int(fields.pop("Status", "200").split()[0]))
+    for name, value in fields.items():
+        request.send_header(name, value)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
 class Server(http.server.ThreadingHTTPServer):
     address_family = socket.AF_INET6
     context = None
@@ -188,12 +217,35 @@ def handler(site, log):
         protocol_version = "HTTP/1.1"
 
         def translate_path(self, path):
-            host = self.headers.get("Host", "").split(":")[0]
-            path = path.split("?")[0].lstrip("/")
+            host = self.host()
+            path = urllib.parse.unquote(path.split("?")[0]).lstrip("/")
             if ".." in path or "/" in host or not host:
                 return site + "/nothing"
             path = os.path.join(site, host, path)
             return path + "/index.html" if os.path.isdir(path.rstrip("/")) else path
+
+        def host(self):
+            return self.headers.get("Host", "").split(":")[0]
+
+        def do_GET(self):
+            elsewhere = self.translate_path(self.path) + ".location"
+            if ".git/" in self.path:
+                ask_git(site, self.host(), self)
+            elif os.path.isfile(elsewhere):
+                with open(elsewhere, encoding="utf-8") as file:
+                    self.send_response(302)
+                    self.send_header("Location", file.read())
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+            else:
+                super().do_GET()
+
+        def do_POST(self):
+            if ".git/" in self.path:
+                ask_git(site, self.host(), self)
+            else:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                self.send_error(404)
 
         def log_message(self, format, *args):
             log.write(f"{self.headers.get('Host', '-')} {format % args}\n")
