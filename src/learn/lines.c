@@ -331,6 +331,70 @@ void lines_gradle(const struct manifest_context *context, struct text text)
 	}
 }
 
+/* --- CMake --- */
+
+/* Calls that fetch, and the words in them behind which there is where from. */
+static const char *const cmake_calls[] = {"ExternalProject_Add", "FetchContent_Declare",
+	"FetchContent_Populate", "externalproject_add", "fetchcontent_declare",
+	"fetchcontent_populate", "file", "FILE"};
+static const char *const cmake_places[] = {
+	"DOWNLOAD", "GIT_REPOSITORY", "HG_REPOSITORY", "SVN_REPOSITORY", "URL"};
+
+static bool is_one(struct text word, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (text_is(word, words[i]))
+			return true;
+	return false;
+}
+
+#define IS_ONE(word, words) is_one(word, words, sizeof(words) / sizeof((words)[0]))
+
+/* The next word or parenthesis of a line, without quotes; empty at its end or before a comment. */
+static struct text cmake_word(struct text *line)
+{
+	struct text word = *line = text_trim(*line);
+	size_t length = 0;
+
+	if (line->length == 0 || *line->start == '#')
+		return (struct text){line->start, 0};
+	if (*line->start == '"') {
+		word = quoted(*line);
+		*line = behind(*line, word.length > 0 ? word.length + 2 : 1);
+		return word.length > 0 ? word : (struct text){"\"", 1};
+	}
+	while (length < line->length && !strchr(" \t\"()", line->start[length]))
+		length++;
+	word.length = length > 0 ? length : 1;
+	*line = behind(*line, word.length);
+	return word;
+}
+
+/* Words without quotes, which source code has as little else than text. */
+void lines_cmake(const struct manifest_context *context, struct text text)
+{
+	struct cursor cursor = {text, 0};
+	bool fetches = false, is_place = false;
+	struct text line, word;
+
+	while (next_line(&cursor, &line)) {
+		while ((word = cmake_word(&line)).length > 0) {
+			if (text_is(word, ")"))
+				fetches = is_place = false;
+			else if (IS_ONE(word, cmake_calls))
+				fetches = true;
+			else if (fetches && IS_ONE(word, cmake_places))
+				is_place = true;
+			/* There may be several URLs. */
+			else if (is_place && (memmem(word.start, word.length, "://", 3) ||
+						     text_starts(word, "git@")))
+				take_place(context, word, EVIDENCE_MANIFEST, cursor.line);
+			else
+				is_place = false;
+		}
+	}
+}
+
 /* A value with its backslashes taken out, cut to what an URL may have. */
 void lines_properties(const struct manifest_context *context, struct text text)
 {

@@ -14,6 +14,7 @@ lines_read lines_gemfile_lock;
 lines_read lines_yarn_lock;
 lines_read lines_dockerfile;
 lines_read lines_gradle;
+lines_read lines_cmake;
 lines_read lines_properties; /* of build wrappers: "distributionUrl=https\://..." */
 lines_read lines_terraform;
 lines_read lines_environment; /* .env and its templates */

@@ -106,7 +106,9 @@ static const struct manifest manifests[] = {
 	/* git */
 	DOC(".gitmodules", doc_ini, rules_git),
 	DOC(".git/config", doc_ini, rules_git),
-	/* Meson */
+	/* CMake, Meson */
+	{"CMakeLists.txt", .read_lines = lines_cmake, .is_source = true},
+	{"*.cmake", .read_lines = lines_cmake, .is_source = true},
 	DOC("subprojects/*.wrap", doc_ini, rules_wrap),
 	/* Containers */
 	LINES("Dockerfile", lines_dockerfile),

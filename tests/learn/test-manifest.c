@@ -87,6 +87,21 @@ static const struct manifest_case cases[] = {
 		"[wrap-git]\nurl=https://github.com/tills/drawer.git\nrevision=head\n"
 		"push-url=git@push.tills.dev:drawer.git\n[provide]\nurl = https://none.tills.dev\n",
 		{"+profile github"}},
+	{"CMakeLists.txt",
+		"project(till HOMEPAGE_URL https://home.tills.dev)\n"
+		"# FetchContent_Declare(a URL https://comment.tills.dev/a.tgz)\n"
+		"FetchContent_Declare(drawer\n  GIT_REPOSITORY "
+		"https://github.com/tills/drawer.git\n"
+		"  GIT_TAG https://tag.tills.dev)\n"
+		"ExternalProject_Add(coin URL \"https://files.tills.dev/coin.tgz\"\n"
+		"  http://second.tills.dev/coin.tgz URL_HASH SHA256=00)\n"
+		"set_package_properties(coin PROPERTIES URL https://coin.tills.dev)\n",
+		{"+profile github", "+tcp/443 files.tills.dev", "+tcp/80 second.tills.dev"}},
+	{"cmake/Find.cmake",
+		"file(DOWNLOAD https://get.tills.dev/x.cmake ${X})\n"
+		"ExternalProject_Add(note GIT_REPOSITORY git@code.tills.dev:tills/note.git)\n"
+		"ExternalProject_Add(bill URL ${BILL_URL} COMMENT \"at https://at.tills.dev\")\n",
+		{"+tcp/443 get.tills.dev", "+tcp/22 code.tills.dev"}},
 	{"poetry.lock",
 		"[[package]]\nname = \"a\"\n[package.source]\ntype = \"git\"\n"
 		"url = \"https://git.tills.dev/a.git\"\n",
