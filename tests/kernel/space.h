@@ -51,9 +51,9 @@ uint32_t space_draw(void);
 /* Runs `body` in a child. True when it returned; false when a CHECK in it failed. */
 bool space_child(void (*body)(void *context), void *context);
 
-/* Has the kernel refuse some calls (SCMP_SYS() of libseccomp) with EIO, from here on, to this process
- * and its children; of prctl(2) one option only. Takes CAP_SYS_ADMIN over the user namespace. 0 or
- * -errno. */
+/* Has the kernel refuse some calls (SCMP_SYS() of libseccomp) with EIO, from here on, to this
+ * process and its children; of prctl(2) one option only. Takes CAP_SYS_ADMIN over the user
+ * namespace. 0 or -errno. */
 int space_refuse(const int *calls, size_t count, int option);
 
 /* Runs a shell command made by `format`; true if it succeeded. */

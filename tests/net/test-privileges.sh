@@ -112,4 +112,10 @@ check "it reloads" until_true 20 grep -q reloaded "$resolver_log"
 is "and works then" "$(ask t2.fresh.lab.example)" "NOERROR 198.18.1.102"
 unlike "nothing was refused to it" "$(cat "$resolver_log")" "not permitted"
 
+# --- Without any ---
+in_client setpriv --reuid "$LAB_UID" --regid "$LAB_UID" --clear-groups --bounding-set=-all --inh-caps=-all \
+	timeout 20 "$(program src/egress-resolver)" --user "$LAB_UID" lab.toml 2>unprivileged.log
+is "without a privilege it does not start" $? 3
+like "and says what that takes" "$(cat unprivileged.log)" "takes CAP_NET_ADMIN: start it as root"
+
 lab_done

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,9 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "src/run/mounts.h"
+#include "tests/kernel/space.h"
 
 static void expect_socket(const char *value, const char *expected)
 {
@@ -95,12 +99,51 @@ static void test_home(void **state)
 	expect_place(1000, "/.gnupg/S.dirmngr", 0);
 }
 
+/* --- What the kernel refuses --- */
+
+enum { NO_NAMESPACE = 200 };
+
+/* What it returns where the kernel refuses that call, negated; 0: nothing is refused. */
+static int enter_without(int call)
+{
+	const struct dns_policy dns = {.n_upstream = 0};
+	pid_t pid = fork();
+	char *what = NULL;
+	int status;
+
+	if (pid == 0) {
+		if (space_enter() != 0 || (call && space_refuse(&call, 1, 0) != 0))
+			_exit(NO_NAMESPACE);
+		_exit(-mounts_enter(&dns, getuid(), &what));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Nothing runs with places in sight that were to be hidden. */
+static void test_what_the_kernel_refuses(void **state)
+{
+	static const int calls[] = {SCMP_SYS(unshare), SCMP_SYS(mount), SCMP_SYS(fsopen),
+		SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(open_tree), SCMP_SYS(mount_setattr),
+		SCMP_SYS(move_mount), SCMP_SYS(umount2)};
+	int status = enter_without(0);
+
+	(void)state;
+	if (status == NO_NAMESPACE)
+		skip();
+	assert_int_equal(status, 0);
+	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		assert_int_equal(enter_without(calls[i]), EIO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_named_sockets),
 		cmocka_unit_test(test_places),
 		cmocka_unit_test(test_home),
+		cmocka_unit_test(test_what_the_kernel_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
