@@ -510,6 +510,40 @@ static void two_dnames(void **state)
 	bogus(WWW, LDNS_RR_TYPE_A, EDE_BOGUS);
 }
 
+/* A name has one alias, and what a DNAME makes of one is no longer than names are. */
+static void aliases_that_cannot_be(void **state)
+{
+	char name[256], record[256];
+
+	(void)state;
+	begin(WWW, LDNS_RR_TYPE_A);
+	ANSWER(&answer, &example, WWW " 600 IN CNAME a.other.test.",
+		WWW " 600 IN CNAME www.other.test.");
+	ANSWER(&answer, &other, ALIAS_END);
+	bogus(WWW, LDNS_RR_TYPE_A, EDE_BOGUS);
+	snprintf(name, sizeof(name), "%063u.%063u.%060u.old.example.test.", 1, 2, 3);
+	begin(name, LDNS_RR_TYPE_A);
+	snprintf(record, sizeof(record), "old.example.test. 600 IN DNAME %063u.other.test.", 4);
+	ANSWER(&answer, &example, record);
+	bogus(name, LDNS_RR_TYPE_A, EDE_BOGUS);
+}
+
+static void messages_have_a_size(void **state)
+{
+	const unsigned before = budget.signatures;
+	char record[64];
+
+	(void)state;
+	answer_www(&example);
+	for (unsigned i = 0; i < 600; i++) {
+		snprintf(record, sizeof(record), WWW " 600 IN A 198.51.%u.%u", i / 256, i % 256);
+		ANSWER(&answer, NULL, record);
+	}
+	bogus(WWW, LDNS_RR_TYPE_A, EDE_BOGUS);
+	assert_int_equal(budget.signatures, before);
+	assert_int_equal(n_asked, 0);
+}
+
 #define WILD "*.w.example.test. 600 IN A 192.0.2.7"
 #define WILD_NSEC "*.w.example.test. 600 IN NSEC z.example.test. A RRSIG NSEC"
 
@@ -726,6 +760,8 @@ int main(void)
 		TEST(aliases_in_a_circle),
 		TEST(dname),
 		TEST(two_dnames),
+		TEST(aliases_that_cannot_be),
+		TEST(messages_have_a_size),
 		TEST(wildcard),
 		TEST(wildcard_by_nsec3),
 		TEST(no_name),
