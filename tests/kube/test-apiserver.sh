@@ -28,6 +28,7 @@ done
 python3 -c 'import yaml' 2>/dev/null || need "python3 has no yaml"
 if [ "${1:-}" != --inside ]; then
 	unshare -Urn true 2>/dev/null || need "no private network namespace"
+	rm -rf "$work"
 	exec unshare -Urn bash "$0" --inside
 fi
 

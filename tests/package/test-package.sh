@@ -230,6 +230,7 @@ use_package() {
 
 if [ -n "${EGRESS_PACKAGE-}" ]; then
 	trap - EXIT
+	rm -rf "$work"
 	work=$EGRESS_PACKAGE number=$EGRESS_PACKAGE_NUMBER
 	use_package
 	echo "$number $failures" >"$work/counts"
