@@ -77,8 +77,11 @@ static int read_logs(const struct audit_request *request, struct reading *readin
 	}
 	for (size_t i = 0; i < request->n_logs && !error; i++)
 		error = read_log(request->logs[i], reading);
-	if (!error)
-		digest_finish(reading->digest);
+	if (!error) {
+		error = digest_finish(reading->digest);
+		if (error)
+			audit_complain("%s", strerror(-error));
+	}
 	return error;
 }
 

@@ -227,7 +227,9 @@ static int draw(struct top *top)
 	getmaxyx(stdscr, top->view.rows, top->view.columns);
 	if (!top->view.paused) {
 		top->view.now = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-		digest_finish(top->digest);
+		error = digest_finish(top->digest);
+		if (error)
+			return error;
 	}
 	error = board_draw(top->digest, &top->view, &top->board);
 	if (error)

@@ -78,11 +78,15 @@ int learn_read_logs(
 			options_complain(command, "%s: %s", files[i], strerror(-error));
 	}
 	free(lines);
+	if (!error) {
+		error = digest_finish(digest);
+		if (error)
+			options_complain(command, "%s", strerror(-error));
+	}
 	if (error) {
 		digest_free(digest);
 		return error;
 	}
-	digest_finish(digest);
 	say_lost(command, digest);
 	*ret_digest = digest;
 	return 0;

@@ -58,7 +58,7 @@ struct run_session {
 	struct digest *digest;
 	int64_t began;
 	bool proven;       /* a record of a refused packet has come */
-	bool broken;       /* the resolver was gone before it was ended */
+	bool missing;      /* records: the resolver was gone before it was ended, or memory */
 	bool *was_special; /* of each report: it was no file before */
 	char *command;
 };
@@ -394,7 +394,7 @@ static bool is_incomplete(const struct run_session *session, int status)
 {
 	bool unproven = status != RUN_UNKNOWN && was_tried(session) && !session->proven;
 
-	return session->broken || session->reader >= 0 || unproven;
+	return session->missing || session->reader >= 0 || unproven;
 }
 
 static void tell(const struct run_session *session, int status)
@@ -442,9 +442,9 @@ bool run_session_finish(struct run_session *session, struct stage *stage, int st
 {
 	if (!session)
 		return false;
-	session->broken = session->reader < 0;
+	session->missing = session->reader < 0;
 	drain(session, stage);
-	digest_finish(session->digest);
+	session->missing |= digest_finish(session->digest) != 0;
 	tell(session, status);
 	return session->request->flags[RUN_FAIL] && may_have_refusals(session, status);
 }

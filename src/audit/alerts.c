@@ -103,6 +103,11 @@ uint64_t alerts_more(const struct alerts *alerts)
 	return alerts->more;
 }
 
+bool alerts_were_short(const struct alerts *alerts)
+{
+	return strings_were_short(alerts->strings);
+}
+
 uint64_t alerts_suppressed(const struct alerts *alerts)
 {
 	return alerts->suppressed;

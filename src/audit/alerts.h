@@ -47,6 +47,9 @@ const struct alerts_row *alerts_at(const struct alerts *alerts, size_t index);
 uint64_t alerts_more(const struct alerts *alerts);
 uint64_t alerts_suppressed(const struct alerts *alerts);
 
+/* Whether there was no memory for what there was room for. */
+bool alerts_were_short(const struct alerts *alerts);
+
 /* What the alert is about, "" of the session as a whole, into `out` (ALERTS_WHERE bytes), which it
  * returns. */
 #define ALERTS_WHERE 1200

@@ -98,7 +98,7 @@ static void put_title(struct drawing *drawing, const struct sessions_row *sessio
 	put(drawing, BOARD_TITLE, "%-*.*s %s", room, room, left, right);
 }
 
-static void put_sums(struct drawing *drawing)
+static int put_sums(struct drawing *drawing)
 {
 	const struct digest_sum reached = digest_sum(drawing->digest, DIGEST_REACHED);
 	const struct digest_sum observed = digest_sum(drawing->digest, DIGEST_OBSERVED);
@@ -108,15 +108,19 @@ static void put_sums(struct drawing *drawing)
 	const uint64_t missing =
 		lost->queries + lost->connections + lost->flows + lost->others + lost->malformed;
 	char sent[RENDERING_BYTES], received[RENDERING_BYTES], more[64] = "";
+	size_t destinations;
+	int error = digest_destinations(drawing->digest, &destinations);
 
+	if (error)
+		return error;
 	if (missing > 0)
 		snprintf(more, sizeof(more), "; %" PRIu64 " records lost", missing);
 	put(drawing, BOARD_PLAIN,
 		"reached %zu, refused %zu, alerts %" PRIu64 "; sent %s, received %s%s",
-		digest_destinations(drawing->digest), refused.rows,
-		alerts_count(alerts) + alerts_more(alerts),
+		destinations, refused.rows, alerts_count(alerts) + alerts_more(alerts),
 		rendering_bytes(reached.bytes_out + observed.bytes_out, sent),
 		rendering_bytes(reached.bytes_in + observed.bytes_in, received), more);
+	return 0;
 }
 
 static const char *bar_of(double part, char out[BAR + 1])
@@ -398,7 +402,9 @@ static int draw(struct drawing *drawing)
 	board->rows = 0;
 	drawing->line = 0;
 	put_title(drawing, session);
-	put_sums(drawing);
+	error = put_sums(drawing);
+	if (error)
+		return error;
 	put_budgets(drawing, session);
 	put_pages(drawing);
 	error = pages[drawing->view->page](drawing);

@@ -578,7 +578,17 @@ static void name_rows(struct digest *digest, struct table *table)
 			name_row(digest, table, &table->rows[i]);
 }
 
-void digest_finish(struct digest *digest)
+static bool was_short(const struct digest *digest)
+{
+	bool was = arena_was_short(digest->names) || sessions_were_short(digest->sessions) ||
+		   alerts_were_short(digest->alerts);
+
+	for (size_t i = 0; i < DIGEST_OUTCOMES; i++)
+		was |= arena_was_short(digest->tables[i].texts);
+	return was;
+}
+
+int digest_finish(struct digest *digest)
 {
 	static const enum digest_outcome askers[DIGEST_OUTCOMES] = {
 		[DIGEST_REACHED] = DIGEST_NAMED,
@@ -595,6 +605,7 @@ void digest_finish(struct digest *digest)
 			if (!table->rows[i].shown.asked && !table->rows[i].merged)
 				imply(digest, askers[outcome], &table->rows[i].shown);
 	}
+	return was_short(digest) ? -ENOMEM : 0;
 }
 
 static bool counts(const struct row *row)
@@ -661,18 +672,19 @@ static int compare_destinations(const void *left, const void *right)
 	return inaddr_compare(&a->address, &b->address);
 }
 
-size_t digest_destinations(const struct digest *digest)
+int digest_destinations(const struct digest *digest, size_t *ret_count)
 {
 	const struct digest_row **rows;
 	size_t count, distinct = 0;
 
 	if (digest_list(digest, DIGEST_REACHED, &rows, &count) != 0)
-		return 0;
+		return -ENOMEM;
 	qsort(rows, count, sizeof(*rows), compare_destinations);
 	for (size_t i = 0; i < count; i++)
 		distinct += i == 0 || compare_destinations(&rows[i - 1], &rows[i]) != 0;
 	free(rows);
-	return distinct;
+	*ret_count = distinct;
+	return 0;
 }
 
 const struct digest_timeline *digest_timeline(const struct digest *digest)

@@ -96,8 +96,9 @@ void digest_take(struct digest *digest, const struct record *record);
 int digest_take_line(struct digest *digest, const char *line, size_t size);
 
 /* When all has been taken: finds the names of addresses that were known only later. More may be
- * taken then, and it be finished again. */
-void digest_finish(struct digest *digest);
+ * taken then, and it be finished again. 0; or -ENOMEM: something is missing for lack of memory, and
+ * not of room. */
+int digest_finish(struct digest *digest);
 
 /* Of a finished digest: the rows of an outcome that are not implied, the most used first. To be
  * freed; the rows stay the digest's. 0 or -ENOMEM. */
@@ -106,8 +107,8 @@ int digest_list(const struct digest *digest, enum digest_outcome outcome,
 
 struct digest_sum digest_sum(const struct digest *digest, enum digest_outcome outcome);
 
-/* Distinct names and bare addresses that were reached, of those that are kept. */
-size_t digest_destinations(const struct digest *digest);
+/* Distinct names and bare addresses that were reached, of those that are kept. 0 or -ENOMEM. */
+int digest_destinations(const struct digest *digest, size_t *ret_count);
 
 const struct digest_timeline *digest_timeline(const struct digest *digest);
 const struct digest_lost *digest_lost(const struct digest *digest);

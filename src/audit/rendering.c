@@ -180,11 +180,12 @@ int rendering_make(const struct digest *digest, const struct rendering_about *ab
 		error = add_rows(it, (enum digest_outcome)i);
 	if (!error)
 		error = add_sessions(it);
+	if (!error)
+		error = digest_destinations(digest, &it->destinations);
 	if (error) {
 		arena_free(arena);
 		return error;
 	}
-	it->destinations = digest_destinations(digest);
 	add_ceilings(it);
 	add_categories(it);
 	*ret_rendering = it;

@@ -318,6 +318,11 @@ uint64_t sessions_more(const struct sessions *sessions)
 	return sessions->more;
 }
 
+bool sessions_were_short(const struct sessions *sessions)
+{
+	return strings_were_short(sessions->strings);
+}
+
 static int compare_rows(const void *left, const void *right)
 {
 	const struct sessions_row *a = *(const struct sessions_row *const *)left;

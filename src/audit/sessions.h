@@ -48,6 +48,9 @@ const struct sessions_row *sessions_at(const struct sessions *sessions, size_t i
 /* Records of sessions that found no room. */
 uint64_t sessions_more(const struct sessions *sessions);
 
+/* Whether there was no memory for what there was room for. */
+bool sessions_were_short(const struct sessions *sessions);
+
 /* All, in the order of their beginning. To be freed; the rows stay the sessions'. 0 or -ENOMEM. */
 int sessions_list(const struct sessions *sessions, const struct sessions_row ***ret_rows);
 

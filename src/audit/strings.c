@@ -60,3 +60,8 @@ const char *strings_keep(struct strings *strings, const char *text)
 	strings->count += *bucket != NULL;
 	return *bucket;
 }
+
+bool strings_were_short(const struct strings *strings)
+{
+	return arena_was_short(strings->arena);
+}

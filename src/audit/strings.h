@@ -2,6 +2,8 @@
 #ifndef EGRESS_AUDIT_STRINGS_H
 #define EGRESS_AUDIT_STRINGS_H
 
+#include <stdbool.h>
+
 #include "src/base/hash.h"
 
 /* Strings that come up again and again, each kept once. Of bounded size. */
@@ -15,5 +17,8 @@ void strings_free(struct strings *strings);
 
 /* The kept copy: the same pointer for the same text. NULL: there is no room for another one. */
 const char *strings_keep(struct strings *strings, const char *text);
+
+/* Whether there was no memory for one that there was room for. */
+bool strings_were_short(const struct strings *strings);
 
 #endif

@@ -76,6 +76,7 @@ struct arena {
 	struct chunk *first;
 	struct chunk *current;
 	struct deferred *deferred; /* the last one */
+	bool short_of_memory;
 };
 
 int arena_new(size_t limit, struct arena **ret_arena)
@@ -158,8 +159,10 @@ static struct chunk *chunk_new(struct arena *arena, size_t size)
 	if (room > SIZE_MAX / 2)
 		return NULL;
 	chunk = get_memory(sizeof(*chunk) + room);
-	if (!chunk)
+	if (!chunk) {
+		arena->short_of_memory = true;
 		return NULL;
+	}
 
 	if (arena->grow < CHUNK_MAX)
 		arena->grow *= 2;
@@ -305,4 +308,9 @@ void arena_reset(struct arena *arena)
 size_t arena_used(const struct arena *arena)
 {
 	return arena->used;
+}
+
+bool arena_was_short(const struct arena *arena)
+{
+	return arena->short_of_memory;
 }

@@ -3,6 +3,7 @@
 #define EGRESS_BASE_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Memory with one lifetime: many allocations, one release. Never frees one by one. What a library
@@ -45,5 +46,8 @@ void arena_reset(struct arena *arena);
 /* Bytes handed out since the last reset, the gaps that alignment leaves included; this is what
  * the limit holds. */
 size_t arena_used(const struct arena *arena);
+
+/* Whether an allocation that the limit allows has failed since the arena is there. */
+bool arena_was_short(const struct arena *arena);
 
 #endif

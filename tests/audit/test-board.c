@@ -44,7 +44,7 @@ static int set_up(void **state)
 	assert_int_equal(fd_read_file(path, 1 << 20, &bytes, &size), 0);
 	assert_int_equal(digest_new(&fixture->digest), 0);
 	lines_take(lines, (char *)bytes, size, take_line, fixture->digest);
-	digest_finish(fixture->digest);
+	assert_int_equal(digest_finish(fixture->digest), 0);
 	fixture->log = (char *)bytes;
 	fixture->view = (struct board_view){.rows = 24, .columns = 80, .now = 1795266302000000};
 	free(lines);

@@ -93,6 +93,14 @@ static void take_lease(struct digest *digest, const char *name, uint32_t address
 }
 
 /* What an outcome has, as "NAME times bytes_out," each. */
+static size_t destinations_of(const struct digest *digest)
+{
+	size_t count;
+
+	assert_int_equal(digest_destinations(digest, &count), 0);
+	return count;
+}
+
 static void expect_rows(
 	const struct digest *digest, enum digest_outcome outcome, const char *expected)
 {
@@ -124,7 +132,7 @@ static void test_names(void **state)
 	take_query(digest, VERDICT_REFUSE, "third.example", "A");
 	take_query(digest, VERDICT_PERMIT, "good.example", "A");
 	assert_true(digest_has_refusals(digest));
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	expect_rows(digest, DIGEST_REFUSED, "third.example 2 0,other.example 1 0,");
 	expect_rows(digest, DIGEST_NAMED, "good.example 1 0,");
 	expect_rows(digest, DIGEST_REACHED, "");
@@ -138,8 +146,8 @@ static void test_nothing(void **state)
 	take_query(digest, VERDICT_OBSERVE, "other.example", "A");
 	take_query(digest, VERDICT_FLAG, "odd.example", "A");
 	assert_false(digest_has_refusals(digest));
-	digest_finish(digest);
-	assert_int_equal(digest_destinations(digest), 0);
+	assert_int_equal(digest_finish(digest), 0);
+	assert_int_equal(destinations_of(digest), 0);
 }
 
 static void test_connections(void **state)
@@ -155,11 +163,11 @@ static void test_connections(void **state)
 	take_flow(digest, RECORD_FLOW, VERDICT_FLAG, "", 1);
 	take_flow(digest, RECORD_FLOW, VERDICT_PERMIT, "", 2);
 	take_flow(digest, RECORD_CONNECTION, VERDICT_REFUSE, "", 1);
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	expect_rows(digest, DIGEST_REACHED, "good.example 2 200,0.0.0.2 1 100,");
 	expect_rows(digest, DIGEST_NAMED, "");
 	expect_rows(digest, DIGEST_REFUSED, "good.example 1 0,");
-	assert_int_equal(digest_destinations(digest), 2);
+	assert_int_equal(destinations_of(digest), 2);
 	assert_int_equal(digest_sum(digest, DIGEST_REACHED).bytes_in, 3000);
 }
 
@@ -175,7 +183,7 @@ static void test_late_names(void **state)
 	take_lease(digest, "late.example", 1);
 	take_lease(digest, "late.example", 2);
 	take_flow(digest, RECORD_FLOW, VERDICT_PERMIT, "late.example", 1);
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	expect_rows(digest, DIGEST_REACHED, "late.example 3 300,0.0.0.3 1 100,");
 	assert_int_equal(digest_addresses(digest, "late.example", 4, addresses), 2);
 	assert_int_equal(digest_addresses(digest, "late.example", 1, addresses), 1);
@@ -189,7 +197,7 @@ static void test_observed(void **state)
 	take_query(digest, VERDICT_OBSERVE, "seen.example", "A");
 	take_query(digest, VERDICT_OBSERVE, "named.example", "A");
 	take_flow(digest, RECORD_FLOW, VERDICT_OBSERVE, "seen.example", 1);
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	expect_rows(digest, DIGEST_OBSERVED, "seen.example 1 100,named.example 1 0,");
 }
 
@@ -206,7 +214,7 @@ static void test_full(void **state)
 	}
 	take_query(digest, VERDICT_REFUSE, "n0.example", "A");
 	take_flow(digest, RECORD_FLOW, VERDICT_PERMIT, "good.example", 1);
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	sum = digest_sum(digest, DIGEST_REFUSED);
 	assert_int_equal(sum.rows, DIGEST_ROWS_MAX);
 	assert_int_equal(sum.records, 100);
@@ -225,7 +233,7 @@ static void test_full_of_addresses(void **state)
 		snprintf(name, sizeof(name), "n%u.example", i);
 		take_lease(digest, name, i);
 	}
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	assert_int_equal(digest_sum(digest, DIGEST_REACHED).rows, DIGEST_ROWS_MAX);
 	assert_int_equal(digest_sum(digest, DIGEST_REACHED).records,
 		2 * DIGEST_ADDRESSES_MAX - DIGEST_ROWS_MAX);
@@ -243,7 +251,7 @@ static void test_long_names(void **state)
 		take_query(digest, VERDICT_REFUSE, name, "A");
 		take_lease(digest, name, i);
 	}
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	assert_in_range(digest_sum(digest, DIGEST_REFUSED).rows, 1000, 5000);
 	assert_int_equal(digest_sum(digest, DIGEST_REFUSED).rows +
 				 digest_sum(digest, DIGEST_REFUSED).records,
@@ -315,7 +323,7 @@ static void test_counted_alone(void **state)
 	record.rule = "default-deny";
 	record.count = 9950;
 	digest_take(digest, &record);
-	digest_finish(digest);
+	assert_int_equal(digest_finish(digest), 0);
 	assert_int_equal(digest_lost(digest)->refused, 9950);
 	assert_int_equal(digest_lost(digest)->connections, 0);
 	assert_true(digest_has_refusals(digest));

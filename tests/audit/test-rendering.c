@@ -90,7 +90,7 @@ static void start(struct fixture *fixture, const char *policy, const char *event
 	assert_int_equal(digest_new(&fixture->digest), 0);
 	lines_take(lines, events, strlen(events), take_line, fixture->digest);
 	free(lines);
-	digest_finish(fixture->digest);
+	assert_int_equal(digest_finish(fixture->digest), 0);
 	fixture->about = (struct rendering_about){
 		.program = "egress-run",
 		.command = "npm test; \"<b>\x1b[31m\"",
