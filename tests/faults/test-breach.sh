@@ -21,17 +21,13 @@ must lab_resolver lab
 recovers "at first" 10
 must hold long "$opened" 443
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
 breach_expected=yes
 for role in keeper "worker 0"; do
 	pid=$(pgrep -P "$resolver_pid" | if [ "$role" = keeper ]; then head -n 1; else tail -n 1; fi)
 	inject breach="$pid"
 	# So that it looks at the clock
 	probe --wait 1 dns $NOSERVER4 www.lab.example A >/dev/null
-	check "the $role ends" until_true 20 gone "$pid"
+	check "the $role ends" until_true 20 lab_gone "$pid"
 	like "the $role: the log names the call" "$(cat "$resolver_log")" \
 		"$role: system call unshare \([0-9]+\) is not permitted here"
 	recovers "the $role" 20

@@ -37,17 +37,13 @@ role() {
 	fi
 }
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
 # As a service manager does: when all that belonged to it has ended, it is started again.
 start_again() {
 	local pid
 
 	wait "$resolver_pid" 2>/dev/null
 	for pid in $1; do
-		until_true 10 gone "$pid" || note "process $pid is still there"
+		until_true 10 lab_gone "$pid" || note "process $pid is still there"
 	done
 	must lab_resolver lab --workers 2
 }

@@ -600,6 +600,23 @@ resolver_processes() {
 	echo "$resolver_pid"
 }
 
+# Ends all of them at once, and waits until they are gone, and their sockets.
+lab_resolver_kill() {
+	local pids pid
+
+	mapfile -t pids < <(resolver_processes)
+	kill -KILL "${pids[@]}" 2>/dev/null
+	wait "$resolver_pid" 2>/dev/null
+	for pid in "${pids[@]}"; do
+		must until_true 20 lab_gone "$pid"
+	done
+}
+
+# lab_gone PID: it is none, or a dead one that nobody has asked after.
+lab_gone() {
+	! [ -e "/proc/$1/stat" ] || grep -q '^[0-9]* ([^)]*) Z' "/proc/$1/stat"
+}
+
 # lab_up NAME [OPTION...]: ruleset and resolver.
 lab_up() {
 	must lab_load "$1"

@@ -22,8 +22,7 @@ up() {
 
 # again [OPTION...]: the resolver and all its processes are killed, and another one starts.
 again() {
-	resolver_processes | xargs kill -KILL
-	wait "$resolver_pid"
+	lab_resolver_kill
 	lab_resolver lab --workers 2 "$@"
 }
 

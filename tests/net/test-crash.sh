@@ -60,10 +60,6 @@ works() {
 	like "$1: refused ones are refused" "$(ask other.lab.example)" '^NXDOMAIN \(EDE 15'
 }
 
-gone() {
-	! kill -0 "$1" 2>/dev/null
-}
-
 works "at first"
 check "it is several processes" test "$(resolver_processes | wc -l)" -ge 3
 
@@ -77,7 +73,7 @@ for ((n = 1; n <= children; n++)); do
 	check "$what: all are there before" until_true 30 complete
 	pid=$(pgrep -P "$resolver_pid" | sed -n ${n}p)
 	must kill -KILL "$pid"
-	check "$what: it is gone" until_true 10 gone "$pid"
+	check "$what: it is gone" until_true 10 lab_gone "$pid"
 	denied "$what"
 	unharmed "$what"
 	works "$what"
@@ -123,7 +119,7 @@ family=$(resolver_processes)
 must kill -KILL "$resolver_pid"
 wait "$resolver_pid" 2>/dev/null
 for pid in $family; do
-	check "all killed: process $pid is gone" until_true 10 gone "$pid"
+	check "all killed: process $pid is gone" until_true 10 lab_gone "$pid"
 done
 like "all killed: no name is answered" "$(ask www.lab.example)" "$REJECTED"
 like "all killed: not over TCP either" "$(ask www.lab.example A tcp)" "$REJECTED"
@@ -136,9 +132,7 @@ denied "started again"
 unharmed "started again"
 
 # --- Everything at once, also the ruleset's loader: it starts from the text ---
-# shellcheck disable=SC2046
-must kill -KILL $(resolver_processes)
-wait "$resolver_pid" 2>/dev/null
+lab_resolver_kill
 must lab_load lab
 unharmed "killed, and the ruleset loaded again"
 must lab_resolver lab

@@ -157,8 +157,7 @@ unlike "of both kinds" "$first" "names=(0|$most) "
 client alive
 is "go on" "$reply" $most
 
-resolver_processes | xargs kill -KILL
-wait "$resolver_pid"
+lab_resolver_kill
 client alive
 is "without a resolver" "$reply" $most
 must lab_resolver lab --workers 4 --control $socket
@@ -184,8 +183,7 @@ raised() {
 check "which the ruleset has not, until the resolver raises it" until_true 20 raised
 client try
 is "after the ruleset was loaded again, as many" "$reply" "$more"
-resolver_processes | xargs kill -KILL
-wait "$resolver_pid"
+lab_resolver_kill
 must lab_load lab
 client bare
 is "without a resolver to raise it again, nothing new" "${reply%% *}" 0

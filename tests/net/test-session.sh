@@ -176,9 +176,7 @@ before=$(kept ".end | $figures")
 saved=$(kept .session)
 is "the file has the session" "$saved" "$id"
 is "for nobody else to read" "$(stat -c %a state/lab.session.json)" 600
-# shellcheck disable=SC2046
-kill -KILL $(resolver_processes)
-wait "$resolver_pid" 2>/dev/null
+lab_resolver_kill
 summaries=$(grep -c '"phase":"summary"' events)
 session_again lab --state state
 check "the next resolver says what the session is" until_true 20 more_summaries
@@ -270,9 +268,7 @@ recorded "an alert says that it is refused" '.kind == "alert" and
 	.rule == "budget-destinations" and .verdict == "refuse" and .threshold == 3 and
 	.name == "t4.fresh.lab.example"'
 until_true 10 kept_is .end.destinations 3
-# shellcheck disable=SC2046
-kill -KILL $(resolver_processes)
-wait "$resolver_pid" 2>/dev/null
+lab_resolver_kill
 session_again lab --state state
 reaches "what was within it is reached" tcp 198.18.1.101 80
 for i in 4 5; do

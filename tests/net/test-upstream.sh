@@ -40,13 +40,13 @@ timed ask www.lab.example
 is "one of two servers is silent: the other answers" "$said" "NOERROR 198.18.66.1"
 note "the first client waited $took ms"
 check "the first client waits less than a second" [ $took -lt 1000 ]
-slowest=0
 for i in 1 2 3 4 5 6 7 8; do
 	timed ask t$i.fresh.lab.example
-	[ $took -le $slowest ] || slowest=$took
-done
-note "the slowest of the next clients waited $slowest ms"
-check "the next ones hardly" [ $slowest -lt 250 ]
+	echo $took
+done | sort -n >waits
+median=$(sed -n 5p waits)
+note "the next clients waited $(paste -s -d ' ' waits) ms"
+check "the next ones hardly" [ "$median" -lt 250 ]
 sleep 1.2
 ask t9.fresh.lab.example >/dev/null
 like "the log says who is down" "$(cat "$resolver_log")" "upstream $UPSTREAM4:53: does not answer"
