@@ -602,12 +602,12 @@ resolver_processes() {
 
 # Ends all of them at once, and waits until they are gone, and their sockets.
 lab_resolver_kill() {
-	local pids pid
+	local doomed pid
 
-	mapfile -t pids < <(resolver_processes)
-	kill -KILL "${pids[@]}" 2>/dev/null
+	mapfile -t doomed < <(resolver_processes)
+	kill -KILL "${doomed[@]}" 2>/dev/null
 	wait "$resolver_pid" 2>/dev/null
-	for pid in "${pids[@]}"; do
+	for pid in "${doomed[@]}"; do
 		must until_true 20 lab_gone "$pid"
 	done
 }
