@@ -404,7 +404,7 @@ static void capitals_are_not_sound(void **state)
 
 		if (name.wire[at] < 'a')
 			continue;
-		for (char letter = 'A'; letter <= 'Z'; letter++) {
+		for (int letter = 'A'; letter <= 'Z'; letter++) {
 			name.wire[at] = (uint8_t)letter;
 			assert_false(name_is_sound(&name));
 		}

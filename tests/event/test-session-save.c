@@ -159,10 +159,11 @@ static void *allocate(size_t size)
 
 static void release(void *memory)
 {
-	struct block *block = (struct block *)memory - 1;
+	struct block *block;
 
 	if (!memory)
 		return;
+	block = (struct block *)memory - 1;
 	block->before->behind = block->behind;
 	block->behind->before = block->before;
 	free(block);
