@@ -32,6 +32,8 @@
  *	--edns		with an OPT record
  *	--pid PID	of the server: its processor time for each answer, and how busy it was; any
  *			number, all their threads included
+ *	--since TIME	none of the above: how long after that, in microseconds of the day's clock
+ *			since 1970, the first answer came; asks each millisecond
  *
  * One thread; recvmmsg(2), and sendmsg(2) of many at once. "ceiling" is how many answers a second
  *it could have handled by the processor time it took itself: the server was the limit when that is
@@ -53,6 +55,7 @@ enum {
 	SKIPPED = 77,
 	BUFFER_BYTES = 4 << 20,
 	LATENCIES_MAX = 1 << 20,
+	FIRST_SECONDS = 30,
 };
 
 static const char *const rcode_names[RCODES] = {"noerror", "formerr", "servfail", "nxdomain",
@@ -81,6 +84,7 @@ static struct {
 	uint32_t names; /* 0: always new ones */
 	unsigned seconds, window, n_sockets;
 	uint32_t rate;
+	uint64_t since_us;
 	bool edns;
 	pid_t pids[PIDS_MAX];
 	unsigned n_pids;
@@ -517,6 +521,31 @@ static void measure(void)
 		bench_print("ceiling", (double)n_answers * 1e9 / (double)own, "/s");
 }
 
+/* A server that does not listen yet refuses at once what is sent to it, which ends the waiting. */
+static void measure_start(void)
+{
+	uint64_t begin = bench_ns(), asked = 0, now = begin;
+	struct timespec day;
+
+	for (; n_rcodes[0] == 0; now = bench_ns()) {
+		bool due = now - asked >= 1000000;
+
+		if (now - begin > FIRST_SECONDS * UINT64_C(1000000000))
+			bench_fail("no answer within %d s", FIRST_SECONDS);
+		turn(due, next_fresh);
+		if (due)
+			asked = now;
+		give_up(bench_ns());
+		wait_for_answers(1);
+	}
+	clock_gettime(CLOCK_REALTIME, &day);
+	bench_print("start",
+		(double)((uint64_t)day.tv_sec * 1000000 + (uint64_t)day.tv_nsec / 1000 -
+			 options.since_us) /
+			1e3,
+		"ms");
+}
+
 /* --- The command line --- */
 
 static uint32_t number_of(const char *text, uint32_t least, uint32_t most)
@@ -552,6 +581,10 @@ static void take_option(int letter, const char *argument)
 	case 'e':
 		options.edns = true;
 		break;
+	case 'b':
+		if (text_to_number(text_of(argument), UINT64_MAX, &options.since_us) < 0)
+			bench_fail("%s: no time", argument);
+		break;
 	case 'p':
 		if (options.n_pids == PIDS_MAX)
 			bench_fail("too many processes");
@@ -566,7 +599,8 @@ int main(int argc, char **argv)
 {
 	static const struct option rows[] = {{"names", 1, 0, 'n'}, {"list", 1, 0, 'l'},
 		{"seconds", 1, 0, 't'}, {"window", 1, 0, 'w'}, {"sockets", 1, 0, 's'},
-		{"rate", 1, 0, 'r'}, {"edns", 0, 0, 'e'}, {"pid", 1, 0, 'p'}, {0}};
+		{"rate", 1, 0, 'r'}, {"edns", 0, 0, 'e'}, {"pid", 1, 0, 'p'}, {"since", 1, 0, 'b'},
+		{0}};
 	int letter;
 
 	bench_begin();
@@ -583,6 +617,10 @@ int main(int argc, char **argv)
 		bench_fail("no memory");
 	open_sockets();
 	fresh = (uint32_t)(bench_ns() / 1000000 % 50000000);
+	if (options.since_us) {
+		measure_start();
+		return 0;
+	}
 	warm_up();
 	measure();
 	return 0;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,10 +12,11 @@
 #include "tests/bench/bench.h"
 
 /*
- * bench-responder echo|address PORT: a DNS server on 127.0.0.1 that does next to nothing, until it
- * is killed. "echo" sends each query back as its own answer: what the sockets alone cost. "address"
- * gives every name an address made of the digits in its first label, for an hour: an upstream
- * server that is faster than who asks it.
+ * bench-responder echo|epoll|address PORT: a DNS server on 127.0.0.1 that does next to nothing,
+ * until it is killed. "echo" sends each query back as its own answer: what the sockets alone cost;
+ * "epoll" waits by epoll(7) for that, as who has more than one socket must. "address" gives every
+ * name an address made of the digits in its first label, for an hour: an upstream server that is
+ * faster than who asks it.
  */
 
 enum {
@@ -110,13 +112,30 @@ static void send_all(int fd, struct batch *batch, int count)
 	}
 }
 
-static void __attribute__((noreturn)) serve(int fd, size_t (*turn)(uint8_t *bytes, size_t size))
+static int watch(int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		bench_fail("epoll: %s", strerror(errno));
+	return epoll;
+}
+
+/* Waits by `epoll` unless that is -1. */
+static void __attribute__((noreturn))
+serve(int fd, int epoll, size_t (*turn)(uint8_t *bytes, size_t size))
 {
 	static struct batch batch;
+	struct epoll_event event;
 
 	prepare(&batch);
 	for (;;) {
-		int count = receive(fd, &batch);
+		int count;
+
+		if (epoll >= 0)
+			epoll_wait(epoll, &event, 1, -1);
+		count = receive(fd, &batch);
 
 		for (int i = 0; i < count; i++)
 			batch.parts[i].iov_len = turn(batch.bytes[i], batch.heads[i].msg_len);
@@ -149,11 +168,14 @@ static int open_socket(uint16_t port)
 int main(int argc, char **argv)
 {
 	bool echoes = argc == 3 && strcmp(argv[1], "echo") == 0;
+	bool polls = argc == 3 && strcmp(argv[1], "epoll") == 0;
 	uint64_t port;
+	int fd;
 
 	bench_begin();
-	if (argc != 3 || (!echoes && strcmp(argv[1], "address") != 0) ||
+	if (argc != 3 || (!echoes && !polls && strcmp(argv[1], "address") != 0) ||
 		text_to_number(text_of(argv[2]), UINT16_MAX, &port) < 0)
-		bench_fail("usage: bench-responder echo|address PORT");
-	serve(open_socket((uint16_t)port), echoes ? echo : answer);
+		bench_fail("usage: bench-responder echo|epoll|address PORT");
+	fd = open_socket((uint16_t)port);
+	serve(fd, polls ? watch(fd) : -1, echoes || polls ? echo : answer);
 }
