@@ -159,12 +159,38 @@ static void walk_all(struct walk *walk, json_t *root)
 	}
 }
 
+static bool was_short;
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+
+	was_short |= !memory;
+	return memory;
+}
+
+/* Where memory runs out jansson may say that there is an invalid token, or nothing at all. */
+static int load(struct text text, json_t **ret_root)
+{
+	json_malloc_t kept_malloc;
+	json_free_t kept_free;
+	json_error_t error;
+
+	json_get_alloc_funcs(&kept_malloc, &kept_free);
+	json_set_alloc_funcs(allocate, free);
+	was_short = false;
+	*ret_root = json_loadb(text.start, text.length, 0, &error);
+	json_set_alloc_funcs(kept_malloc, kept_free);
+	if (*ret_root)
+		return 0;
+	return was_short ? -ENOMEM : -EBADMSG;
+}
+
 int doc_json(struct text text, const struct doc_visitor *visitor)
 {
 	struct walk *walk = calloc(1, sizeof(*walk));
 	char *copy = malloc(text.length + 1);
 	json_t *root = NULL;
-	json_error_t error;
 	int result = -ENOMEM;
 
 	if (walk && copy) {
@@ -174,8 +200,7 @@ int doc_json(struct text text, const struct doc_visitor *visitor)
 		walk->visitor = visitor;
 		walk->text = (struct text){copy, text.length};
 		walk->line = 1;
-		root = json_loadb(copy, text.length, 0, &error);
-		result = root ? 0 : -EBADMSG;
+		result = load(walk->text, &root);
 	}
 	if (root)
 		walk_all(walk, root);

@@ -206,7 +206,7 @@ int scan_tree(struct arena *arena, const struct scan_options *options, struct ev
 	};
 	int error = tree_walk(options->folder, &tree, &scan.counts.tree);
 
-	if (error == 0 && scan.out_of_memory)
+	if (error == 0 && (scan.out_of_memory || arena_was_short(arena)))
 		error = -ENOMEM;
 	if (error == 0)
 		*ret_counts = scan.counts;
