@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/netlink.h"
 #include "src/kernel/netns.h"
 
 /*
@@ -288,8 +289,8 @@ static void take_flow(struct walk *walk, const struct nlmsghdr *message, bool be
 
 	if (walk->stop || message->nlmsg_type >> 8 != NFNL_SUBSYS_CTNETLINK)
 		return;
-	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_flow, &found);
-	mnl_attr_parse(message, sizeof(struct nfgenmsg), read_account, &found);
+	netlink_attributes(message, sizeof(struct nfgenmsg), read_flow, &found);
+	netlink_attributes(message, sizeof(struct nfgenmsg), read_account, &found);
 	if (found.has_address && (found.flow.mark & walk->mask) == (walk->mark & walk->mask))
 		walk->stop = walk->visit(walk->context, &found.flow);
 }

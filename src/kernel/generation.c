@@ -218,7 +218,7 @@ static int take_set(void *context, const struct nlmsghdr *reply)
 	const struct names *names = context;
 	struct thing set = {.flags = 0};
 
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_set_part, &set);
+	netlink_attributes(reply, sizeof(struct nfgenmsg), get_set_part, &set);
 	if ((set.flags & NFT_SET_ANONYMOUS) != 0 || is_kept(names, set.name))
 		return 0;
 	return note_name(context, &set);
@@ -228,7 +228,7 @@ static int take_chain(void *context, const struct nlmsghdr *reply)
 {
 	struct thing chain = {.flags = 0};
 
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_chain_part, &chain);
+	netlink_attributes(reply, sizeof(struct nfgenmsg), get_chain_part, &chain);
 	return chain.has_hook || chain.is_used ? 0 : note_name(context, &chain);
 }
 
@@ -236,7 +236,7 @@ static int take_object(void *context, const struct nlmsghdr *reply)
 {
 	struct thing object = {.flags = 0};
 
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_object_part, &object);
+	netlink_attributes(reply, sizeof(struct nfgenmsg), get_object_part, &object);
 	return object.is_used ? 0 : note_name(context, &object);
 }
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/netlink.h"
+
 /*
  * Theory of operation
  *
@@ -87,7 +89,7 @@ static int ask(struct nflog *nflog, const struct nlmsghdr *request)
  * effect since Linux 2.6.32. */
 static int ask_nothing(struct nflog *nflog)
 {
-	alignas(8) uint8_t bytes[256];
+	alignas(8) uint8_t bytes[256] = {0};
 	const struct nfulnl_msg_config_cmd command = {.command = NFULNL_CFG_CMD_PF_BIND};
 	struct nlmsghdr *request = put_head(nflog, bytes, 0);
 
@@ -97,7 +99,7 @@ static int ask_nothing(struct nflog *nflog)
 
 static int bind_group(struct nflog *nflog, uint16_t group)
 {
-	alignas(8) uint8_t bytes[256];
+	alignas(8) uint8_t bytes[256] = {0};
 	const struct nfulnl_msg_config_cmd command = {.command = NFULNL_CFG_CMD_BIND};
 	struct nlmsghdr *request = put_head(nflog, bytes, group);
 
@@ -107,7 +109,7 @@ static int bind_group(struct nflog *nflog, uint16_t group)
 
 static int configure(struct nflog *nflog, uint16_t group, uint16_t flags)
 {
-	alignas(8) uint8_t bytes[256];
+	alignas(8) uint8_t bytes[256] = {0};
 	const struct nfulnl_msg_config_mode mode = {
 		.copy_range = htobe32(COPY_BYTES), .copy_mode = NFULNL_COPY_PACKET};
 	struct nlmsghdr *request = put_head(nflog, bytes, group);
@@ -278,7 +280,7 @@ void nflog_take(struct nflog *nflog, const void *bytes, size_t size, nflog_visit
 		if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 			mnl_nlmsg_get_payload_len(message) < sizeof(struct nfgenmsg))
 			continue;
-		mnl_attr_parse(message, sizeof(struct nfgenmsg), read_attribute, &found);
+		netlink_attributes(message, sizeof(struct nfgenmsg), read_attribute, &found);
 		if (found.has_sequence)
 			lost += missing_before(nflog, found.sequence);
 		if (found.has_packet)

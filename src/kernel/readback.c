@@ -309,7 +309,7 @@ static struct part read_message(const struct nlmsghdr *reply, const struct parts
 {
 	struct sorting sorting = {.parts = parts, .part = {.policy = UINT32_MAX}};
 
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_part, &sorting);
+	netlink_attributes(reply, sizeof(struct nfgenmsg), get_part, &sorting);
 	return sorting.part;
 }
 
@@ -368,7 +368,7 @@ static int get_list(const struct nlattr *attribute, void *context)
 
 static int take_elements(void *context, const struct nlmsghdr *reply)
 {
-	mnl_attr_parse(reply, sizeof(struct nfgenmsg), get_list, context);
+	netlink_attributes(reply, sizeof(struct nfgenmsg), get_list, context);
 	return 0;
 }
 

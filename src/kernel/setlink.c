@@ -325,7 +325,7 @@ static int take_elements(void *context, const struct nlmsghdr *reply)
 	struct walk *walk = context;
 
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSETELEM))
-		mnl_attr_parse(reply, sizeof(struct nfgenmsg), visit_list, walk);
+		netlink_attributes(reply, sizeof(struct nfgenmsg), visit_list, walk);
 	return walk->stop;
 }
 

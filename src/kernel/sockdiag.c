@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/netlink.h"
+
 /*
  * Theory of operation
  *
@@ -188,7 +190,7 @@ int sockdiag_take(const void *bytes, size_t size, uint32_t sequence, const struc
 	if (!is_sender(&found, packet))
 		return -ENOENT;
 	owner.user = found.idiag_uid;
-	mnl_attr_parse(message, sizeof(found), read_attribute, &owner);
+	netlink_attributes(message, sizeof(found), read_attribute, &owner);
 	if (owner.cgroup == 0)
 		return -ENODATA;
 	*ret_owner = owner;

@@ -142,7 +142,7 @@ static void test_errors(void **state)
 /* Every length of the message and of its parts, each in a block of its own size. */
 static void test_hostile_lengths(void **state)
 {
-	alignas(8) uint8_t whole[512];
+	alignas(8) uint8_t whole[512] = {0};
 	const size_t size = put_answer(whole, TCP_ESTABLISHED, 4711);
 	struct sockdiag_owner owner;
 
