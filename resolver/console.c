@@ -146,7 +146,9 @@ static void send_answer(struct connection *connection)
 void console_answer(
 	struct console *console, uint32_t ticket, enum console_status status, char *text)
 {
-	static const char no_memory[] = "{\"error\": \"out of memory\"}";
+	static const char no_memory[] =
+		"{\"error\": \"out of memory for the answer: what was asked "
+		"for may have been done\"}";
 	struct connection *connection;
 
 	if (!console_waits(console, ticket)) {

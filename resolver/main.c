@@ -739,8 +739,9 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 	enum resolver_status status;
 	int error;
 
-	if (preflight_user(options->user, &supervisor.uid, &supervisor.gid) != 0)
-		return RESOLVER_USAGE;
+	error = preflight_user(options->user, &supervisor.uid, &supervisor.gid);
+	if (error)
+		return error == -ENOMEM ? RESOLVER_KERNEL : RESOLVER_USAGE;
 	if (preflight_supervise() != 0)
 		return RESOLVER_KERNEL;
 	error = prepare(&supervisor);

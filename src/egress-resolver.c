@@ -269,20 +269,26 @@ static int take_state(void *context, const struct option_row *row, const char *a
 	return 0;
 }
 
-/* The folder that the service manager has made for it, the first of them; malloc'ed, or NULL. */
-static char *given_state(void)
+/* The folder that the service manager has made for it, the first of them, malloc'ed; NULL if there
+ * is none. 0 or -ENOMEM. */
+static int given_state(char **ret_folder)
 {
 	const char *folders = getenv("STATE_DIRECTORY");
 
-	return folders && *folders ? strndup(folders, strcspn(folders, ":")) : NULL;
+	*ret_folder = folders && *folders ? strndup(folders, strcspn(folders, ":")) : NULL;
+	return folders && *folders && !*ret_folder ? -ENOMEM : 0;
 }
 
 static enum resolver_status serve(struct request *request)
 {
 	struct resolver_options *options = &request->options;
-	char *given = options->state ? NULL : given_state();
+	char *given = NULL;
 	enum resolver_status status;
 
+	if (!options->state && given_state(&given) != 0) {
+		options_complain(&command, "out of memory");
+		return RESOLVER_KERNEL;
+	}
 	if (given)
 		options->state = given;
 	else if (options->state && strcmp(options->state, "none") == 0)
@@ -307,7 +313,9 @@ int main(int argc, char **argv)
 		request.files[i] = calloc((size_t)argc + 1, sizeof(char *));
 		result = request.files[i] ? result : -ENOMEM;
 	}
-	if (result == 0)
+	if (result != 0)
+		options_complain(&command, "out of memory");
+	else
 		result = options_read(&command, argc, argv, &request, &request.options.policy);
 	if (result == 0)
 		result = (int)serve(&request);

@@ -280,12 +280,16 @@ int confine_supervisor(void)
 
 int confine_user(const char *name, uid_t *ret_uid, gid_t *ret_gid)
 {
-	const struct passwd *user = getpwnam(name);
 	uint64_t number = 0;
 	bool is_number = text_to_number(text_of(name), UINT32_MAX - 1, &number) == 0;
+	const struct passwd *user;
 
+	errno = 0;
+	user = getpwnam(name);
 	if (!user && is_number)
 		user = getpwuid((uid_t)number);
+	if (!user && errno == ENOMEM)
+		return -ENOMEM;
 	if (!user && !is_number)
 		return -ENOENT;
 	*ret_uid = user ? user->pw_uid : (uid_t)number;

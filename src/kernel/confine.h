@@ -40,7 +40,7 @@ int confine_supervisor(void);
 int confine_bounds(const int *keeps, size_t n_keeps);
 
 /* The user of that name or decimal number, and its group. A number that no user has stands for
- * itself, and for the group of the same number. 0 or -ENOENT. */
+ * itself, and for the group of the same number. 0, -ENOENT or -ENOMEM. */
 int confine_user(const char *name, uid_t *ret_uid, gid_t *ret_gid);
 
 #endif
