@@ -2,8 +2,6 @@
 #ifndef EGRESS_RULES_CODES_H
 #define EGRESS_RULES_CODES_H
 
-#include <stddef.h>
-
 /*
  * What can be wrong with a policy, by numbers that stay: shown as E012 (an error) or W062 (a
  * warning, or a finding of --lint), each explained in egress-policy(5). A number is never given to
@@ -34,7 +32,7 @@ enum code {
 	CODE_PATTERN = 23,
 	CODE_BROAD = 24,      /* a wildcard over a public suffix without `broad` */
 	CODE_CONTRADICT = 25, /* the same destination allowed and denied in one file */
-	CODE_EMBEDDED = 26,   /* a name of [dns.hosts] that no entry permits, and the like */
+	CODE_EMBEDDED = 26,   /* a name of [dns.hosts] that is none */
 	CODE_PROFILE = 27,    /* no profile of that name */
 	CODE_USER = 28,       /* no user, group or control group of that name */
 	CODE_ENDPOINT = 29,
@@ -68,13 +66,5 @@ enum code {
 	CODE_LINT_USELESS = 76,    /* a setting of records, alerts or budgets without effect */
 	CODE_LINT_LOG = 77,        /* a file of records that can't be one, or be kept */
 };
-
-struct code_row {
-	enum code code;
-	const char *title; /* "unknown key" */
-};
-
-/* All of them but CODE_NONE, by number; *ret_count of them. */
-const struct code_row *code_rows(size_t *ret_count);
 
 #endif

@@ -28,18 +28,25 @@
 
 static char *manual;
 
-static int read_manual(void **state)
+/* A file of rules/, to be freed; NULL: it can't be read. */
+static char *read_source(const char *name)
 {
-	char path[4096];
+	char path[4096], *text;
 	uint8_t *bytes;
 	size_t size;
 
-	(void)state;
-	snprintf(path, sizeof(path), "%s/rules/egress-policy.5", getenv("abs_top_srcdir"));
+	snprintf(path, sizeof(path), "%s/rules/%s", getenv("abs_top_srcdir"), name);
 	if (fd_read_file(path, 1 << 20, &bytes, &size) < 0)
-		return -1;
-	manual = strndup((const char *)bytes, size);
+		return NULL;
+	text = strndup((const char *)bytes, size);
 	free(bytes);
+	return text;
+}
+
+static int read_manual(void **state)
+{
+	(void)state;
+	manual = read_source("egress-policy.5");
 	return manual ? 0 : -1;
 }
 
@@ -217,22 +224,51 @@ static void each_key_has_an_example_that_loads(void **state)
 	assert_true(n_examples > 40);
 }
 
+/* The numbers behind "CODE_... = " in codes.h. */
+static unsigned read_codes(const char *header, unsigned codes[100])
+{
+	unsigned count = 0;
+
+	for (const char *at = strstr(header, "\tCODE_"); at; at = strstr(at + 1, "\tCODE_")) {
+		const char *number = at + 1 + strcspn(at + 1, "=,\n");
+
+		if (*number != '=')
+			continue;
+		assert_true(count < 100);
+		codes[count++] = (unsigned)strtoul(number + 1, NULL, 10);
+	}
+	return count;
+}
+
+/* Items such as "W074". */
+static unsigned count_items(const char *section)
+{
+	unsigned count = 0;
+
+	for (const char *at = strstr(section, "\n.It "); at; at = strstr(at + 1, "\n.It "))
+		count += strchr("EW", at[5]) && strspn(at + 6, "0123456789") == 3 && at[9] == '\n';
+	return count;
+}
+
 static void each_code_is_explained(void **state)
 {
-	const char *codes = strstr(manual, ".Sh CODES");
-	size_t count;
-	const struct code_row *rows = code_rows(&count);
+	const char *section = strstr(manual, ".Sh CODES");
+	char *header = read_source("codes.h"), item[32];
+	unsigned codes[100], count;
 
 	(void)state;
-	assert_non_null(codes);
-	for (size_t i = 0; i < count; i++) {
-		char item[32];
-
-		snprintf(item, sizeof(item), "\n.It %c%03d\n",
-			rows[i].code < CODE_EXPIRED ? 'E' : 'W', (int)rows[i].code);
-		if (!strstr(codes, item))
-			fail_msg("%s (%s) is not explained", item, rows[i].title);
+	assert_non_null(section);
+	assert_non_null(header);
+	count = read_codes(header, codes);
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(item, sizeof(item), "\n.It %c%03u\n", codes[i] < CODE_EXPIRED ? 'E' : 'W',
+			codes[i]);
+		if (!strstr(section, item))
+			fail_msg("%s is not explained", item + 1);
 	}
+	assert_int_equal(count_items(section), count);
+	assert_true(count > 50);
+	free(header);
 }
 
 int main(void)
