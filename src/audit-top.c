@@ -193,7 +193,7 @@ static void start_colours(void)
 		{BOARD_BAD, COLOR_RED},
 	};
 
-	if (getenv("NO_COLOR") || !has_colors() || start_color() == ERR ||
+	if (!audit_has_colour(STDOUT_FILENO) || !has_colors() || start_color() == ERR ||
 		use_default_colors() == ERR)
 		return;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)

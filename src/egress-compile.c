@@ -310,7 +310,7 @@ static int use_stdin(struct arena *arena, struct diag *diag, struct compile_opti
 	if (!copy)
 		return -ENOMEM;
 	if (size > STDIN_MAX) {
-		diag_error(diag, CODE_READ, whole, "cannot read it: it is larger than 64 MiB");
+		diag_error(diag, CODE_TOO_LARGE, whole, "cannot read it: it is larger than 64 MiB");
 		return -EINVAL;
 	}
 	options->policy = whole.file;

@@ -242,6 +242,7 @@ open(log, "w").write(open(source).read())
 pid, fd = pty.fork()
 if pid == 0:
 	os.environ["TERM"] = "xterm"
+	os.environ["NO_COLOR"] = ""
 	os.execv(program, [program, "top", log])
 
 def resize(rows, columns):
@@ -273,6 +274,8 @@ os.write(fd, b"4")
 expect("alerts", b"encoded-names")
 os.write(fd, b"h")
 expect("help", b"PgDn")
+os.write(fd, b"2")
+expect("in colours, since NO_COLOR is empty", b"\x1b[31m")
 os.write(fd, b"1")
 with open(log, "a") as out:
 	out.write('{"time":"2026-11-21T13:20:00Z","kind":"flow","policy":"agent","verdict":"permit","name":"later.lab.example","address":"192.0.2.1","port":443,"protocol":"tcp","bytes_out":1000000000}\n')
@@ -304,7 +307,7 @@ while read -r ok what; do
 	not) result 1 "top: ${what#ok }" "$(cat "$work/screen")" ;;
 	esac
 done < <(grep -v '^#' "$work/screen")
-[ "$(grep -c '^ok' "$work/screen")" -eq 10 ]
+[ "$(grep -c '^ok' "$work/screen")" -eq 11 ]
 result $? "top was tried to its end" "$(cat "$work/screen")"
 
 # --- A page in a browser ---

@@ -120,7 +120,7 @@ sed 's/<stdin>/good.toml/' out | diff good.nft - >/dev/null
 result $? "it is the same ruleset"
 stdin=bad.toml run 1 empty "<stdin>:3:1: error: unknown key" "a bad policy from standard input" -
 truncate -s 100M sparse
-stdin=sparse run 1 empty "larger than 64 MiB" "100 MB from standard input" -
+stdin=sparse run 1 empty "larger than 64 MiB [E003]" "100 MB from standard input" -
 stdin=directory run 1 empty "<stdin>: error: cannot read it" "a directory as standard input" -
 "$program" - <&- >out 2>err
 [ $? = 1 ] && [ ! -s out ] && grep -q '<stdin>: error' err
