@@ -8,7 +8,7 @@
 #include "src/base/json-parts.h"
 
 /*
- * A digest as JSON, one object; egress-run(1) describes it to users, under REPORTS:
+ * A digest as JSON, one object; egress-run(1) describes it to users, under "Reports":
  *
  *	version      1
  *	program, command, ending    text, or null
