@@ -402,11 +402,6 @@ bool lab_has_cgroups(const struct lab *lab)
 	return lab->has_cgroups;
 }
 
-bool lab_has_users(const struct lab *lab)
-{
-	return lab->has_users;
-}
-
 /* --- Packets --- */
 
 static uint32_t sum_words(uint32_t sum, const uint8_t *bytes, size_t size)

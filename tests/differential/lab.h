@@ -33,9 +33,7 @@ void lab_close(struct lab *lab);
 /* Who there is: fewer without root. */
 const struct sender *lab_senders(const struct lab *lab, size_t *ret_count);
 
-/* Whether there are control groups, and users other than 0. */
 bool lab_has_cgroups(const struct lab *lab);
-bool lab_has_users(const struct lab *lab);
 
 /* A packet that begins a connection, known by its number (0 to LAB_PACKETS_MAX - 1) from others. */
 struct packet {

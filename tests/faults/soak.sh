@@ -127,11 +127,11 @@ kill_one() {
 rotate() { mv events.jsonl events.jsonl.old; }
 
 new_session() {
-	in_client "$(program src/egress-ctl)" session new >/dev/null
+	in_client "$ctl" session new >/dev/null
 }
 
 list_leases() {
-	in_client "$(program src/egress-ctl)" leases --json >/dev/null
+	in_client "$ctl" leases --json >/dev/null
 }
 
 scrape() {

@@ -13,7 +13,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../net/lab.sh"
 # shellcheck source=faults.sh
 . "$here/faults.sh"
-ctl=$(program src/egress-ctl)
 lab_needs_programs
 lab_needs "$ctl"
 [ -e "$(program tests/faults/alloc.so)" ] || skip_all "alloc.so was not built"

@@ -9,7 +9,6 @@
 source=${abs_top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
 mirror=$source/tests/learn/installs/mirror.py
 learn=$(program src/egress-learn)
-ctl=$(program src/egress-ctl)
 lab_needs openssl python3 "$learn" "$ctl"
 # shellcheck disable=SC2034 # the mirrors have the other ports
 WORLD_PORTS="123 853 8000-8010"

@@ -524,6 +524,7 @@ program() {
 
 compiler=$(program src/egress-compile)
 resolver=$(program src/egress-resolver)
+ctl=$(program src/egress-ctl)
 
 # Tests of the programs themselves begin with this.
 lab_needs_programs() {
@@ -623,6 +624,15 @@ lab_up() {
 	must lab_resolver "$@"
 }
 
+# lab_up_recorded NAME [OPTION...]: the same, and records of all kinds go to the file events.
+lab_up_recorded() {
+	local fd
+
+	exec {fd}>>events
+	lab_up "$@" --events-fd "$fd"
+	exec {fd}>&-
+}
+
 # lab_reload NAME: the ruleset and, for the resolver, its policy.
 lab_reload() {
 	lab_load "$1" && kill -HUP "$resolver_pid"
@@ -634,9 +644,20 @@ probe() {
 	in_client "$(program tests/net/probe)" "$@"
 }
 
+# The same from behind the client.
+probe_inner() {
+	in_inner "$(program tests/net/probe)" "$@"
+}
+
 # The answer of the client's DNS: ask NAME [TYPE [tcp]], to a server that doesn't exist.
 ask() {
 	probe dns $NOSERVER4 "$1" "${2:-A}" ${3:+"$3"}
+}
+
+# ctl_ends DESCRIPTION STATUS COMMAND...: what egress-ctl said is in ctl.out and ctl.err.
+ctl_ends() {
+	"$ctl" "${@:3}" >ctl.out 2>ctl.err
+	is "$1" $? "$2"
 }
 
 # What a rejection may look like to a program, whatever protocol it spoke.
@@ -691,6 +712,12 @@ cut_off() {
 set_of() {
 	in_client nft list set inet egress-lab "$1" 2>/dev/null ||
 		in_client nft list map inet egress-lab "$1"
+}
+
+# counter_of ID: packets that the ruleset has counted by it.
+counter_of() {
+	in_client nft list counter inet egress-lab "${1//:/.}" |
+		sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
 }
 
 # lab_listing TABLE: what nft lists of the client's inet table, but for what differs between a

@@ -9,7 +9,6 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-ctl=$(program src/egress-ctl)
 lab_needs "$ctl" python3
 
 lab_start
@@ -52,16 +51,6 @@ session = json.load(open("session.json"))
 print(eval(sys.argv[1], {"s": session, "b": session["budget"]}))' "$1"
 }
 
-# ends DESCRIPTION STATUS COMMAND...
-ends() {
-	"$ctl" "${@:3}" >ctl.out 2>ctl.err
-	is "$1" $? "$2"
-}
-
-over() {
-	in_client nft list counter inet egress-lab "$1" | sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
-}
-
 # --- Connections ---
 
 policy() {
@@ -89,13 +78,13 @@ alive "one that is established goes on" live
 is "names take of the same" "$(ask www.lab.example)" "NOERROR 198.18.1.1"
 rejected "and none is left" tcp 198.18.1.1 443
 is "it shows" "$(session 'b["connections"]')" "{'used': 10, 'of': 10, 'extended': 0}"
-is "what was refused is counted" "$(over budget-connections)" 4
+is "what was refused is counted" "$(counter_of budget-connections)" 4
 must lab_load lab
 is "none after a reload" "$(refused 198.18.40.1 1)" "1 refused"
 must again
 is "none after a kill" "$(refused 198.18.40.1 1)" "1 refused"
 alive "which the connection has survived" live
-ends "three more" 0 session extend connections 3
+ctl_ends "three more" 0 session extend connections 3
 like "which is said" "$(cat ctl.out)" 'connections +10 of 13, 3 of them for this session'
 is "are three" "$(refused 198.18.40.1 5)" "2 refused"
 must lab_load lab
@@ -106,7 +95,7 @@ check "what was extended stays so when the ruleset is loaded" until_true 10 relo
 must again
 is "and when the resolver is killed" "$(session 'b["connections"]["of"]')" 13
 is "and no more" "$(refused 198.18.40.1 1)" "1 refused"
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 is "has all of it, and no more" "$(refused 198.18.40.1 12)" "2 refused"
 alive "a connection of the one before goes on" live
 is "the extension is gone" "$(session 'b["connections"]["extended"]')" 0
@@ -115,7 +104,7 @@ down
 policy "connections = 4" flag
 must up
 is "a ceiling that only reports" "$(refused 198.18.40.1 10)" "0 refused"
-is "counts" "$(over budget-connections) $(session 'b["connections"]["used"]')" "6 4"
+is "counts" "$(counter_of budget-connections) $(session 'b["connections"]["used"]')" "6 4"
 down
 
 # --- Bytes ---
@@ -130,7 +119,7 @@ cut_off "end connections" spender
 like "it shows" "$(session 'b["bytes"]["used"], b["bytes"]["of"]')" '^.[0-9]+, 4096.$'
 must again
 is "spent after a kill" "$(refused 198.18.40.1 1)" "1 refused"
-ends "more bytes" 0 session extend bytes 64 KiB
+ctl_ends "more bytes" 0 session extend bytes 64 KiB
 is "are there" "$(session 'b["bytes"]["of"]')" $((68 * 1024))
 is "and can be spent" "$(refused 198.18.40.1 5)" "0 refused"
 must lab_load lab
@@ -138,7 +127,7 @@ more_bytes() {
 	in_client nft list quota inet egress-lab budget-bytes | grep -qE "over (68 kbytes|$((68 * 1024)) bytes)"
 }
 check "after a reload, too" until_true 10 more_bytes
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 like "has its own" "$(session 'b["bytes"]')" "'used': [0-9]{1,3}, 'of': 4096, 'extended': 0"
 down
 
@@ -150,7 +139,7 @@ is "a name" "$(ask t1.fresh.lab.example)" "NOERROR 198.18.1.101"
 reaches "and an address" tcp 198.18.40.1 443
 refusal="NXDOMAIN (EDE 15: budget-destinations)"
 is "are two" "$(ask t2.fresh.lab.example)" "$refusal"
-ends "one more" 0 session extend destinations 1
+ctl_ends "one more" 0 session extend destinations 1
 is "is permitted" "$(ask t2.fresh.lab.example)" "NOERROR 198.18.1.102"
 rejected "and no more" tcp 198.18.40.2 443
 is "of either kind" "$(ask t3.fresh.lab.example)" "$refusal"
@@ -160,16 +149,16 @@ is "whoever starts anew" "$(ask t3.fresh.lab.example)" "$refusal"
 is "a name from before" "$(ask t1.fresh.lab.example)" "NOERROR 198.18.1.101"
 rejected "none for an address" tcp 198.18.40.2 443
 reaches "an address from before" tcp 198.18.40.1 443
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 rejected "has closed what was open" tcp 198.18.1.101 443
 is "and permits two" "$(ask t3.fresh.lab.example)" "NOERROR 198.18.1.103"
 is "others" "$(ask t4.fresh.lab.example)" "NOERROR 198.18.1.104"
 is "and no more" "$(ask t1.fresh.lab.example)" "$refusal"
-ends "what has no ceiling" 1 session extend bytes 1 MiB
+ctl_ends "what has no ceiling" 1 session extend bytes 1 MiB
 like "is not extended" "$(cat ctl.err)" 'no ceiling for bytes'
-ends "an amount that is none" 2 session extend destinations many
-ends "too much" 1 session extend destinations 4294967295
-ends "a key that is none" 2 session extend queries 5
+ctl_ends "an amount that is none" 2 session extend destinations many
+ctl_ends "too much" 1 session extend destinations 4294967295
+ctl_ends "a key that is none" 2 session extend queries 5
 down
 
 # --- Names under wildcards ---
@@ -184,12 +173,12 @@ done
 is "as many names as the budget has" $asked 3
 must lab_reload lab
 is "a reload gives nothing back" "$(ask t30.fresh.lab.example)" "NXDOMAIN (EDE 15: budget-wildcard-names)"
-ends "two more" 0 session extend wildcard-names 2
+ctl_ends "two more" 0 session extend wildcard-names 2
 is "it shows" "$(session 'b["wildcard_names"]')" \
 	"{'used': 3, 'of': 5, 'extended': 2, 'rule': 'allow-1'}"
 is "are two" "$(ask t31.fresh.lab.example) $(ask t32.fresh.lab.example) $(ask t33.fresh.lab.example)" \
 	"NOERROR 198.18.1.131 NOERROR 198.18.1.132 NXDOMAIN (EDE 15: budget-wildcard-names)"
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 is "begins with none" "$(session 'b["wildcard_names"]["used"], b["wildcard_names"]["of"]')" "(0, 3)"
 is "and permits others" "$(ask t33.fresh.lab.example)" "NOERROR 198.18.1.133"
 down
@@ -216,7 +205,7 @@ is "are counted after a kill" "$(session 'b["wildcard_names"]["used"]')" 2
 is "a name from before takes nothing" "$(ask t2.fresh.lab.example)" "NOERROR 198.18.1.102"
 is "and one more has room" "$(ask t3.fresh.lab.example) $(ask t4.fresh.lab.example)" \
 	"NOERROR 198.18.1.103 $over_budget"
-ends "some more" 0 session extend wildcard-names 4
+ctl_ends "some more" 0 session extend wildcard-names 4
 is "of many at once as many as that" "$(many 10)" 4
 must again --state state
 is "and none after a kill" "$(many 50)" 0
@@ -227,7 +216,7 @@ must lab_load lab
 must again --state state
 is "another ceiling is that many more" "$(ask t31.fresh.lab.example) $(ask t32.fresh.lab.example)" \
 	"NOERROR 198.18.1.131 $over_budget"
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 must again --state state
 is "begins with none after a kill, too" "$(session 'b["wildcard_names"]["used"]')" 0
 down
@@ -271,7 +260,7 @@ done
 is "counts: four of fifteen" "$(ask t4.fresh.lab.example)" "NOERROR 198.18.1.104"
 reaches "an address without one" tcp 198.18.41.1 443
 is "as well: six of seventeen" "$(ask t5.fresh.lab.example)" "$refusal"
-ends "a new session" 0 session new
+ctl_ends "a new session" 0 session new
 is "begins with none" "$(ask t5.fresh.lab.example)" "NOERROR 198.18.1.105"
 down
 

@@ -262,25 +262,22 @@ lab_policy lab <<-'END'
 	[[allow]]
 	ip = "198.18.40.0/24"
 END
-inside() {
-	in_inner "$(program tests/net/probe)" "$@"
-}
 for order in "docker_load lab_resolve" "lab_resolve docker_load"; do
 	for step in $order; do
 		must "$step"
 	done
-	like "$order: the container, what is refused" "$(inside tcp 198.18.41.1 443)" "$REJECTED"
-	like "what is permitted, behind the host's address" "$(inside tcp 198.18.40.1 443)" \
+	like "$order: the container, what is refused" "$(probe_inner tcp 198.18.41.1 443)" "$REJECTED"
+	like "what is permitted, behind the host's address" "$(probe_inner tcp 198.18.40.1 443)" \
 		'from 192.168.77.2.*: hello$'
-	is "a permitted name, of whatever server" "$(inside dns $SECOND4 www.lab.example A)" \
+	is "a permitted name, of whatever server" "$(probe_inner dns $SECOND4 www.lab.example A)" \
 		"NOERROR 198.18.1.1"
-	like "is open" "$(inside tcp 198.18.1.1 443)" ': hello$'
-	like "another is refused" "$(inside dns $SECOND4 other.lab.example A)" '^NXDOMAIN'
+	like "is open" "$(probe_inner tcp 198.18.1.1 443)" ': hello$'
+	like "another is refused" "$(probe_inner dns $SECOND4 other.lab.example A)" '^NXDOMAIN'
 	like "a published port is reached" \
 		"$(in_world "$(program tests/net/probe)" tcp 192.168.77.2 8080)" ': hello$'
 	reaches "the host itself is not confined" tcp 198.18.41.1 443
 	must docker_flush
-	like "their rules flushed: what is refused" "$(inside tcp 198.18.41.1 443)" "$REJECTED"
+	like "their rules flushed: what is refused" "$(probe_inner tcp 198.18.41.1 443)" "$REJECTED"
 	must lab_resolver_stop
 	unload
 done

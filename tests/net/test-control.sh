@@ -7,7 +7,6 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-ctl=$(program src/egress-ctl)
 lab_needs "$ctl" python3
 
 lab_policy lab <<-'END'
@@ -36,11 +35,6 @@ print(eval(sys.argv[1], {"a": answer, "sorted": sorted}))' "$1"
 says() {
 	is "$1" "$(json "$2" "${@:4}")" "$3"
 }
-# ends DESCRIPTION STATUS COMMAND...
-ends() {
-	"$ctl" "${@:3}" >ctl.out 2>ctl.err
-	is "$1" $? "$2"
-}
 
 # --- Where it is ---
 socket=/run/egress/lab.sock
@@ -63,7 +57,7 @@ is "of what processes share the names of leases alone are not the workers'" \
 	"$(shared "$(pgrep -P "$resolver_pid" | tail -n 1)")" $(($(shared "$(keeper)") - 1))
 
 # --- Status ---
-ends "status" 0 status
+ctl_ends "status" 0 status
 like "says which policy is in force" "$(cat ctl.out)" 'policy +lab, 4 rules'
 like "and where it is from" "$(cat ctl.out)" 'file +.*lab\.toml'
 is "in 80 columns" "$(awk 'length > 80' ctl.out)" ""
@@ -92,7 +86,7 @@ for i in 1 2 3; do
 	must ask t$i.fresh.lab.example
 done
 must hold www 198.18.1.1 443
-ends "leases" 0 leases
+ctl_ends "leases" 0 leases
 like "are a table with a head" "$(head -n 1 ctl.out)" '^ADDRESS +PORTS +RULE +LEFT +USE +NAME$'
 like "with the address, its ports, its rule, its time, its use and its name" "$(cat ctl.out)" \
 	'198\.18\.1\.1 +tcp/443 +allow-1 +[0-9]+ (s|min) +yes +www\.lab\.example'
@@ -115,34 +109,34 @@ says "many, page by page" 'len(set(l["address"] for l in a["leases"]))' 43 lease
 says "as many as status says" 'len(a["leases"])' "$(json 'a["leases"]' status)" leases
 
 # --- Why ---
-ends "why, of what is permitted" 0 why www.lab.example
+ctl_ends "why, of what is permitted" 0 why www.lab.example
 like "is what the compiler explains" "$(cat ctl.out)" '^www\.lab\.example: permitted'
 like "and what is open" "$(cat ctl.out)" \
 	'open now: 198\.18\.1\.1 tcp/443 for [0-9]+ (s|min) by allow-1, name www\.lab\.example, in use'
-ends "of what is refused: 4, as --explain" 4 why other.lab.example
+ctl_ends "of what is refused: 4, as --explain" 4 why other.lab.example
 like "with the rule" "$(cat ctl.out)" 'default-deny'
 like "and nothing open" "$(cat ctl.out)" 'open now: no address'
 "$compiler" lab.toml --explain api.lab.example:443 --json >expected.json
 is "as JSON the explanation is the compiler's" \
 	"$(json 'a["explanation"]["ports"]' why api.lab.example:443)" \
 	"$(python3 -c 'import json; print(json.load(open("expected.json"))["ports"])')"
-ends "of an address, by the name that opened it" 0 why 198.18.40.1
-ends "of no destination: usage" 2 why 'a b'
+ctl_ends "of an address, by the name that opened it" 0 why 198.18.40.1
+ctl_ends "of no destination: usage" 2 why 'a b'
 
 # --- Usage ---
-ends "no command" 2
-ends "no such command" 2 statsu
-ends "an argument too many" 2 status www.lab.example
-ends "an argument missing" 2 revoke
-ends "a port where there is none to be" 2 revoke www.lab.example:443
+ctl_ends "no command" 2
+ctl_ends "no such command" 2 statsu
+ctl_ends "an argument too many" 2 status www.lab.example
+ctl_ends "an argument missing" 2 revoke
+ctl_ends "a port where there is none to be" 2 revoke www.lab.example:443
 like "which is said" "$(cat ctl.err)" 'without a port'
-ends "both ways to say which" 2 --name lab --socket $socket status
-ends "by name" 0 --name lab status
-ends "by path" 0 --socket $socket status
-ends "a name that is a path" 2 --name ../egress/lab status
-ends "no resolver of that name" 3 --name other status
+ctl_ends "both ways to say which" 2 --name lab --socket $socket status
+ctl_ends "by name" 0 --name lab status
+ctl_ends "by path" 0 --socket $socket status
+ctl_ends "a name that is a path" 2 --name ../egress/lab status
+ctl_ends "no resolver of that name" 3 --name other status
 must touch /run/egress/more.sock
-ends "several: usage" 2 status
+ctl_ends "several: usage" 2 status
 like "and which there are" "$(cat ctl.err)" $'lab\nmore|more\nlab'
 rm /run/egress/more.sock
 
@@ -192,25 +186,25 @@ reaches "and opened" tcp 198.18.1.1 443
 
 # --- Reload ---
 cp lab.toml good.toml
-ends "reload" 0 reload
+ctl_ends "reload" 0 reload
 like "is done" "$(cat ctl.out)" '^reloaded: lab$'
 says "and counted" '(a["reloads"]["count"], a["reloads"]["done"])' "(1, True)" status
 echo 'hots = "www.lab.example"' >>lab.toml
-ends "of a policy with a mistake" 1 reload
+ctl_ends "of a policy with a mistake" 1 reload
 like "says where it is" "$(cat ctl.err)" 'lab\.toml:[0-9]+:1: error: unknown key'
 like "with a caret" "$(cat ctl.err)" '\^~'
 says "as JSON" 'a["reloaded"]' False reload
-ends "with the same status" 1 reload --json
+ctl_ends "with the same status" 1 reload --json
 reaches "the old one stays" tcp 198.18.1.1 443
 says "which status says" '(a["reloads"]["count"], a["reloads"]["done"])' "(1, False)" status
 {
 	cat good.toml
 	printf '[[allow]]\nhost = "six.lab.example"\nports = ["tcp/77"]\n'
 } >lab.toml
-ends "of one whose ruleset is not loaded" 1 reload
+ctl_ends "of one whose ruleset is not loaded" 1 reload
 like "says what to do" "$(cat ctl.err)" 'it has no "tcp-77-leases4"; load it with'
 must lab_load lab
-ends "and then" 0 reload
+ctl_ends "and then" 0 reload
 is "once it is answered the new one serves" "$(ask six.lab.example AAAA)" \
 	"NOERROR 2001:db8:1::6"
 for i in 1 2 3 4; do
@@ -228,7 +222,7 @@ must until_true 20 one_crew
 must ask www.lab.example
 must hold kept 198.18.1.1 443
 before=$(keeper)
-ends "one more reload" 0 reload
+ctl_ends "one more reload" 0 reload
 gone() {
 	! kill -0 "$1" 2>/dev/null
 }
@@ -276,21 +270,21 @@ is "and stays closed" $reopened 0
 # --- Other places ---
 lab_resolver_stop
 check "the socket goes with the resolver" test ! -e $socket
-ends "then none is reached" 3 status
+ctl_ends "then none is reached" 3 status
 must lab_resolver lab --control "$LAB/c.sock"
-ends "another place" 0 --socket "$LAB/c.sock" status
+ctl_ends "another place" 0 --socket "$LAB/c.sock" status
 check "is the only one" test ! -e $socket
 kill -KILL "$resolver_pid"
 wait "$resolver_pid" 2>/dev/null
 check "what a killed one left" test -S "$LAB/c.sock"
-ends "nobody listens at" 3 --socket "$LAB/c.sock" status
+ctl_ends "nobody listens at" 3 --socket "$LAB/c.sock" status
 must lab_resolver lab --control "$LAB/c.sock"
-ends "is replaced" 0 --socket "$LAB/c.sock" status
+ctl_ends "is replaced" 0 --socket "$LAB/c.sock" status
 sed 's/^\[dns\]/&\nlisten = ["127.0.0.1:5399"]/' lab.toml >second.toml
 in_client "$resolver" second.toml --user $LAB_USER --control "$LAB/c.sock" 2>second.err
 is "a living one's is not" $? 3
 like "which is said" "$(cat second.err)" 'another process listens there'
-ends "and it answers on" 0 --socket "$LAB/c.sock" status
+ctl_ends "and it answers on" 0 --socket "$LAB/c.sock" status
 lab_resolver_stop
 must touch c.file
 in_client "$resolver" lab.toml --user $LAB_USER --control "$LAB/c.file" 2>second.err

@@ -16,7 +16,6 @@
 lab_needs_programs
 lab_needs python3 jq conntrack
 audit=$(program src/egress-audit)
-ctl=$(program src/egress-ctl)
 lab_needs "$audit" "$ctl"
 
 RELAY=198.18.30.1

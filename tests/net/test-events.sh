@@ -11,13 +11,6 @@ lab_needs jq curl dig conntrack
 
 lab_start
 
-# events_up NAME [OPTION...]: ruleset and resolver, whose records of all kinds go to events.
-events_up() {
-	exec {events_fd}>>events
-	lab_up "$@" --events-fd $events_fd
-	exec {events_fd}>&-
-}
-
 # has FILTER: whether some record is such a one; those wait at most a few seconds.
 has() {
 	until_true 10 some_record events "$1"
@@ -47,7 +40,7 @@ lab_policy lab <<-'END'
 	[[deny]]
 	host = "other.lab.example"
 END
-events_up lab
+lab_up_recorded lab
 
 recorded "the policy is in force" '.kind == "policy" and .policy == "lab"'
 ask www.lab.example >/dev/null

@@ -10,7 +10,6 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-ctl=$(program src/egress-ctl)
 lab_needs "$ctl" python3
 
 lab_names=5000

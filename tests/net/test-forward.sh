@@ -28,16 +28,12 @@ policy <<-'END'
 END
 lab_up lab
 
-inside() {
-	in_inner "$(program tests/net/probe)" "$@"
-}
-
 refused() {
-	like "$1" "$(inside "${@:2}")" "$REJECTED"
+	like "$1" "$(probe_inner "${@:2}")" "$REJECTED"
 }
 
 passes() {
-	like "$1" "$(inside "${@:2}")" "^$3 $4 from .*78.*: hello\$"
+	like "$1" "$(probe_inner "${@:2}")" "^$3 $4 from .*78.*: hello\$"
 }
 
 for address in 198.18.1.1 2001:db8:1::1; do
@@ -48,7 +44,7 @@ done
 for address in 198.18.40.1 2001:db8:40::1; do
 	passes "$address, which the policy names" tcp $address 443
 	refused "on another port" tcp $address 80
-	is "its echo" "$(inside echo $address)" echo
+	is "its echo" "$(probe_inner echo $address)" echo
 done
 
 # DNS to servers of its own choice is rejected; the gateway's resolver serves it.
@@ -57,10 +53,10 @@ for server in $UPSTREAM4 "[$UPSTREAM6]" $SECOND4 "[$SECOND6]" $NOSERVER4; do
 		refused "DNS to $server over $transport" dns "$server" www.lab.example A $transport
 	done
 done
-like "the gateway's resolver refuses" "$(inside dns 192.168.78.1 other.lab.example A)" \
+like "the gateway's resolver refuses" "$(probe_inner dns 192.168.78.1 other.lab.example A)" \
 	'^NXDOMAIN \(EDE 15'
-is "and answers over UDP" "$(inside dns 192.168.78.1 www.lab.example A)" "NOERROR 198.18.1.1"
-is "and over TCP and IPv6" "$(inside dns '[fd78::1]' www.lab.example AAAA tcp)" \
+is "and answers over UDP" "$(probe_inner dns 192.168.78.1 www.lab.example A)" "NOERROR 198.18.1.1"
+is "and over TCP and IPv6" "$(probe_inner dns '[fd78::1]' www.lab.example AAAA tcp)" \
 	"NOERROR 2001:db8:1::1"
 for address in 198.18.1.1 2001:db8:1::1; do
 	passes "$address after that, tcp" tcp $address 443

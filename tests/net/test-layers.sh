@@ -126,7 +126,7 @@ lab_resolver_stop
 # --- The same session, and another one ---
 must up
 is "nor does another resolver" "$(ask t3.fresh.lab.example)" "NXDOMAIN (EDE 15: budget-destinations)"
-must "$(program src/egress-ctl)" session new
+must "$ctl" session new
 is "a new session begins with none" "$(ask t3.fresh.lab.example)" "NOERROR 198.18.1.103"
 lab_resolver_stop
 

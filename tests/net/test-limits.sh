@@ -34,15 +34,9 @@ refused() {
 	done | grep -cE "$REJECTED"
 }
 
-# counted ID: packets that were refused by it, or would have been.
-counted() {
-	in_client nft list counter inet egress-lab "${1//:/.}" |
-		sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
-}
-
 # over_budget: new connections beyond [budget] destinations.
 over_budget() {
-	counted budget-destinations
+	counter_of budget-destinations
 }
 
 # destinations: how many were counted.
@@ -68,16 +62,16 @@ END
 must lab_load lab
 is "an entry's connections" "$(refused tcp 198.18.40.1 8)" 3
 is "in the other family, too" "$(refused udp 2001:db8:40::1 2)" "2 refused"
-is "counted under the entry" "$(counted allow-1:connections)" 5
+is "counted under the entry" "$(counter_of allow-1:connections)" 5
 is "connections to one destination" "$(refused udp 198.18.41.1 13)" "3 refused"
 is "to another one" "$(refused tcp 2001:db8:41::1 12)" 2
-is "counted" "$(counted limit-destination)" 5
+is "counted" "$(counter_of limit-destination)" 5
 must lab_load lab
 is "the entry has none left after a reload" "$(refused tcp 198.18.40.1 1)" 1
 is "nor the destination" "$(refused tcp 198.18.41.1 1)" 1
 is "connections in all" "$(refused udp 198.18.41.3 10) $(refused udp 198.18.41.4 10)" \
 	"0 refused 5 refused"
-is "counted as such" "$(counted limit-connections)" 5
+is "counted as such" "$(counter_of limit-connections)" 5
 
 # --- A live connection is none of the new ones, nor are datagrams of one flow ---
 
@@ -121,7 +115,7 @@ must lab_load lab
 is "and stay spent" "$(refused udp 198.18.43.2 1)" "1 refused"
 is "another entry has its own" "$(refused udp 198.18.44.1 10)" "0 refused"
 is "up to what there is for all" "$(probe flood 198.18.44.1 443 200 | grep -c '^1[0-9]* refused')" 1
-like "counted" "$(counted limit-bytes)" '^[1-9]'
+like "counted" "$(counter_of limit-bytes)" '^[1-9]'
 sed -i 's/4 KiB/64 KiB/' lab.toml
 must lab_load lab
 is "more of them" "$(refused udp 198.18.44.1 10)" "0 refused"
@@ -153,8 +147,8 @@ must narrowed
 is "hold for the policy's rules" "$(refused udp 198.18.43.1 4) $(refused udp 2001:db8:43::1 3)" \
 	"0 refused 0 refused"
 is "and for them together" "$(refused udp 198.18.44.1 5)" "2 refused"
-is "counted under the override's entry" "$(counted o1:allow-1:connections)" 2
-is "the policy's own as well" "$(refused udp 198.18.44.2 6) $(counted allow-2:connections)" \
+is "counted under the override's entry" "$(counter_of o1:allow-1:connections)" 2
+is "the policy's own as well" "$(refused udp 198.18.44.2 6) $(counter_of allow-2:connections)" \
 	"6 refused 3"
 must narrowed
 is "spent after a reload" "$(refused udp 2001:db8:43::1 1)" "1 refused"
@@ -224,7 +218,7 @@ expired() {
 }
 check "new connections end" until_true 20 expired
 cut_off "as do those that are there" late
-like "counted" "$(counted allow-1:expired)" '^[1-9]'
+like "counted" "$(counter_of allow-1:expired)" '^[1-9]'
 
 # --- Whoever only observes limits nobody ---
 
@@ -243,8 +237,8 @@ must in_client nft delete table inet egress-lab
 } >lab.toml
 must lab_load lab
 is "permitted" "$(refused udp 198.18.44.1 50)" "0 refused"
-is "counted" "$(counted limit-connections)" 49
+is "counted" "$(counter_of limit-connections)" 49
 is "what nothing permits" "$(refused udp 198.18.45.1 5)" "0 refused"
-is "counted once a flow" "$(counted default-deny)" 5
+is "counted once a flow" "$(counter_of default-deny)" 5
 
 lab_done

@@ -8,7 +8,6 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-ctl=$(program src/egress-ctl)
 asker=$(program tests/net/asker)
 lab_needs "$ctl" "$asker"
 

@@ -11,10 +11,6 @@
 lab_needs jq
 run_start
 
-# told OPTION...: the summary of the command `script`, whose records are waited for.
-told() {
-	{ probe=$prober user "$run" --report /dev/null "$@" -- sh -c "$script" >out; } 2>&1
-}
 kept=home/.local/state/egress/lab.baseline.jsonl
 
 run_policy <<-'END'

@@ -11,11 +11,6 @@ lab_needs jq
 run_start
 
 compiler=$(program src/egress-compile)
-# told OPTION...: what is said on standard error of the command `script`. A report has its records
-# waited for, also on a machine that is busy.
-told() {
-	{ probe=$prober user "$run" --report /dev/null "$@" -- sh -c "$script" >out; } 2>&1
-}
 # json FILTER: of the report.
 json() {
 	jq -r "$1" home/report.json

@@ -31,10 +31,6 @@ policy() {
 	} >lab.toml
 }
 
-inside() {
-	in_inner "$(program tests/net/probe)" "$@"
-}
-
 # as WHO PROTOCOL ADDRESS PORT
 as() {
 	probe --uid "$1" tcp "$2" "$3"
@@ -64,7 +60,7 @@ done
 for address in 198.18.41.1 2001:db8:41::1; do
 	refused "$address, of a user in scope" "$(as 1000 $address 443)"
 	reached "of another user" "$(as 1001 $address 443)"
-	reached "of what passes through" "$(inside tcp $address 443)"
+	reached "of what passes through" "$(probe_inner tcp $address 443)"
 done
 is "DNS of a user in scope" "$(probe --uid 1000 dns $NOSERVER4 www.lab.example A)" \
 	"NOERROR 198.18.1.1"
@@ -72,7 +68,7 @@ like "is refused by name" "$(probe --uid 1000 dns $UPSTREAM4 other.lab.example A
 reached "a name's address" "$(as 1000 198.18.1.1 443)"
 like "that of others goes where it is sent" \
 	"$(probe --uid 1001 dns $SECOND4 www.lab.example A)" '^NOERROR 198.18.66.1'
-reached "others of the client serve" "$(inside tcp 192.168.78.1 7000)"
+reached "others of the client serve" "$(probe_inner tcp 192.168.78.1 7000)"
 must lab_resolver_stop
 
 # --- What comes in by an interface, or from addresses ---
@@ -86,20 +82,20 @@ for scope in 'interfaces = ["to-inner"]' 'sources = ["192.168.78.2", "fd78::/64"
 	END
 	must lab_up lab
 	for address in 198.18.40.1 2001:db8:40::1; do
-		reached "$scope: $address" "$(inside tcp $address 443)"
+		reached "$scope: $address" "$(probe_inner tcp $address 443)"
 	done
 	for address in 198.18.41.1 2001:db8:41::1; do
-		refused "$address" "$(inside tcp $address 443)"
+		refused "$address" "$(probe_inner tcp $address 443)"
 		reached "of the client's own" "$(probe tcp $address 443)"
 	done
-	is "DNS to nobody" "$(inside dns $NOSERVER4 www.lab.example A)" "NOERROR 198.18.1.1"
-	is "over TCP" "$(inside dns $SECOND4 www.lab.example A tcp)" "NOERROR 198.18.1.1"
-	is "to the resolver itself" "$(inside dns 192.168.78.1:5300 www.lab.example A)" \
+	is "DNS to nobody" "$(probe_inner dns $NOSERVER4 www.lab.example A)" "NOERROR 198.18.1.1"
+	is "over TCP" "$(probe_inner dns $SECOND4 www.lab.example A tcp)" "NOERROR 198.18.1.1"
+	is "to the resolver itself" "$(probe_inner dns 192.168.78.1:5300 www.lab.example A)" \
 		"NOERROR 198.18.1.1"
-	refused "where the resolver isn't" "$(inside dns '[2001:db8:99::99]' www.lab.example A)"
-	reached "a name's address" "$(inside tcp 198.18.1.1 443)"
-	refused "the client's own services" "$(inside tcp 192.168.78.1 7000)"
-	refused "over IPv6" "$(inside tcp fd78::1 7000)"
+	refused "where the resolver isn't" "$(probe_inner dns '[2001:db8:99::99]' www.lab.example A)"
+	reached "a name's address" "$(probe_inner tcp 198.18.1.1 443)"
+	refused "the client's own services" "$(probe_inner tcp 192.168.78.1 7000)"
+	refused "over IPv6" "$(probe_inner tcp fd78::1 7000)"
 	reached "are there for itself" "$(probe tcp 192.168.78.1 7000)"
 	like "and for the world" \
 		"$(in_world "$(program tests/net/probe)" tcp 192.168.77.2 7000)" ': hello$'
@@ -116,8 +112,8 @@ policy <<-END
 	name = "lab"
 END
 must lab_load lab
-refused "without a scope: what passes through" "$(inside tcp 198.18.41.1 443)"
+refused "without a scope: what passes through" "$(probe_inner tcp 198.18.41.1 443)"
 refused "everybody's" "$(as 1001 198.18.41.1 443)"
-reached "the client's own services" "$(inside tcp 192.168.78.1 7000)"
+reached "the client's own services" "$(probe_inner tcp 192.168.78.1 7000)"
 
 lab_done

@@ -8,19 +8,11 @@
 # shellcheck source=lab.sh
 . "$(dirname "$0")/lab.sh"
 lab_needs_programs
-ctl=$(program src/egress-ctl)
 lab_needs jq dig nft "$ctl"
 
 lab_start
 mkdir log
 chmod 777 log
-
-# session_up NAME [OPTION...]: ruleset and resolver; all records go to events.
-session_up() {
-	exec {events_fd}>>events
-	lab_up "$@" --events-fd $events_fd
-	exec {events_fd}>&-
-}
 
 # The same without loading the ruleset anew.
 session_again() {
@@ -90,7 +82,7 @@ lab_policy lab <<-'END'
 	bytes = "40 KiB"
 	connections = 5
 END
-session_up lab --state state
+lab_up_recorded lab --state state
 
 recorded "a session begins" '.kind == "session" and .phase == "start" and .destinations == 0 and
 	.alerts == 0 and .baseline.state == "cold" and .budget.destinations == {"used": 0, "of": 5}'
@@ -234,7 +226,7 @@ rm -f state/lab.baseline.jsonl
 
 for name in first second; do
 	rm -f state/lab.session.json
-	session_up lab --state state --session $name
+	lab_up_recorded lab --state state --session $name
 	ask www.lab.example >/dev/null
 	ask api.lab.example >/dev/null
 	until_true 10 some '.kind == "lease" and .session == "'$name'" and
@@ -259,7 +251,7 @@ lab_policy lab <<-'END'
 END
 in_client nft delete table inet egress-lab
 : >events
-session_up lab --state state
+lab_up_recorded lab --state state
 for i in 1 2 3; do
 	like "name $i is within the budget" "$(ask t$i.fresh.lab.example)" "^NOERROR"
 done
@@ -286,7 +278,7 @@ in_client nft delete table inet egress-lab
 rm -f state/lab.session.json
 mkdir -m 700 control
 : >events
-session_up lab --state state --control control/lab.sock
+lab_up_recorded lab --state state --control control/lab.sock
 ask t1.fresh.lab.example >/dev/null
 until_true 10 kept_is .end.destinations 1
 id=$(last .session)
@@ -313,7 +305,7 @@ END
 sed -i 's/^version = 1$/version = 1\nmode = "denylist"/; s/^block = .*/block = ["private"]/' deny.toml
 in_client nft delete table inet egress-lab
 rm -f state/lab.session.json
-session_up deny --state state
+lab_up_recorded deny --state state
 ask www.lab.example >/dev/null
 reaches "what nothing refuses is reached" tcp 198.18.1.1 80
 reaches "without a name, too" tcp 198.18.1.3 80

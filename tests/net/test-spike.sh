@@ -25,11 +25,6 @@ burst() {
 	END
 }
 
-# counted RULE: what the kernel has counted of it.
-counted() {
-	in_client nft list counter inet egress-lab "${1//:/.}" | sed -n 's/^\t\tpackets \([0-9]*\) .*/\1/p'
-}
-
 # told RULE: what the records say of it.
 told() {
 	jq -s --arg rule "$1" 'map(select(.rule == $rule and .verdict == "refuse")) |
@@ -55,7 +50,7 @@ END
 lab_up lab
 
 is "10,000 connections are refused" "$(burst 198.18.9.1 443 10000)" 10000
-is "as the kernel counts them" "$(counted deny-1)" 10000
+is "as the kernel counts them" "$(counter_of deny-1)" 10000
 check "and each is told of" until_true 10 all_told deny-1 10000
 lines=$(jq -c 'select(.kind == "connection" or .kind == "lost")' audit | wc -l)
 note "$lines lines"

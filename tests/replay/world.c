@@ -259,11 +259,6 @@ const char *world_broken(const struct world *world)
 	return world->broken[0] ? world->broken : NULL;
 }
 
-struct mono world_now(const struct world *world)
-{
-	return world->now;
-}
-
 struct output *world_outputs(struct world *world, size_t *ret_count)
 {
 	*ret_count = world->n_outputs;

@@ -71,8 +71,6 @@ void world_free(struct world *world);
 /* What was broken first, or NULL. */
 const char *world_broken(const struct world *world);
 
-struct mono world_now(const struct world *world);
-
 /* The outputs so far; valid until the next call that makes the engine do something. */
 struct output *world_outputs(struct world *world, size_t *ret_count);
 

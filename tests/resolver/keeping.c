@@ -144,14 +144,6 @@ bool keeping_has_mark(void)
 	return looking.count == 1 && looking.found.key_size == sizeof(key);
 }
 
-uint32_t keeping_generation(void)
-{
-	uint32_t generation;
-
-	assert_int_equal(setlink_generation(keeping.kernel, &generation), 0);
-	return generation;
-}
-
 /* --- The keeper --- */
 
 void keeping_make_channels(void)

@@ -79,7 +79,6 @@ void keeping_load(const char *text);
 unsigned keeping_count(const char *map);
 uint32_t keeping_mark(unsigned rule);
 bool keeping_has_mark(void);
-uint32_t keeping_generation(void);
 void keeping_put(const char *map, const char *address, uint32_t mark, int64_t seconds);
 
 /* The lease of the address; its mark is 0 when there is none. */
