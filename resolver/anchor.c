@@ -17,7 +17,11 @@
  * only valid ones (state 2) are taken.
  */
 
-enum { LINE_MAX_BYTES = 4096, STATE_VALID = '2' };
+enum {
+	LINE_MAX_BYTES = 4096,
+	STATE_VALID = '2',
+	FIELDS = 4, /* of DS and of DNSKEY; bytes (RFC 3597) may be of fewer */
+};
 
 /* Whether a comment says that the key isn't valid. */
 static bool is_retired(const char *line)
@@ -47,7 +51,8 @@ static int add(struct anchors *anchors, const ldns_rr *record)
 	struct anchor *anchor = &anchors->anchors[anchors->count];
 	ldns_rr_type type = ldns_rr_get_type(record);
 
-	if (type != LDNS_RR_TYPE_DS && type != LDNS_RR_TYPE_DNSKEY)
+	if ((type != LDNS_RR_TYPE_DS && type != LDNS_RR_TYPE_DNSKEY) ||
+		ldns_rr_rd_count(record) != FIELDS)
 		return -EINVAL;
 	if (anchors->count == ANCHORS_MAX || !rrset_name(ldns_rr_owner(record), &anchor->zone))
 		return -EINVAL;

@@ -169,22 +169,29 @@ static void move(char *digits, int by)
 	}
 }
 
+void signed_hash(const char *name, unsigned iterations, int by, char out[SIGNED_HASH])
+{
+	static uint8_t salt[] = {0xab, 0xcd};
+	ldns_rdf *owner = ldns_dname_new_frm_str(name);
+	ldns_rdf *hash =
+		ldns_nsec3_hash_name(owner, LDNS_SHA1, (uint16_t)iterations, sizeof(salt), salt);
+
+	memcpy(out, ldns_rdf_data(hash) + 1, SIGNED_HASH - 1);
+	out[SIGNED_HASH - 1] = '\0';
+	if (by != 0)
+		move(out, by);
+	ldns_rdf_deep_free(owner);
+	ldns_rdf_deep_free(hash);
+}
+
 void signed_put_nsec3(struct signed_message *message, const struct signed_zone *zone,
 	const char *owner, bool covering, unsigned flags, unsigned iterations, const char *types)
 {
-	static uint8_t salt[] = {0xab, 0xcd};
-	ldns_rdf *name = ldns_dname_new_frm_str(owner);
-	ldns_rdf *hash =
-		ldns_nsec3_hash_name(name, LDNS_SHA1, (uint16_t)iterations, sizeof(salt), salt);
-	char first[33], next[33], text[RECORD_TEXT];
+	char first[SIGNED_HASH], next[SIGNED_HASH], text[RECORD_TEXT];
 	ldns_rr_list *set;
 
-	memcpy(first, ldns_rdf_data(hash) + 1, 32);
-	first[32] = '\0';
-	memcpy(next, first, sizeof(first));
-	move(next, 1);
-	if (covering)
-		move(first, -1);
+	signed_hash(owner, iterations, covering ? -1 : 0, first);
+	signed_hash(owner, iterations, 1, next);
 	snprintf(text, sizeof(text), "%s.%s 600 IN NSEC3 1 %u %u abcd %s %s", first,
 		strcmp(zone->name, ".") == 0 ? "" : zone->name, flags, iterations, next,
 		*types ? types : "A");
@@ -194,8 +201,6 @@ void signed_put_nsec3(struct signed_message *message, const struct signed_zone *
 		ldns_rdf_deep_free(ldns_rr_pop_rdf(ldns_rr_list_rr(set, 0)));
 	put(message, LDNS_SECTION_AUTHORITY, zone, set);
 	ldns_rr_list_deep_free(set);
-	ldns_rdf_deep_free(name);
-	ldns_rdf_deep_free(hash);
 }
 
 void signed_end(struct signed_message *message)

@@ -58,6 +58,11 @@ void signed_put_keys(struct signed_message *message, const struct signed_zone *c
 void signed_put_ds(struct signed_message *message, const struct signed_zone *parent,
 	const struct signed_zone *zone);
 
+#define SIGNED_HASH 33
+
+/* The hash of a name, with the salt "abcd", as base 32 digits, moved `by` one: -1, 0 or 1. */
+void signed_hash(const char *name, unsigned iterations, int by, char out[SIGNED_HASH]);
+
 /* Adds an NSEC3 record from a hash of `owner`, one less and one more if `covering`. */
 void signed_put_nsec3(struct signed_message *message, const struct signed_zone *zone,
 	const char *owner, bool covering, unsigned flags, unsigned iterations, const char *types);
