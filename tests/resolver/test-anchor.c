@@ -144,6 +144,7 @@ static void mistakes_have_their_line(void **state)
 {
 	static const char *const lines[] = {
 		"example.test. IN A 192.0.2.1\n",
+		"example.test. IN SRV 1 8 2 www.test.\n",
 		"example.test. IN DS 1 8 2\n",
 		"example.test. IN DS \\# 0\n",
 		"example.test. IN DS \\# 2 0001\n",

@@ -179,6 +179,7 @@ static enum denial_status verdict_on(const struct form *form)
 	add(text);
 	gather();
 	assert_int_equal(denial.wrong, EDE_NONE);
+	assert_int_equal(denial.n_nsec3, form->proves ? 2 : 1);
 	return of_type(WWW, LDNS_RR_TYPE_AAAA);
 }
 

@@ -185,6 +185,8 @@ static void ds_records_of_no_use(void **state)
 	expect_asked(EXAMPLE, EXAMPLE, LDNS_RR_TYPE_DNSKEY);
 	assert_int_equal(learn_zone_keys(&example), EDE_NONE);
 	expect_zone(EXAMPLE, &example);
+	/* What is known isn't learned again. */
+	assert_int_equal(learn_zone_keys(&example), EDE_INDETERMINATE);
 }
 
 /* A key is the one that all of a DS record is of. */
@@ -327,7 +329,18 @@ static void a_zone_has_so_many_keys(void **state)
 
 static void times_have_bounds(void **state)
 {
+	char text[RECORD_TEXT], record[RECORD_TEXT];
+
 	(void)state;
+	/* Keys are believed for as long as the parent's word for them lasts. */
+	ds_text(text, 0, 0, 0, NULL);
+	snprintf(record, sizeof(record), EXAMPLE " 20 %s", strstr(text, "IN DS"));
+	assert_int_equal(LEARN_DS(record), EDE_NONE);
+	assert_int_equal(learn_zone_keys(&example), EDE_NONE);
+	now.ms += 19 * SECOND;
+	expect_zone(EXAMPLE, &example);
+	now.ms += SECOND;
+	expect_asked(EXAMPLE, EXAMPLE, LDNS_RR_TYPE_DS);
 	/* Long enough for the next question. */
 	assert_int_equal(learn_no_ds("x.test.", "x.test. 1 IN NSEC test. A RRSIG NSEC"), EDE_NONE);
 	now.ms += 10 * SECOND - 1;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -80,6 +83,44 @@ static void test_gone(void **state)
 	ends[0] = dup(ends[1]);
 }
 
+static const struct step late = {.kind = STEP_READY, .process = 9};
+static unsigned rings;
+
+/* The second time it is said. */
+static void ring(int signal)
+{
+	(void)signal;
+	if (++rings == 2)
+		(void)send(ends[0], &late, sizeof(late), MSG_NOSIGNAL);
+}
+
+/* It is waited for, and a signal is no answer. */
+static void test_late(void **state)
+{
+	const struct itimerval soon = {{0, 20000}, {0, 20000}}, never = {{0, 0}, {0, 0}};
+	const struct sigaction action = {.sa_handler = ring};
+	struct sigaction before;
+	struct step got;
+
+	(void)state;
+	rings = 0;
+	assert_int_equal(sigaction(SIGALRM, &action, &before), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(step_await(ends[1], STEP_READY, 60000, &got), 0);
+	assert_int_equal(got.process, 9);
+	assert_int_equal(step_await(ends[1], STEP_READY, 50, &got), -ETIMEDOUT);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	assert_int_equal(sigaction(SIGALRM, &before, NULL), 0);
+}
+
+/* What is executed has no part in it. */
+static void test_closed_on_exec(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(fcntl(ends[i], F_GETFD), FD_CLOEXEC);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -88,6 +129,8 @@ int main(void)
 		TEST(test_steps),
 		TEST(test_others),
 		TEST(test_gone),
+		TEST(test_late),
+		TEST(test_closed_on_exec),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
