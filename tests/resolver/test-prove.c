@@ -289,6 +289,13 @@ static void forge(struct signed_message *forged)
 	signed_end(forged);
 }
 
+/* Of a zone that nobody has signed anything about. */
+static void forge_none(struct signed_message *forged)
+{
+	signed_begin(forged, "other.", LDNS_RR_TYPE_DS);
+	signed_end(forged);
+}
+
 /* A server that isn't believed about a zone is as one that can't answer. */
 static void another_server_is_asked(void **state)
 {
@@ -324,6 +331,66 @@ static void nobody_is_believed(void **state)
 	assert_null(pending_first(table));
 }
 
+/* What says nothing of the zone is no answer: truncated where there is no TCP, or an error. */
+static void answers_of_no_use(void **state)
+{
+	static const uint8_t flags[][2] = {{0x83, 0x80}, {0x81, 0x82}, {0x81, 0x85}};
+
+	for (unsigned i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		struct signed_message useless = root_keys;
+
+		if (i > 0) {
+			tear_down(state);
+			set_up_two(state);
+			useless = root_keys;
+		}
+		memcpy(useless.bytes + 2, flags[i], 2);
+		begin(LDNS_RR_TYPE_A);
+		answer(0, &useless);
+		assert_int_equal(n_sent, 2);
+		assert_int_not_equal(sent[1].server, sent[0].server);
+		assert_int_equal(n_unproved, 0);
+		answer_all(&root_keys);
+		answer_all(&zone_ds);
+		answer_all(&zone_keys);
+		assert_int_equal(n_proved, 1);
+	}
+}
+
+/* Two wait for zones of their own: that one is not believed is nothing to the other. */
+static void each_waits_for_its_own_zone(void **state)
+{
+	struct name name = signed_name("www.other.");
+	struct pending *pending;
+	struct signed_message other;
+
+	(void)state;
+	signed_begin(&other, "www.other.", LDNS_RR_TYPE_A);
+	ANSWER(&other, &zone, "www.other. 600 IN A 192.0.2.1");
+	ldns_rdf_deep_free(ldns_rr_set_rdf(ldns_rr_list_rr(ldns_pkt_answer(other.packet), 1),
+		ldns_dname_new_frm_str("other."), 7));
+	signed_end(&other);
+	begin(LDNS_RR_TYPE_A);
+	pending = pending_add(table, &name, LDNS_RR_TYPE_A);
+	pending->signatures = true;
+	assert_true(prover_keep(prover, pending, other.bytes, other.size));
+	prover_begin(prover, pending, now);
+	assert_int_equal(n_sent, 1);
+	answer(0, &root_keys);
+	asked(1, "test.", LDNS_RR_TYPE_DS);
+	asked(2, "other.", LDNS_RR_TYPE_DS);
+	/* The one server's answer about the other zone is no proof. */
+	forge_none(&other);
+	answer(2, &other);
+	assert_int_equal(n_unproved, 1);
+	assert_int_equal(n_proved, 0);
+	answer(1, &zone_ds);
+	asked(3, "test.", LDNS_RR_TYPE_DNSKEY);
+	answer(3, &zone_keys);
+	assert_int_equal(n_proved, 1);
+	assert_int_equal(n_unproved, 1);
+}
+
 static void time_is_bounded(void **state)
 {
 	(void)state;
@@ -355,6 +422,8 @@ int main(void)
 		TEST(questions_are_joined),
 		cmocka_unit_test_setup_teardown(another_server_is_asked, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(nobody_is_believed, set_up_two, tear_down),
+		cmocka_unit_test_setup_teardown(answers_of_no_use, set_up_two, tear_down),
+		TEST(each_waits_for_its_own_zone),
 		TEST(time_is_bounded),
 		TEST(room_is_bounded),
 	};

@@ -342,6 +342,19 @@ static void signed_by_another_zone(void **state)
 	bogus(WWW, LDNS_RR_TYPE_A, EDE_RRSIGS_MISSING);
 }
 
+/* Nor has a name keys that begins no zone. */
+static void signed_by_no_zone(void **state)
+{
+	struct signed_zone nobody;
+
+	(void)state;
+	signed_zone_new(&nobody, WWW, LDNS_SIGN_ED25519);
+	no_ds(WWW, &example, WWW " 600 IN NSEC example.test. A RRSIG NSEC");
+	answer_www(&nobody);
+	bogus(WWW, LDNS_RR_TYPE_A, EDE_BOGUS);
+	signed_zone_free(&nobody);
+}
+
 /* Many signatures and keys with one tag (CVE-2023-50387). */
 static void work_is_bounded(void **state)
 {
@@ -747,6 +760,7 @@ int main(void)
 		TEST(added_record),
 		TEST(changed_record),
 		TEST(signed_by_another_zone),
+		TEST(signed_by_no_zone),
 		TEST(work_is_bounded),
 		TEST(spent_budget_is_bogus),
 		TEST(unsigned_delegation),
