@@ -231,6 +231,44 @@ static void limits_and_scope_count(void **state)
 		"  + flag (was: refuse)\n");
 }
 
+#define SCOPE(line) "[scope]\n" line "\n"
+
+/* What is no longer in scope is gained, what was not is lost, part by part. */
+static void scopes_are_compared(void **state)
+{
+	static const char out[] = "gained by scope:\n"
+				  "  + traffic that is out of scope now (was: judged)\n";
+	static const char in[] = "lost with scope:\n"
+				 "  - traffic that was out of scope (now: judged)\n";
+	static const char *const pairs[][2] = {
+		{"users = [7]", "users = [7, 8]"},
+		{"groups = [7]", "groups = [8, 7]"},
+		{"cgroups = ['a.slice']", "cgroups = ['a.slice', 'b.slice']"},
+		{"interfaces = ['docker0']", "interfaces = ['docker0', 'veth*']"},
+		{"sources = ['10.88.1.0/24']", "sources = ['10.88.0.0/16']"},
+		{"sources = ['10.88.255.0/24']", "sources = ['10.88.0.0/16']"},
+		{"users = [7]", "users = [7]\ngroups = [7]"},
+	};
+	char both[256], one[128], more[128];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		snprintf(one, sizeof(one), SCOPE("%s"), pairs[i][0]);
+		snprintf(more, sizeof(more), SCOPE("%s"), pairs[i][1]);
+		check(one, more, false, in);
+		check(more, one, true, out);
+		check(more, more, false, "no difference in what may be reached\n");
+	}
+	check(SCOPE("users = [7]"), "", false, in);
+	/* The same number of another kind, and words that only begin alike. */
+	snprintf(both, sizeof(both), "%s%s", out, in);
+	check(SCOPE("users = [7]"), SCOPE("groups = [7]"), true, both);
+	check(SCOPE("cgroups = ['a.slice']"), SCOPE("cgroups = ['a.slice2']"), true, both);
+	check(SCOPE("interfaces = ['veth1']"), SCOPE("interfaces = ['veth']"), true, both);
+	check(SCOPE("sources = ['10.88.0.0-10.88.0.9']"),
+		SCOPE("sources = ['10.88.0.1-10.88.0.10']"), true, both);
+}
+
 static void sessions_are_compared(void **state)
 {
 	(void)state;
@@ -359,6 +397,7 @@ int main(void)
 		cmocka_unit_test(what_answers_may_hold_counts),
 		cmocka_unit_test(limits_of_unknown_names_count),
 		cmocka_unit_test(limits_and_scope_count),
+		cmocka_unit_test(scopes_are_compared),
 		cmocka_unit_test(patterns_that_change_count_as_gained),
 		cmocka_unit_test(sessions_are_compared),
 		cmocka_unit_test(what_is_recorded_is_compared),

@@ -240,6 +240,7 @@ static void test_metrics(void **state)
 		{"unix:run/m", "has no absolute path behind \"unix:\""},
 		{"unix:@m", "has no absolute path behind \"unix:\""},
 	};
+	const char *said;
 	static const char head[] = "version = 1\n[metrics]\nlisten = ";
 	const struct policy *policy = parse_good(*state, "version = 1\n");
 
@@ -256,6 +257,8 @@ static void test_metrics(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		parse_expect(parse_bad(*state, arena_printf(*state, "%s\"%s\"\n", head, bad[i].at)),
 			"3:10", arena_printf(*state, "'%s' %s", bad[i].at, bad[i].said));
+	said = parse_bad(*state, arena_printf(*state, "%s\"unix:/run/m\\u0000x\"\n", head));
+	parse_expect(said, "3:10", "'unix:/run/m?x' has no absolute path behind");
 	parse_expect(parse_bad(*state, arena_printf(*state, "%s\"unix:/%0107d\"\n", head, 1)),
 		"3:10",
 		arena_printf(
