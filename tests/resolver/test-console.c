@@ -21,7 +21,7 @@
 
 /* The control socket, of which the test is the parent and all clients. Time is the test's. */
 
-enum { TICKETS_MAX = 64, IDLE_MS = 30000 };
+enum { TICKETS_MAX = 64, IDLE_MS = 30000, OTHER_UID = 12345 };
 
 static char folder[] = "/tmp/egress-test-XXXXXX";
 static char path[64];
@@ -451,7 +451,7 @@ static void anothers_socket_stays(void **state)
 
 static void a_folder_is_made_if_nobody_else_can_write_there(void **state)
 {
-	char problem[CONSOLE_PROBLEM], usual[64], deep[64];
+	char problem[CONSOLE_PROBLEM], usual[64], deep[64], longer[109] = "";
 	struct console *other;
 	struct stat status;
 
@@ -465,10 +465,20 @@ static void a_folder_is_made_if_nobody_else_can_write_there(void **state)
 	assert_int_equal(chmod(deep, 0777), 0);
 	assert_int_equal(console_open(usual, getuid(), true, &other, problem), -EPERM);
 	assert_non_null(strstr(problem, usual));
+	if (getuid() == 0) {
+		assert_int_equal(chmod(deep, 0755), 0);
+		assert_int_equal(chown(deep, OTHER_UID, 0), 0);
+		assert_int_equal(console_open(usual, 0, true, &other, problem), -EPERM);
+		assert_int_equal(console_open(usual, OTHER_UID, true, &other, problem), 0);
+		console_close(other);
+	}
 	assert_int_equal(rmdir(deep), 0);
 	assert_int_equal(symlink(folder, deep), 0);
 	assert_int_equal(console_open(usual, getuid(), true, &other, problem), -ENOTDIR);
 	unlink(deep);
+	assert_int_equal(console_open("", getuid(), false, &other, problem), -ENAMETOOLONG);
+	memset(longer, 'x', sizeof(longer) - 1);
+	assert_int_equal(console_open(longer, getuid(), false, &other, problem), -ENAMETOOLONG);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -187,6 +187,22 @@ static void only_whole_names_come_out(void **state)
 		assert_false(namering_get(ring, number, &found));
 }
 
+/* Whatever number a keeper has written: nothing behind the ring's end is read. */
+static void any_number_is_held_to_the_ring(void **state)
+{
+	uint32_t last = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 500; i++)
+		last = put(i);
+	for (uint32_t number = 1; number < last + 3000; number++) {
+		struct name name;
+
+		if (namering_get(ring, number, &name))
+			assert_true(name_is_sound(&name) && namering_has(ring, number, &name));
+	}
+}
+
 /* --- Leases --- */
 
 static uint64_t lease(const char *map, uint32_t number)
@@ -345,6 +361,7 @@ int main(void)
 		TEST(one_in_use_stays),
 		TEST(only_sound_names_come_out),
 		TEST(only_whole_names_come_out),
+		TEST(any_number_is_held_to_the_ring),
 		TEST(a_lease_has_its_name),
 		TEST(the_oldest_leases_give_way),
 		TEST(others_see_it),
