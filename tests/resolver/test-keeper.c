@@ -436,14 +436,16 @@ static void malformed_requests_end_the_keeper(void **state)
 	}
 }
 
-/* Its request is served, its answer is nobody's, and the others' are theirs. */
+/* Its requests are served, its answers are nobody's, and the others' are theirs. */
 static void a_worker_that_ends_is_no_matter(void **state)
 {
 	struct channel_request request = keeping_request("a.test", 300, "192.0.2.1");
+	struct channel_request wanted = {.op = CHANNEL_SOCKET};
 	struct control_request flush = keeping_control(CONTROL_FLUSH);
 
 	(void)state;
 	keeping_send(1, &request);
+	keeping_send(1, &wanted);
 	keeping_hang_up(1);
 	keeping_start(true);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
@@ -470,21 +472,46 @@ static void a_worker_that_takes_no_answers_ends_the_keeper(void **state)
 	assert_int_equal(keeping_status(), 1);
 }
 
-/* More than a worker of ours has out, in one transaction and in several messages. */
+/* More than a worker of ours has out, one by one and at last as many at once as it may have. */
 static void one_worker_may_fill_a_batch(void **state)
 {
+	enum { ALONE = 2 * CHANNEL_OUT_MAX - 1, ALL = ALONE + CHANNEL_OUT_MAX };
 	struct channel_request request = keeping_request("a.test", 300, "192.0.2.1");
+	struct channel *channel = &keeping.channels[0];
 	int fd;
 
 	(void)state;
-	for (unsigned i = 0; i < 2 * CHANNEL_OUT_MAX; i++) {
-		keeping.channels[0].n_out = 0;
+	for (unsigned i = 0; i < ALL; i++) {
 		request.ticket = i;
-		keeping_send(0, &request);
+		if (i <= ALONE)
+			channel->n_out = 0;
+		if (i < ALONE)
+			keeping_send(0, &request);
+		else
+			assert_int_equal(channel_send_request(channel, &request), 0);
 	}
+	assert_int_equal(channel_flush(channel), 0);
 	keeping_start(true);
-	for (unsigned i = 0; i < 2 * CHANNEL_OUT_MAX; i++)
+	for (unsigned i = 0; i < ALL; i++)
 		keeping_assert_leased(keeping_receive(0, i, &fd), 350);
+	keeping_stop();
+}
+
+/* It has more out than the keeper takes at once, which so learns only by its answer that it has
+ * ended. */
+static void a_worker_that_ends_with_a_batch_out_is_no_matter(void **state)
+{
+	struct channel_request request = keeping_request("a.test", 300, "192.0.2.1");
+	struct channel_request wanted = {.op = CHANNEL_SOCKET};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * CHANNEL_OUT_MAX; i++) {
+		keeping.channels[1].n_out = 0;
+		keeping_send(1, i % 2 ? &wanted : &request);
+	}
+	keeping_hang_up(1);
+	keeping_start(true);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2"), 350);
 	keeping_stop();
 }
 
@@ -541,6 +568,7 @@ int main(void)
 		TEST_WITHOUT_KEEPER(a_worker_that_ends_is_no_matter),
 		TEST(a_worker_that_takes_no_answers_ends_the_keeper),
 		TEST_WITHOUT_KEEPER(one_worker_may_fill_a_batch),
+		TEST_WITHOUT_KEEPER(a_worker_that_ends_with_a_batch_out_is_no_matter),
 		TEST(the_keeper_serves_until_the_last_worker_is_gone),
 		TEST(the_keeper_ends_with_its_leash),
 	};
