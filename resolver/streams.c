@@ -306,10 +306,11 @@ static void take_reply(struct streams *streams, struct stream *stream, const uin
 {
 	struct reader reader = reader_over(reply, size);
 	struct asked *place = find_asked(stream, reader_u16(&reader));
-	uint32_t ticket = place->ticket;
+	uint32_t ticket;
 
 	if (reader.failed || place == stream->asked + stream->n_asked)
 		return;
+	ticket = place->ticket;
 	*place = stream->asked[--stream->n_asked];
 	stream->worked = true;
 	stream->complained = false;

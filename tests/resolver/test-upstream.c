@@ -274,6 +274,22 @@ static void a_reply_comes_with_its_sockets_number(void **state)
 	stop();
 }
 
+/* One that has no room is nobody's: what was cut off may be what counts. */
+static void a_reply_that_is_too_long_is_none(void **state)
+{
+	static char reply[5001];
+
+	(void)state;
+	memset(reply, 'x', sizeof(reply) - 1);
+	start(1);
+	settle(0);
+	ask(0);
+	answer(0, reply);
+	take_events(PATIENCE_MS);
+	assert_int_equal(n_told, 0);
+	stop();
+}
+
 static void questions_leave_from_many_ports(void **state)
 {
 	unsigned char seen[65536] = {0};
@@ -514,8 +530,9 @@ static void questions_share_a_connection(void **state)
 		ask_stream(0, i, 100u + i);
 	for (unsigned i = 0; i < 20; i++)
 		ids[i] = read_question(fd);
-	/* One that nobody asked for is dropped. */
+	/* One that nobody asked for is dropped, and what has no whole ID. */
 	send_reply(fd, 999, 'x');
+	assert_int_equal(send(fd, "\0\0\0\1", 5, MSG_NOSIGNAL), 5);
 	for (unsigned i = 20; i > 0; i--)
 		send_reply(fd, ids[i - 1], 'r');
 	wait_told(20);
@@ -740,6 +757,7 @@ int main(void)
 		cmocka_unit_test(sockets_are_asked_for_once),
 		cmocka_unit_test(without_servers_there_is_nothing_to_wait_for),
 		cmocka_unit_test(a_reply_comes_with_its_sockets_number),
+		cmocka_unit_test(a_reply_that_is_too_long_is_none),
 		cmocka_unit_test(questions_leave_from_many_ports),
 		cmocka_unit_test(worn_sockets_are_replaced),
 		cmocka_unit_test(a_replaced_socket_is_read_on),
