@@ -30,6 +30,9 @@ static const char policy_text[] = "version = 1\n"
 				  "host = \"b.test\"\n"
 				  "ports = [\"tcp/443\", \"udp/443\"]\n"
 				  "expires = %s\n"
+				  "[[allow]]\n"
+				  "host = \"c.test\"\n"
+				  "ports = \"icmp/echo\"\n"
 				  "[network]\n"
 				  "block = []\n"
 				  "[dns]\n"
@@ -40,6 +43,7 @@ static const char policy_text[] = "version = 1\n"
 
 /* Of both protocols: the first gives it its name. */
 #define MAP443 "tcp-443-leases4"
+#define MAP_ICMP "icmp-echo-leases4"
 
 enum { LEASE_MS = 4000, EXPIRES_S = 20, SLOW_MS = 20000 };
 
@@ -213,6 +217,25 @@ static void only_answered_datagrams_count(void **state)
 	keeping_stop();
 }
 
+/* They have no ports. */
+static void answered_pings_count(void **state)
+{
+	static const uint8_t ping[] = {8, 0, 0xf7, 0xff, 0, 0, 0, 0};
+	const struct sockaddr_in where = at("127.0.7.1");
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+
+	(void)state;
+	mark_flows("127.0.7.0/24", keeping_mark(2));
+	lease("c.test", "127.0.7.1 127.0.7.2");
+	assert_int_equal(
+		sendto(fd, ping, sizeof(ping), 0, (const struct sockaddr *)&where, sizeof(where)),
+		sizeof(ping));
+	wait_for_the_end_of(MAP_ICMP, "127.0.7.2");
+	assert_true(is_leased(MAP_ICMP, "127.0.7.1"));
+	close(fd);
+	keeping_stop();
+}
+
 static void flows_of_others_do_not_count(void **state)
 {
 	struct flow flow;
@@ -290,6 +313,7 @@ int main(void)
 		TEST(a_lease_lives_on_with_its_flow),
 		TEST_WITHOUT_KEEPER(so_it_does_where_refreshing_takes_three),
 		TEST(only_answered_datagrams_count),
+		TEST(answered_pings_count),
 		TEST(flows_of_others_do_not_count),
 		TEST_WITHOUT_KEEPER(a_mark_not_in_force_is_not_renewed),
 	};
