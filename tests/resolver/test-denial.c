@@ -432,11 +432,25 @@ static void iterations_are_bounded(void **state)
 		signed_put_nsec3(&message, &zone, "b.example.test.", false, 0, iterations, "NS");
 		gather();
 		assert_int_equal(of_closer(WWW, 2), status);
+		assert_int_equal(of_type("b.example.test.", LDNS_RR_TYPE_DS), status);
 		assert_int_equal(of_ds("b.example.test.", &cut), status);
 		assert_int_equal(cut, iterations <= 50);
-		assert_int_equal(budget.hashes, iterations > 50 ? hashes : hashes - 2);
+		assert_int_equal(budget.hashes, iterations > 50 ? hashes : hashes - 3);
 		cut = false;
 	}
+}
+
+/* A wildcard's own record says what it has. */
+static void a_wildcard_has_types(void **state)
+{
+	(void)state;
+	begin();
+	signed_put_nsec3(&message, &zone, ZONE, false, 0, 1, "NS SOA RRSIG");
+	signed_put_nsec3(&message, &zone, WWW, true, 0, 1, "A RRSIG");
+	signed_put_nsec3(&message, &zone, "*.example.test.", false, 0, 1, "A RRSIG");
+	gather();
+	assert_int_equal(of_type(WWW, LDNS_RR_TYPE_AAAA), DENIAL_PROVED);
+	assert_int_equal(of_type(WWW, LDNS_RR_TYPE_A), DENIAL_MISSING);
 }
 
 static void without_a_budget_nothing_is_proved(void **state)
@@ -469,6 +483,7 @@ int main(void)
 		TEST(the_last_hash_leads_to_the_first),
 		TEST(an_encloser_that_ends_the_zone),
 		TEST(iterations_are_bounded),
+		TEST(a_wildcard_has_types),
 		TEST(without_a_budget_nothing_is_proved),
 	};
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <ldns/ldns.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "resolver/prove.h"
@@ -391,6 +392,47 @@ static void each_waits_for_its_own_zone(void **state)
 	assert_int_equal(n_unproved, 1);
 }
 
+/* A name of many labels, of which none begins a zone: each takes a question. */
+static void questions_are_bounded(void **state)
+{
+	enum { LABELS = 60, QUESTIONS_MAX = 40 };
+	struct signed_message deep, none;
+	char text[NAME_TEXT] = "", record[NAME_TEXT + 64];
+	struct pending *pending;
+	struct name name;
+
+	(void)state;
+	for (unsigned i = 0; i < LABELS; i++)
+		strcat(text, "a.");
+	strcat(text, "test.");
+	name = signed_name(text);
+	signed_begin(&deep, text, LDNS_RR_TYPE_A);
+	snprintf(record, sizeof(record), "%s 600 IN A 192.0.2.1", text);
+	ANSWER(&deep, NULL, record);
+	signed_end(&deep);
+	pending = pending_add(table, &name, LDNS_RR_TYPE_A);
+	pending->signatures = true;
+	assert_true(prover_keep(prover, pending, deep.bytes, deep.size));
+	prover_begin(prover, pending, now);
+	answer(0, &root_keys);
+	answer(1, &zone_ds);
+	answer(2, &zone_keys);
+	for (unsigned label = LABELS; n_unproved == 0; label--) {
+		const char *asks = text + 2 * (size_t)(label - 1);
+
+		asked(n_sent - 1, asks, LDNS_RR_TYPE_DS);
+		signed_begin(&none, asks, LDNS_RR_TYPE_DS);
+		snprintf(record, sizeof(record), "%s 600 IN NSEC test. A RRSIG NSEC", asks);
+		AUTHORITY(&none, &zone, record);
+		signed_end(&none);
+		answer(n_sent - 1, &none);
+	}
+	assert_int_equal(n_sent, QUESTIONS_MAX);
+	assert_int_equal(last_ede, EDE_INDETERMINATE);
+	assert_string_equal(last_rule, "dnssec");
+	assert_null(pending_first(table));
+}
+
 static void time_is_bounded(void **state)
 {
 	(void)state;
@@ -424,6 +466,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nobody_is_believed, set_up_two, tear_down),
 		cmocka_unit_test_setup_teardown(answers_of_no_use, set_up_two, tear_down),
 		TEST(each_waits_for_its_own_zone),
+		TEST(questions_are_bounded),
 		TEST(time_is_bounded),
 		TEST(room_is_bounded),
 	};
