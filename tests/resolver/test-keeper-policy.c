@@ -127,7 +127,9 @@ static void under_a_denylist_only_entries_are_leased(void **state)
 
 static void flows_to_be_reported_have_a_mark_of_their_own(void **state)
 {
+	const struct control_request list = keeping_control(CONTROL_LIST);
 	const struct plan_rule *rule;
+	struct control_reply listed;
 
 	(void)state;
 	begin(HEAD WILD "score = 0.6\n[[allow]]\nhost = \"plain.test\"\n" TAIL, NULL);
@@ -145,6 +147,11 @@ static void flows_to_be_reported_have_a_mark_of_their_own(void **state)
 	keeping_assert_lasts(MAP4, "198.51.100.3", rule->flag_mark, 350);
 	keeping_assert_leased(keeping_ask_lease("plain.test", 300, "198.51.100.3"), 350);
 	keeping_assert_lasts(MAP4, "198.51.100.3", rule->flag_mark, 350);
+	listed = keeping_ask_control(&list);
+	assert_int_equal(listed.count, 3);
+	for (unsigned i = 0; i < listed.count; i++)
+		assert_int_equal(
+			listed.leases[i].flagged, listed.leases[i].mark == rule->flag_mark);
 	keeping_stop();
 }
 
