@@ -37,7 +37,7 @@ struct counters {
 	_Atomic uint64_t delays_ms[DNS_SERVERS_MAX];
 	/* The keeper's page alone: */
 	_Atomic uint64_t opened; /* leases so far */
-	_Atomic uint64_t leases; /* on record now */
+	_Atomic uint64_t leases; /* now */
 };
 
 /* A page for each of `count` processes, all zeros. 0 or -ENOMEM. */
@@ -64,7 +64,7 @@ static inline void counters_note_server(struct counters *counters, unsigned upst
 /* An answer of the server's took that long. */
 void counters_note_delay(struct counters *counters, unsigned upstream, struct duration delay);
 
-/* So many leases more, which are none then, and as many on record. NULL: nobody reads them. */
+/* So many leases more, which are none then, and as many now. NULL: nobody reads them. */
 void counters_note_leases(struct counters *counters, uint64_t *opened, uint64_t leases);
 
 /* Sums of several pages. */

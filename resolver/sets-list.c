@@ -15,7 +15,10 @@
  * error; those of an address are deleted by name of their maps, whatever the record says.
  */
 
-enum { PLACES_PER_PAGE = 65536 };
+enum {
+	PLACES_PER_PAGE = 65536,
+	COUNT_PAUSE = 100, /* after a count, in times of what it took, as far as the clock tells */
+};
 
 static uint64_t cursor_at(const struct sets *sets, size_t place)
 {
@@ -49,9 +52,17 @@ uint64_t sets_count_leases(const struct sets *sets, struct mono now)
 	return count;
 }
 
-size_t sets_leases(const struct sets *sets)
+uint64_t sets_leases(struct sets *sets)
 {
-	return leases_places(sets->leases);
+	struct mono now = clock_now(), end;
+
+	if (mono_before(now, sets->count_at))
+		return sets->n_leases;
+	sets->n_leases = sets_count_leases(sets, now);
+	end = clock_now();
+	sets->count_at = end;
+	sets->count_at.ms += COUNT_PAUSE * (mono_between(now, end).ms + 1);
+	return sets->n_leases;
 }
 
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,

@@ -106,6 +106,10 @@ struct sets {
 	bool forget;           /* something is not open that was said to be */
 	bool retired;
 
+	/* Leases, as counted last */
+	uint64_t n_leases;
+	struct mono count_at; /* not before */
+
 	/* Flows */
 	struct mono next_end; /* no lease ends before */
 	struct mono renew_at; /* not before */

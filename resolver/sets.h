@@ -125,8 +125,8 @@ int sets_recover(struct sets *sets, int error, struct mono now);
 int sets_list(struct sets *sets, uint64_t cursor, bool flows, struct mono now,
 	struct control_reply *ret_page);
 
-/* How many leases are on record, of which some may have ended lately. */
-size_t sets_leases(const struct sets *sets);
+/* How many leases there are, or were a moment ago: they are not counted each time. */
+uint64_t sets_leases(struct sets *sets);
 
 /*
  * Close leases, all those of an address, of a name, or altogether. How many there were is

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "resolver/counters.h"
 #include "resolver/keeper.h"
 #include "resolver/namering.h"
 #include "rules/nft.h"
@@ -177,6 +178,7 @@ void keeping_start(bool alone)
 			.mark = KEEPING_MARK,
 			.destinations_key = keeping.destinations_key,
 			.names = keeping.names,
+			.counters = counters_of(keeping.counters, 0),
 			.alone = alone,
 			.channels = keeping.keeper_ends,
 			.n_channels = KEEPING_WORKERS,
@@ -236,6 +238,7 @@ int keeping_set_up(void **state)
 	keeping_load("add table inet egress-k\ndelete table inet egress-k\n");
 	keeping_load(keeping.ruleset);
 	assert_int_equal(namering_new(NAMERING_BYTES, &names_key, &keeping.names), 0);
+	assert_int_equal(counters_new(1, &keeping.counters), 0);
 	keeping_make_channels();
 	return 0;
 }
@@ -256,6 +259,8 @@ int keeping_tear_down(void **state)
 	keeping.leases_max = 0;
 	namering_free(keeping.names);
 	keeping.names = NULL;
+	counters_free(keeping.counters);
+	keeping.counters = NULL;
 	return 0;
 }
 

@@ -30,10 +30,11 @@ struct keeping {
 	pid_t keeper;
 	uint32_t tickets;
 	struct hash_key destinations_key;
-	struct namering *names; /* made anew for each test, and shared by its keepers */
-	size_t leases_max;      /* of the keepers to come; 0: as usual */
-	bool never_in_place;    /* the same */
-	int porter;             /* the same: where their sockets come from; 0: they open them */
+	struct namering *names;         /* made anew for each test, and shared by its keepers */
+	struct counter_pages *counters; /* one page, of the keepers to come; made anew as well */
+	size_t leases_max;              /* of the keepers to come; 0: as usual */
+	bool never_in_place;            /* the same */
+	int porter; /* the same: where their sockets come from; 0: they open them */
 };
 
 extern struct keeping keeping;

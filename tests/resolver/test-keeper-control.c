@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "resolver/counters.h"
 #include "tests/resolver/keeping.h"
 
 static struct control_request revoke_address(const char *address)
@@ -255,6 +256,33 @@ static void all_are_taken_back(void **state)
 	keeping_stop();
 }
 
+/* The number of leases that the keeper tells the metrics becomes `count`, before long. */
+static void wait_for_gauge(uint64_t count)
+{
+	const struct counters *counters = counters_of(keeping.counters, 0);
+
+	for (unsigned i = 0; i < KEEPING_PATIENCE_MS / 10 && counters->leases != count; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(counters->leases, count);
+}
+
+static void what_ended_is_not_counted(void **state)
+{
+	struct control_request by_name = revoke_name("both.test");
+	struct control_request by_address = revoke_address("192.0.2.2");
+
+	(void)state;
+	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
+	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2 192.0.2.3"), 350);
+	wait_for_gauge(6);
+	assert_int_equal(keeping_ask_control(&by_name).total, 4);
+	wait_for_gauge(2);
+	assert_int_equal(keeping_ask_control(&by_address).total, 1);
+	wait_for_gauge(1);
+	assert_int_equal(counters_of(keeping.counters, 0)->opened, 4);
+	keeping_stop();
+}
+
 /* --- What another keeper knows --- */
 
 static void kill_keeper(void)
@@ -407,6 +435,7 @@ static int run(void)
 		KEEPING_TEST(an_address_is_taken_back),
 		KEEPING_TEST(a_name_is_taken_back),
 		KEEPING_TEST(all_are_taken_back),
+		KEEPING_TEST(what_ended_is_not_counted),
 		KEEPING_TEST(names_outlive_a_killed_keeper),
 		KEEPING_TEST(names_are_known_to_two_keepers),
 		KEEPING_TEST(malformed_requests_end_the_channel),
