@@ -454,6 +454,7 @@ static void take_others(struct walk *walk, uint16_t type, const struct answer_ju
 		struct writer all = {.start = answer->data,
 			.size = answer->aliases_size + ANSWER_RECORDS_BYTES,
 			.pos = answer->size};
+		unsigned n_leases = buffer->leases.count;
 		uint32_t ttl;
 
 		if (answer->n_records == ANSWER_RECORDS_MAX ||
@@ -462,8 +463,10 @@ static void take_others(struct walk *walk, uint16_t type, const struct answer_ju
 			continue;
 		writer_u16(&all, (uint16_t)writer.pos);
 		writer_bytes(&all, data, writer.pos);
-		if (all.failed)
+		if (all.failed) {
+			buffer->leases.count = n_leases;
 			return;
+		}
 		answer->size = (uint16_t)all.pos;
 		answer->n_records++;
 		keep_smaller(&walk->ttl, ttl);
