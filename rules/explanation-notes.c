@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "rules/list.h"
 #include "src/base/arena.h"
 #include "src/base/text.h"
 
@@ -138,14 +139,18 @@ static const struct embedded_host *find_embedded(const struct work *work, const 
 	return NULL;
 }
 
-/* Which of the addresses that servers answer are taken. */
-static const char *say_believed(const struct work *work)
+/* Which addresses a name's winning entry believes: see check_belief() in rules/judge.c. */
+static enum believed believed_by(const struct finding *winner)
 {
-	const struct finding *winner = &work->it->decisive->decider->winner;
+	return winner->verdict < VERDICT_OBSERVE ? winner->entry->entry->believed : BELIEVED_ANY;
+}
 
+/* Which of the addresses that servers answer a layer takes that decides about the name so. */
+static const char *say_believed(const struct finding *winner)
+{
 	if (!winner->entry)
 		return "but for refused ones";
-	switch (winner->entry->entry->believed) {
+	switch (believed_by(winner)) {
 	case BELIEVED_PUBLIC:
 		return "but for blocked classes";
 	case BELIEVED_ANY:
@@ -171,6 +176,67 @@ static bool is_rest_only(const struct work *work)
 	return true;
 }
 
+/* Whether an entry of the layer refuses addresses. */
+static bool refuses_addresses(const struct layer *layer)
+{
+	for (size_t i = 0; i < layer->n_entries; i++) {
+		const struct entry *entry = layer->entries[i].entry;
+		size_t count = entry->n_addresses;
+
+		for (size_t j = 0; j < entry->n_lists; j++)
+			count += entry->lists[j]->n_ranges;
+		if (count > 0 && !is_permitted(layer->entries[i].verdict))
+			return true;
+	}
+	return false;
+}
+
+/* Whether the layer may refuse an address of the name that the decider takes. */
+static bool takes_less(const struct explained_layer *layer, const struct explained_layer *decider)
+{
+	bool no_classes = believed_by(&decider->winner) == BELIEVED_PUBLIC;
+	unsigned block = layer->layer->block & ~(no_classes ? decider->layer->block : 0);
+
+	if (!layer->winner.entry)
+		return block != 0 || refuses_addresses(layer->layer);
+	return believed_by(&layer->winner) == BELIEVED_LISTED ||
+	       (believed_by(&layer->winner) == BELIEVED_PUBLIC && block != 0);
+}
+
+/* What a layer makes of the addresses that the decider's entry takes, if that is less. */
+static void note_layer(struct work *work, size_t number)
+{
+	const struct explained_layer *it = &work->it->decisive->layers[number];
+	bool refuses = layer_refusal(it->layer) == VERDICT_REFUSE;
+	const char *name = "base";
+
+	if (number > 0)
+		name = arena_printf(work->arena, "override %zu", number);
+	work->failed |= !name;
+	if (!name || !takes_less(it, work->it->decisive->decider))
+		return;
+	if (it->winner.entry)
+		explanation_note(work, "%s (%s) %s them %s", name, it->layer->policy->file,
+			refuses ? "takes" : "would take", say_believed(&it->winner));
+	else
+		explanation_note(work, "%s (%s) judges each as an address without a name", name,
+			it->layer->policy->file);
+}
+
+/* Which of the servers' addresses are taken. */
+static void note_answered(struct work *work, const char *how)
+{
+	const struct explained_layer *decider = work->it->decisive->decider;
+
+	explanation_note(work, "%s: the addresses that %s, %s", how,
+		work->base->dns.has_upstream ? "[dns] upstream answers"
+					     : "the system's DNS servers answer",
+		say_believed(&decider->winner));
+	for (size_t i = 0; i < work->it->n_layers && decider->winner.entry; i++)
+		if (&work->it->decisive->layers[i] != decider)
+			note_layer(work, i);
+}
+
 /* Where a permitted name's addresses come from, without which nothing is open. */
 static void note_source(struct work *work)
 {
@@ -183,10 +249,7 @@ static void note_source(struct work *work)
 		explanation_note(work, "%s, from [dns.hosts] (%s): %s", how,
 			explanation_place(work, host->place), say_embedded(work, host));
 	else if (work->base->dns.n_upstream > 0 || !work->base->dns.has_upstream)
-		explanation_note(work, "%s: the addresses that %s, %s", how,
-			work->base->dns.has_upstream ? "[dns] upstream answers"
-						     : "the system's DNS servers answer",
-			say_believed(work));
+		note_answered(work, how);
 	else
 		explanation_note(work,
 			"but it has no addresses: [dns] upstream is empty, and [dns.hosts] does "

@@ -8,7 +8,7 @@
 
 enum {
 	EXPLANATION_EMBEDDED_MAX = 10,
-	EXPLANATION_NOTES_MAX = EXPLANATION_EMBEDDED_MAX + 2 * LAYERS_MAX + 8
+	EXPLANATION_NOTES_MAX = EXPLANATION_EMBEDDED_MAX + 3 * LAYERS_MAX + 8
 };
 
 /* A port group, or the rest, as far as it is asked about. */

@@ -101,7 +101,9 @@ static void test_json(void **state)
 	assert_string_equal(string_at(value, "ports.2.verdict"), "refuse");
 	assert_string_equal(string_at(value, "ports.2.rule"), "default-deny");
 	assert_true(json_real_value(at(value, "ports.2.score")) == 1.0);
-	assert_int_equal(json_array_size(at(value, "notes")), 3);
+	assert_int_equal(json_array_size(at(value, "notes")), 4);
+	assert_string_equal(string_at(value, "notes.1"),
+		"override 1 (o1.toml) judges each as an address without a name");
 	assert_true(json_is_null(at(value, "special")));
 	assert_int_equal(json_array_size(at(value, "limits")), 2);
 	assert_string_equal(string_at(value, "limits.0.rule"), "allow-1");

@@ -377,8 +377,8 @@ static void test_denylist(void **state)
 			"x.example.com tcp/25: permitted, and observed\n"
 			"  tcp/25: deny-1 (base.toml:4): **.example.com all ports\n"
 			"    score 4.0: observed\n"
-			"  resolved: the addresses that [dns] upstream answers, but for blocked "
-			"classes\n" UNOPENED("deny-1") SPENDS("deny-1")});
+			"  resolved: the addresses that [dns] upstream answers, of whatever "
+			"class\n" UNOPENED("deny-1") SPENDS("deny-1")});
 }
 
 static void test_layers(void **state)
@@ -404,7 +404,9 @@ static void test_layers(void **state)
 			"    override 2 (o2.toml): o2:allow-1 (o2.toml:2): a.example.com, "
 			"db.example.com tcp/443\n"
 			"      score -1.0: permitted\n"
-			"      by a.example.com (o2.toml:3)\n" FROM_UPSTREAM SPENDS("allow-1")},
+			"      by a.example.com (o2.toml:3)\n" FROM_UPSTREAM
+			"  override 1 (o1.toml) judges each as an address without a name\n" SPENDS(
+				"allow-1")},
 		{"b.example.com:443",
 			"b.example.com tcp/443: refused\n"
 			"  tcp/443: refused by o2:default-deny\n"
