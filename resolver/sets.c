@@ -308,6 +308,8 @@ bool sets_is_passing(int error)
 
 int sets_recover(struct sets *sets, int error, struct mono now)
 {
+	/* Before reading moves leases to other places. */
+	sets_undo(sets);
 	if (is_surprise(error) && !sets->retired) {
 		sets->generation = 0;
 		return sets_look_now(sets, now);

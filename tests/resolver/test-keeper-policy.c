@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -286,6 +287,62 @@ static void a_name_too_many_is_refused(void **state)
 	keeping_stop();
 }
 
+enum { MANY = 9300 }; /* more than a keeper records without moving its record together */
+
+/* Elements that somebody else put there. */
+static void put_many(void)
+{
+	const size_t size = 64 * MANY;
+	char *text = arena_alloc(arena, size);
+	size_t length = 0;
+
+	assert_non_null(text);
+	for (unsigned i = 0; i < MANY; i++)
+		length += (size_t)snprintf(text + length, size - length,
+			"%s198.18.%u.%u timeout 900s : 0x%x",
+			i ? ", " : "add element inet egress-k " MAP4 " { ", i >> 8, i & 0xff,
+			mark_of("allow-1"));
+	snprintf(text + length, size - length, " }\n");
+	keeping_load(text);
+}
+
+/* A name that cannot be counted ends a transaction, and what was collected for another one before
+ * it is forgotten before the record changes. */
+static void a_name_that_cannot_be_counted_spoils_no_other(void **state)
+{
+	struct control_request revoke = keeping_control(CONTROL_REVOKE),
+			       all = keeping_control(CONTROL_LIST);
+	struct channel_request requests[2];
+	uint64_t total = 0;
+	int fd;
+
+	(void)state;
+	begin_and_start(HEAD WILD BUDGET TAIL, NULL);
+	keeping_assert_leased(keeping_ask_lease("a.wild.test", 300, "198.51.100.1"), 350);
+	revoke.by = CONTROL_BY_ADDRESS;
+	assert_int_equal(inaddr_from_text(text_of("198.51.100.1"), &revoke.address), 0);
+	assert_int_equal(keeping_ask_control(&revoke).total, 1);
+	for (unsigned i = 0; i < KEEPING_WORKERS; i++)
+		assert_int_equal(keeping_receive(i, 0, &fd).op, CHANNEL_FORGET);
+	put_many();
+	keeping_load("flush chain inet egress-k count-names\n");
+	requests[0] = keeping_request("a.wild.test", 300, "198.51.100.2");
+	requests[1] = keeping_request("b.wild.test", 300, "198.51.100.3");
+	assert_int_equal(channel_send_request(&keeping.channels[0], &requests[0]), 0);
+	keeping_send(0, &requests[1]);
+	assert_int_equal(keeping_receive(0, requests[0].ticket, &fd).status, 0);
+	assert_int_equal(keeping_receive(0, requests[1].ticket, &fd).status, -ENOENT);
+	keeping_assert_lasts(MAP4, "198.51.100.2", mark_of("allow-1"), 350);
+	assert_int_equal(keeping_lease_in(MAP4, "198.51.100.3").mark, 0);
+	/* On a slow machine they are still being read. */
+	for (unsigned i = 0; i < KEEPING_PATIENCE_MS / 100 && total != MANY + 1; i++) {
+		poll(NULL, 0, i > 0 ? 100 : 0);
+		total = keeping_ask_control(&all).total;
+	}
+	assert_int_equal(total, MANY + 1);
+	keeping_stop();
+}
+
 #define REPORTING "[budget]\ndestinations = 2\n"
 
 static void a_name_too_many_is_reported(void **state)
@@ -554,6 +611,7 @@ int main(void)
 		TEST(a_lease_ends_with_its_entry),
 		TEST(a_mark_that_expires_first_gives_way),
 		TEST(a_name_too_many_is_refused),
+		TEST(a_name_that_cannot_be_counted_spoils_no_other),
 		TEST(a_name_too_many_is_reported),
 		TEST(bare_addresses_take_the_same_slots),
 		TEST(what_the_keeper_before_counted_is_known),
