@@ -202,10 +202,16 @@ int fd_send_passing(int fd, const void *bytes, size_t size, int passed)
 int fd_take_passed(struct msghdr *message)
 {
 	const struct cmsghdr *head = CMSG_FIRSTHDR(message);
+	size_t count = 0;
 	int passed = -1;
 
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-		head->cmsg_len == CMSG_LEN(sizeof(passed)))
-		memcpy(&passed, CMSG_DATA(head), sizeof(passed));
+	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+		count = (head->cmsg_len - CMSG_LEN(0)) / sizeof(passed);
+	for (size_t i = 0; i < count; i++) {
+		fd_closep(&passed);
+		memcpy(&passed, CMSG_DATA(head) + i * sizeof(passed), sizeof(passed));
+	}
+	if (count > 1)
+		fd_closep(&passed);
 	return passed;
 }

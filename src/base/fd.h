@@ -32,7 +32,8 @@ union fd_control {
  * negative. 0 or -errno. */
 int fd_send_passing(int fd, const void *bytes, size_t size, int passed);
 
-/* The descriptor that came with a message, the receiver's from now on, or -1. */
+/* The descriptor that came with a message, the receiver's from now on, or -1. Several, for which
+ * union fd_control may have room by its alignment, are closed, and none is the receiver's. */
 int fd_take_passed(struct msghdr *message);
 
 /* Writes all of it, waiting where needed. 0 or -errno. */

@@ -333,6 +333,34 @@ static void passes_descriptors(void **state)
 	}
 }
 
+/* There is room for two where there is for one (CMSG_SPACE(3)). */
+static void keeps_none_of_several_descriptors(void **state)
+{
+	int ends[2], pipe_ends[2];
+	union fd_control control = {.head = {.cmsg_len = CMSG_LEN(2 * sizeof(int)),
+					    .cmsg_level = SOL_SOCKET,
+					    .cmsg_type = SCM_RIGHTS}};
+	struct iovec part = {(char[]){'a'}, 1};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	char byte;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), 0);
+	memcpy(CMSG_DATA(&control.head), (int[]){pipe_ends[1], pipe_ends[1]}, 2 * sizeof(int));
+	assert_int_equal(sendmsg(ends[0], &message, 0), 1);
+	close(pipe_ends[1]);
+	assert_int_equal(receive(ends[1], &byte), -1);
+	/* Nobody has the other end any more. */
+	assert_int_equal(read(pipe_ends[0], &byte, 1), 0);
+	close(pipe_ends[0]);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +377,7 @@ int main(void)
 		cmocka_unit_test(writes_all_although_the_pipe_is_full),
 		cmocka_unit_test(tells_failed_writes),
 		cmocka_unit_test(passes_descriptors),
+		cmocka_unit_test(keeps_none_of_several_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("fd", tests, make_folder, remove_folder);
