@@ -262,9 +262,9 @@ static struct text cut_word(struct text *line)
 	return word;
 }
 
-/* One destination of fence's, on a port. */
-static void add_endpoint(struct import *import, struct text host, struct text protocol,
-	struct text port, unsigned number)
+/* One destination, on a port; `word` is what it was written as. */
+static void add_endpoint(struct import *import, struct text word, struct text host,
+	struct text protocol, struct text port, unsigned number)
 {
 	char quoted[QUOTE_TEXT];
 	uint64_t value;
@@ -273,7 +273,7 @@ static void add_endpoint(struct import *import, struct text host, struct text pr
 	if (text_to_number(port, 65535, &value) < 0 || value == 0 ||
 		(!text_is(protocol, "tcp") && !text_is(protocol, "udp"))) {
 		import_say(import, number, "left out: %s has no port that is one",
-			quote(host, quoted));
+			quote(word, quoted));
 		return;
 	}
 	ports = arena_printf(import->arena, "%.*s/%u", TEXT_ARG(protocol), (unsigned)value);
@@ -295,7 +295,7 @@ static void take_fence_line(struct import *import, struct text line, unsigned nu
 	if (text_is(word, "hostname") || text_is(word, "ip") || text_is(word, "cidr")) {
 		host = cut_word(&line);
 		protocol = cut_word(&line);
-		add_endpoint(import, host, protocol, text_trim(line), number);
+		add_endpoint(import, host, host, protocol, text_trim(line), number);
 		return;
 	}
 	for (size_t i = 0; i + 3 <= word.length; i++)
@@ -308,7 +308,7 @@ static void take_fence_line(struct import *import, struct text line, unsigned nu
 		port = text_of("443");
 	if (text_trim(line).length > 0)
 		port = whole;
-	add_endpoint(import, rest, protocol, port, number);
+	add_endpoint(import, rest, rest, protocol, port, number);
 }
 
 static void take_fence_workflow(void *context, const struct doc_item *item)
@@ -361,7 +361,6 @@ static void take_endpoints(struct import *import, struct text line, unsigned num
 {
 	struct text word, host, port;
 	char quoted[QUOTE_TEXT];
-	uint64_t value;
 
 	while ((word = cut_word(&line)).length > 0) {
 		const char *colon = memrchr(word.start, ':', word.length);
@@ -374,16 +373,7 @@ static void take_endpoints(struct import *import, struct text line, unsigned num
 		} else {
 			import_say(import, number, "%s has no port: tcp/443", quote(word, quoted));
 		}
-		if (text_to_number(port, 65535, &value) < 0 || value == 0) {
-			import_say(import, number, "left out: %s has no port that is one",
-				quote(word, quoted));
-			continue;
-		}
-		import_add(import,
-			&(struct import_entry){.host = host,
-				.reach = IMPORT_ONE_LABEL,
-				.ports = arena_printf(import->arena, "tcp/%u", (unsigned)value),
-				.line = number});
+		add_endpoint(import, word, host, text_of("tcp"), port, number);
 	}
 }
 

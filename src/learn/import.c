@@ -121,7 +121,7 @@ static bool is_broad(enum host_kind kind, const struct name *name)
 	return kind != HOST_EXACT && suffix_is_public(&suffix);
 }
 
-/* A host as policies have it. */
+/* A host as policies have it; NULL: there was no memory for it. */
 static void put_host(struct import *import, const struct import_entry *entry, const char *text)
 {
 	char quoted[QUOTE_TEXT], out[NAME_TEXT];
@@ -129,6 +129,10 @@ static void put_host(struct import *import, const struct import_entry *entry, co
 	enum host_kind kind;
 	struct name name;
 
+	if (!text) {
+		import->error = -ENOMEM;
+		return;
+	}
 	if (host_from_text(text_of(text), &kind, &name, &problem) < 0) {
 		import_say(import, entry->line, "left out: %s %s", quote(text_of(text), quoted),
 			problem);
@@ -189,23 +193,17 @@ void import_add(struct import *import, const struct import_entry *entry)
 		return;
 	}
 	copy = arena_strndup(import->arena, host.start, host.length);
-	if (!copy) {
-		import->error = -ENOMEM;
-		return;
-	}
-	if (starred && entry->reach != IMPORT_ONE_LABEL && entry->reach != IMPORT_SUBDOMAINS) {
+	if (copy && starred && entry->reach != IMPORT_ONE_LABEL &&
+		entry->reach != IMPORT_SUBDOMAINS) {
 		const char *deep = arena_printf(import->arena, "*%s", copy);
 
 		if (entry->reach == IMPORT_WITH_SELF)
 			put_host(import, entry, copy + 2);
-		copy = deep ? deep : copy;
+		copy = deep;
 	}
 	put_host(import, entry, copy);
-	if (entry->reach == IMPORT_SUBDOMAINS) {
-		copy = arena_printf(import->arena, "**.%s", copy);
-		if (copy)
-			put_host(import, entry, copy);
-	}
+	if (copy && entry->reach == IMPORT_SUBDOMAINS)
+		put_host(import, entry, arena_printf(import->arena, "**.%s", copy));
 }
 
 /* --- Who wins --- */
@@ -299,7 +297,7 @@ static void finish(struct import *import)
 		blocks ? blocks : "", import->limits ? "\n[limits]\n" : "",
 		import->limits ? import->limits : "", import->audit ? "\n[audit]\n" : "",
 		import->audit ? import->audit : "");
-	if (!draft->head || !draft->top || !draft->tail)
+	if (!blocks || !draft->head || !draft->top || !draft->tail)
 		import->error = -ENOMEM;
 }
 
