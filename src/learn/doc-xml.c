@@ -89,9 +89,11 @@ static void add_text(void *context, const char *text, int size)
 	struct walk *walk = context;
 	size_t room = TEXT_MAX - walk->n_text;
 	size_t length = (size_t)size < room ? (size_t)size : room;
-	bool blank = text_trim((struct text){walk->text, walk->n_text}).length == 0;
 
-	if (blank)
+	/* Blanks before it do not belong to it; each line's end comes by itself. */
+	if (walk->n_text == 0 && text_trim((struct text){text, length}).length == 0)
+		return;
+	if (walk->n_text == 0)
 		walk->line = line_of(walk);
 	memcpy(walk->text + walk->n_text, text, length);
 	walk->n_text += length;

@@ -18,6 +18,7 @@ struct level {
 	bool is_map;
 	bool has_key;    /* a value comes next */
 	char *key;       /* malloc'ed; of a map */
+	size_t length;   /* of the key, which may be as long as the file */
 	unsigned before; /* values that have ended */
 };
 
@@ -36,6 +37,7 @@ static void set_key(struct walk *walk, struct level *level, const char *text, si
 {
 	free(level->key);
 	level->key = strndup(text, length);
+	level->length = level->key ? strlen(level->key) : 0;
 	level->has_key = true;
 	walk->failed |= !level->key;
 }
@@ -74,7 +76,9 @@ static void take_scalar(struct walk *walk, const yaml_event_t *event)
 	for (size_t i = 0; i < walk->depth; i++) {
 		const struct level *above = &walk->levels[i];
 
-		walk->keys[i] = text_of(!above->is_map ? "-" : above->key ? above->key : "");
+		walk->keys[i] =
+			!above->is_map ? text_of("-")
+				       : (struct text){above->key ? above->key : "", above->length};
 		walk->before[i] = above->before;
 	}
 	walk->visitor->visit(walk->visitor->context, &item);

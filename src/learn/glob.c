@@ -182,7 +182,7 @@ static bool matches(struct text pattern, struct text text, bool by_parts)
 			size_t end = skip_stars(pattern, here.at);
 			bool deep = by_parts && is_deep(pattern, here.at, end);
 
-			if (deep && end == pattern.length)
+			if (end == pattern.length && (deep || !by_parts))
 				return true;
 			here.at = end + deep + (deep && pattern.start[end] == '\\');
 			if (deep)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -154,6 +155,42 @@ static void is_bounded(void **state)
 	free(text);
 }
 
+static void count(void *context, const struct doc_item *item)
+{
+	(void)item;
+	++*(size_t *)context;
+}
+
+/* Text of blanks, each line's end by itself, and a key as long as a file: who looks at all of it
+ * for each part that comes takes hours. */
+static void is_bounded_in_time(void **state)
+{
+	enum { SIZE = 16 << 20, VALUES = 1 << 20 };
+	char *text = malloc(SIZE + 3 * VALUES + 16), *at = text;
+	size_t seen = 0;
+	const struct doc_visitor visitor = {count, &seen};
+
+	(void)state;
+	assert_non_null(text);
+	alarm(300);
+	memset(text, '\n', SIZE);
+	memcpy(text, "<a>", 3);
+	memcpy(text + SIZE, "b</a>", 5);
+	assert_int_equal(doc_xml((struct text){text, SIZE + 5}, &visitor), 0);
+	assert_int_equal(seen, 1);
+	memset(text, 'k', SIZE);
+	memcpy(text, "? ", 2);
+	at = stpcpy(text + SIZE, "\n: [");
+	for (size_t i = 0; i < VALUES; i++)
+		at = stpcpy(at, "v, ");
+	at = stpcpy(at, "]\n");
+	seen = 0;
+	assert_int_equal(doc_yaml((struct text){text, (size_t)(at - text)}, &visitor), 0);
+	assert_int_equal(seen, VALUES);
+	alarm(0);
+	free(text);
+}
+
 static void matches_paths(void **state)
 {
 	const struct text keys[] = {text_of("a"), text_of("b/c"), text_of("-"), text_of("url")};
@@ -183,6 +220,7 @@ int main(void)
 		cmocka_unit_test(reads_xml),
 		cmocka_unit_test(reads_ini),
 		cmocka_unit_test(is_bounded),
+		cmocka_unit_test(is_bounded_in_time),
 		cmocka_unit_test(matches_paths),
 	};
 
