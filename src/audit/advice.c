@@ -80,7 +80,7 @@ static char *copy_clean(struct arena *arena, const char *text)
 
 /* --- What could be written --- */
 
-bool advice_is_host(const struct digest_row *row)
+static bool is_host(const struct digest_row *row)
 {
 	struct name name;
 
@@ -97,48 +97,50 @@ static bool has_ports(const struct digest_row *row)
 	return strcmp(row->protocol, "tcp") == 0 || strcmp(row->protocol, "udp") == 0;
 }
 
-const char *advice_ports(struct arena *arena, const struct digest_row *row)
+int advice_ports(struct arena *arena, const struct digest_row *row, const char **ret_ports)
 {
-	if (row->asked)
-		return "tcp/443";
-	if (is_icmp(row))
-		return "icmp/echo";
-	if (!has_ports(row) || row->port <= 0)
-		return NULL;
-	return arena_printf(arena, "%s/%d", row->protocol, row->port);
+	*ret_ports = row->asked ? "tcp/443" : is_icmp(row) ? "icmp/echo" : NULL;
+	if (*ret_ports || !has_ports(row) || row->port <= 0)
+		return 0;
+	*ret_ports = arena_printf(arena, "%s/%d", row->protocol, row->port);
+	return *ret_ports ? 0 : -ENOMEM;
 }
 
-const char *advice_destination(struct arena *arena, const struct digest_row *row)
+/* The destination as --allow has it: "api.example.com:8443", "udp/[2001:db8::1]:53"; none if that
+ * has no words for it. */
+static int suggest_option(struct arena *arena, const struct digest_row *row, struct advice *advice)
 {
-	const char *protocol = "";
+	const char *protocol = "", *where = row->name;
 	char text[INADDR_TEXT], port[16] = "";
 	bool brackets;
 
-	if (*row->name == '\0' ? !row->has_address : !advice_is_host(row))
-		return NULL;
+	if (*row->name == '\0' ? !row->has_address : !is_host(row))
+		return 0;
 	if (!row->asked && is_icmp(row))
 		protocol = "icmp/";
 	else if (!row->asked && (!has_ports(row) || row->port <= 0))
-		return NULL;
+		return 0;
 	else if (strcmp(row->protocol, "udp") == 0)
 		protocol = "udp/";
 	if (has_ports(row) && (*protocol || row->port != 443))
 		snprintf(port, sizeof(port), ":%d", row->port);
-	if (*row->name != '\0')
-		return arena_printf(arena, "%s%s%s", protocol, row->name, port);
-	brackets = *port && !inaddr_is_ip4(&row->address);
-	return arena_printf(arena, "%s%s%s%s%s", protocol, brackets ? "[" : "",
-		inaddr_to_text(&row->address, text), brackets ? "]" : "", port);
+	brackets = *where == '\0' && *port && !inaddr_is_ip4(&row->address);
+	if (*where == '\0')
+		where = inaddr_to_text(&row->address, text);
+	advice->option = arena_printf(arena, "--allow %s%s%s%s%s", protocol, brackets ? "[" : "",
+		where, brackets ? "]" : "", port);
+	return advice->option ? 0 : -ENOMEM;
 }
 
 static int suggest_entry(
 	struct arena *arena, const struct digest_row *row, const char *more, struct advice *advice)
 {
-	const char *ports = advice_ports(arena, row);
+	const char *ports;
 	char text[INADDR_TEXT];
+	int error = advice_ports(arena, row, &ports);
 
-	if (!ports || (*row->name != '\0' ? !advice_is_host(row) : !row->has_address))
-		return 0;
+	if (error || !ports || (*row->name != '\0' ? !is_host(row) : !row->has_address))
+		return error;
 	advice->entry = arena_printf(arena, "[[allow]]\n%s = \"%s\"\nports = [\"%s\"]\n%s",
 		*row->name != '\0' ? "host" : "ip",
 		*row->name != '\0' ? row->name : inaddr_to_text(&row->address, text), ports, more);
@@ -147,21 +149,16 @@ static int suggest_entry(
 
 static int suggest(struct arena *arena, const struct digest_row *row, struct advice *advice)
 {
-	const char *destination = advice_destination(arena, row);
+	int error = suggest_option(arena, row, advice);
 
-	if (destination) {
-		advice->option = arena_printf(arena, "--allow %s", destination);
-		if (!advice->option)
-			return -ENOMEM;
-	}
-	return suggest_entry(arena, row, "", advice);
+	return error ? error : suggest_entry(arena, row, "", advice);
 }
 
 static int suggest_refusal(struct arena *arena, const struct digest_row *row, struct advice *advice)
 {
 	char text[INADDR_TEXT];
 
-	if (*row->name != '\0' ? !advice_is_host(row) : !row->has_address)
+	if (*row->name != '\0' ? !is_host(row) : !row->has_address)
 		return 0;
 	advice->refusal =
 		arena_printf(arena, "[[deny]]\n%s = \"%s\"\n", *row->name != '\0' ? "host" : "ip",
@@ -178,33 +175,37 @@ struct ruling {
 	const struct layer_entry *entry; /* NULL: none */
 };
 
-/* The policy file of the layer, as somebody would call it. */
-static char *file_of(const struct ruling *ruling)
-{
-	return copy_clean(ruling->arena, ruling->parts.layer->policy->file);
-}
-
 static int say(struct advice *advice, const char *text)
 {
 	advice->says = text;
 	return text ? 0 : -ENOMEM;
 }
 
+/* Says something with the policy file of the layer in it, as somebody would call that: between
+ * `before` and `behind`, and `last` behind both. */
+static int say_of_file(const struct ruling *ruling, struct advice *advice, const char *before,
+	const char *behind, const char *last)
+{
+	const char *file = copy_clean(ruling->arena, ruling->parts.layer->policy->file);
+
+	return say(advice,
+		file ? arena_printf(ruling->arena, "%s%s%s%s", before, file, behind, last) : NULL);
+}
+
 static int say_override(const struct ruling *ruling, struct advice *advice)
 {
-	return say(advice,
-		arena_printf(ruling->arena, "%s decides, which narrows the policy (--override)",
-			file_of(ruling)));
+	return say_of_file(
+		ruling, advice, "", " decides, which narrows the policy (--override)", "");
 }
 
 static int say_denied(const struct ruling *ruling, struct advice *advice)
 {
 	const char *reason = ruling->entry->entry->reason;
+	const char *clean = reason ? copy_clean(ruling->arena, reason) : "";
 
-	if (!reason)
-		return say(advice, arena_printf(ruling->arena, "denied at %s", advice->place));
-	return say(advice, arena_printf(ruling->arena, "denied at %s: %s", advice->place,
-				   copy_clean(ruling->arena, reason)));
+	return say(advice, clean ? arena_printf(ruling->arena, "denied at %s%s%s", advice->place,
+					   reason ? ": " : "", clean)
+				 : NULL);
 }
 
 static int say_of_entry(const struct ruling *ruling, struct advice *advice)
@@ -212,11 +213,14 @@ static int say_of_entry(const struct ruling *ruling, struct advice *advice)
 	const char *tail = ruling->parts.tail;
 
 	if (strcmp(tail, ":addresses") == 0) {
-		suggest_entry(ruling->arena, ruling->row, "addresses = \"any\"\n", advice);
-		return say(advice, arena_printf(ruling->arena,
-					   "the entry at %s does not take the address for one of "
-					   "that name's (addresses)",
-					   advice->place));
+		int error =
+			suggest_entry(ruling->arena, ruling->row, "addresses = \"any\"\n", advice);
+
+		return error ? error
+			     : say(advice, arena_printf(ruling->arena,
+						   "the entry at %s does not take the address for "
+						   "one of that name's (addresses)",
+						   advice->place));
 	}
 	if (*tail != '\0')
 		return say(advice, arena_printf(ruling->arena, "too much for the entry at %s: %s",
@@ -241,16 +245,15 @@ static int say_class(const struct ruling *ruling, struct advice *advice)
 		error = suggest_entry(ruling->arena, ruling->row, "addresses = \"any\"\n", advice);
 	else
 		error = suggest(ruling->arena, ruling->row, advice);
-	return error ? error
-		     : say(advice, arena_printf(ruling->arena,
-					   "%s addresses are blocked ([network] block of %s)",
-					   class, file_of(ruling)));
+	class = error ? NULL
+		      : arena_printf(ruling->arena, "%s addresses are blocked ([network] block of ",
+				class);
+	return class ? say_of_file(ruling, advice, class, ")", "") : -ENOMEM;
 }
 
 static int say_limit(const struct ruling *ruling, struct advice *advice)
 {
-	return say(advice, arena_printf(ruling->arena, "a limit of %s: %s", file_of(ruling),
-				   ruling->parts.id));
+	return say_of_file(ruling, advice, "a limit of ", ": ", ruling->parts.id);
 }
 
 static int say_dns(const struct ruling *ruling, struct advice *advice)
@@ -303,12 +306,11 @@ static int say_why(const struct ruling *ruling, struct advice *advice)
 static int place_entry(struct arena *arena, const struct entry *entry, struct advice *advice)
 {
 	bool is_added = strncmp(entry->id, ADAPT_PREFIX, strlen(ADAPT_PREFIX)) == 0;
+	bool by_reason = is_added && entry->reason;
 
-	if (is_added && entry->reason)
-		advice->place = copy_clean(arena, entry->reason);
-	else
-		advice->place = arena_printf(
-			arena, "%s:%u", copy_clean(arena, entry->place.file), entry->place.line);
+	advice->place = copy_clean(arena, by_reason ? entry->reason : entry->place.file);
+	if (advice->place && !by_reason)
+		advice->place = arena_printf(arena, "%s:%u", advice->place, entry->place.line);
 	return advice->place ? 0 : -ENOMEM;
 }
 

@@ -24,15 +24,8 @@ struct advice {
 int advice_make(struct arena *arena, const struct layers *layers, const struct digest_row *row,
 	struct advice *ret_advice);
 
-/* The destination as --allow and --explain have it: "api.example.com:8443",
- * "udp/[2001:db8::1]:53". NULL: they have no words for it, or the arena is full. */
-const char *advice_destination(struct arena *arena, const struct digest_row *row);
-
 /* The ports of a row as an entry has them: "tcp/8443", "icmp/echo", a tcp/443 for names that were
- * only asked for. NULL: no entry can name them, or the arena is full. */
-const char *advice_ports(struct arena *arena, const struct digest_row *row);
-
-/* Whether an entry can name the row's name: it has one, of letters, digits, '-', '_' and '.'. */
-bool advice_is_host(const struct digest_row *row);
+ * only asked for; NULL: no entry can name them. 0 or -ENOMEM. */
+int advice_ports(struct arena *arena, const struct digest_row *row, const char **ret_ports);
 
 #endif

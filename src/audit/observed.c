@@ -47,7 +47,8 @@ const char *observed_ports(struct arena *arena, const struct digest_row *const *
 
 		if (row->asked && (connected || !row->host))
 			continue;
-		ports = advice_ports(arena, row);
+		if (advice_ports(arena, row, &ports) != 0)
+			return NULL;
 		if (!ports || strcmp(ports, last) == 0)
 			continue;
 		all = arena_printf(arena, "%s%s%s", all, *all ? " " : "", ports);

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "src/base/arena.h"
+#include "tests/base/arena-fails.h"
 
 /*
  * What drafts say is for import.sh. Here each text that is put together for one finds no memory in
@@ -20,30 +21,6 @@
  */
 
 enum { ROOM = 16 << 20 };
-
-static unsigned calls, failing; /* calls, and which of them fails; 0: none */
-
-char *__wrap_arena_printf(struct arena *arena, const char *format, ...);
-char *__wrap_arena_strndup(struct arena *arena, const char *text, size_t length);
-char *__real_arena_strndup(struct arena *arena, const char *text, size_t length);
-
-char *__wrap_arena_printf(struct arena *arena, const char *format, ...)
-{
-	va_list arguments;
-	char *text;
-
-	if (++calls == failing)
-		return NULL;
-	va_start(arguments, format);
-	text = arena_vprintf(arena, format, arguments);
-	va_end(arguments);
-	return text;
-}
-
-char *__wrap_arena_strndup(struct arena *arena, const char *text, size_t length)
-{
-	return ++calls == failing ? NULL : __real_arena_strndup(arena, text, length);
-}
 
 static const struct {
 	const char *format;
@@ -79,8 +56,7 @@ static int import(const char *format, const char *text, unsigned fails, char **r
 	int error;
 
 	assert_int_equal(arena_new(ROOM, &arena), 0);
-	calls = 0;
-	failing = fails;
+	arena_fails_at(fails);
 	error = import_read(arena, format, text_of(text), &options, &draft);
 	if (error == 0)
 		error = draft_text(&draft, ret_text, &size);
@@ -96,7 +72,7 @@ static void needs_each_text(void **state)
 		unsigned count;
 
 		assert_int_equal(import(rows[i].format, rows[i].text, 0, &whole), 0);
-		count = calls;
+		count = arena_fails_calls();
 		assert_true(count > 3);
 		for (unsigned n = 1; n <= count; n++) {
 			char *less = NULL;
