@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "rules/backend.h"
 #include "rules/category.h"
@@ -16,6 +17,7 @@
 #include "src/apply.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/base/fd.h"
 #include "src/frames.h"
 #include "src/options.h"
 #include "src/output.h"
@@ -266,53 +268,24 @@ static int take_target(void *context, const struct option_row *row, const char *
 	return -EINVAL;
 }
 
-/* All of standard input, or one byte more than a policy may have. To be freed. */
-static int read_stdin(char **ret_text, size_t *ret_size)
-{
-	char *text = NULL;
-	size_t size = 0, room = 0;
-
-	do {
-		char *more;
-
-		room = room > 0 ? 2 * room : 65536;
-		more = realloc(text, room);
-		if (!more) {
-			free(text);
-			return -ENOMEM;
-		}
-		text = more;
-		size += fread(text + size, 1, room - size, stdin);
-	} while (size == room && size <= STDIN_MAX);
-	if (ferror(stdin)) {
-		free(text);
-		return -EIO;
-	}
-	*ret_text = text;
-	*ret_size = size;
-	return 0;
-}
-
 /* The policy is what standard input has. */
 static int use_stdin(struct arena *arena, struct diag *diag, struct compile_options *options)
 {
 	const struct place whole = {.file = "<stdin>"};
-	char *text = NULL;
+	uint8_t *bytes = NULL;
 	size_t size = 0;
-	int error = read_stdin(&text, &size);
-	const char *copy = error == 0 ? arena_strndup(arena, text, size) : NULL;
+	int error = fd_read_all(STDIN_FILENO, STDIN_MAX, &bytes, &size);
+	const char *copy = error == 0 ? arena_strndup(arena, (char *)bytes, size) : NULL;
 
-	free(text);
-	if (error == -EIO) {
-		diag_error(diag, CODE_READ, whole, "cannot read it: %s", strerror(errno));
-		return -EINVAL;
-	}
-	if (!copy)
-		return -ENOMEM;
-	if (size > STDIN_MAX) {
+	free(bytes);
+	if (error == -EFBIG)
 		diag_error(diag, CODE_TOO_LARGE, whole, "cannot read it: it is larger than 64 MiB");
+	else if (error && error != -ENOMEM)
+		diag_error(diag, CODE_READ, whole, "cannot read it: %s", strerror(-error));
+	else if (!copy)
+		return -ENOMEM;
+	if (error)
 		return -EINVAL;
-	}
 	options->policy = whole.file;
 	options->text = copy;
 	options->size = size;

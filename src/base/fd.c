@@ -136,17 +136,11 @@ static int slurp_start(struct slurp *slurp, int fd, size_t limit)
 	return slurp_grow(slurp, room);
 }
 
-int fd_read_file(const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size)
+int fd_read_all(int fd, size_t limit, uint8_t **ret_bytes, size_t *ret_size)
 {
-	/* Not blocking: opening a FIFO that nobody writes to would wait for a writer. */
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct slurp slurp = {0};
-	int error;
+	int error = slurp_start(&slurp, fd, limit);
 
-	if (fd < 0)
-		return -errno;
-
-	error = slurp_start(&slurp, fd, limit);
 	if (error == 0)
 		error = slurp_read(&slurp, fd, limit);
 	if (error < 0) {
@@ -156,6 +150,14 @@ int fd_read_file(const char *path, size_t limit, uint8_t **ret_bytes, size_t *re
 	*ret_bytes = slurp.bytes;
 	*ret_size = slurp.size;
 	return 0;
+}
+
+int fd_read_file(const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size)
+{
+	/* Not blocking: opening a FIFO that nobody writes to would wait for a writer. */
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	return fd < 0 ? -errno : fd_read_all(fd, limit, ret_bytes, ret_size);
 }
 
 int fd_write_all(int fd, const void *bytes, size_t size)

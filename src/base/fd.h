@@ -22,6 +22,9 @@ int fd_set_nonblocking(int fd);
  * 0, -EISDIR, -EFBIG (more than `limit` bytes), -ENOMEM or another -errno. "-" is not special. */
 int fd_read_file(const char *path, size_t limit, uint8_t **ret_bytes, size_t *ret_size);
 
+/* The same of a descriptor, from where it is to its end, waiting where needed. */
+int fd_read_all(int fd, size_t limit, uint8_t **ret_bytes, size_t *ret_size);
+
 /* The control part of a message with one descriptor (unix(7), SCM_RIGHTS). */
 union fd_control {
 	struct cmsghdr head; /* for its alignment */

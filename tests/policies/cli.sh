@@ -122,6 +122,11 @@ stdin=bad.toml run 1 empty "<stdin>:3:1: error: unknown key" "a bad policy from 
 truncate -s 100M sparse
 stdin=sparse run 1 empty "larger than 64 MiB [E003]" "100 MB from standard input" -
 stdin=directory run 1 empty "<stdin>: error: cannot read it" "a directory as standard input" -
+# What a writer shares with others may be set to that.
+(sleep 0.2 && cat good.toml) | perl -e 'use Fcntl; fcntl(STDIN, F_SETFL, O_RDONLY | O_NONBLOCK);
+	exec @ARGV' "$program" - >out 2>err
+sed 's/<stdin>/good.toml/' out | diff good.nft - >/dev/null
+result $? "a pipe that does not block as standard input" "$(cat err)"
 "$program" - <&- >out 2>err
 [ $? = 1 ] && [ ! -s out ] && grep -q '<stdin>: error' err
 result $? "standard input closed" "$(cat err)"
