@@ -27,8 +27,9 @@
  *
  * The resolver's processes write records into a pipe, which never blocks them; what finds no room
  * is counted there. It is read here whenever there is something in it, while the command runs and
- * at its end, when the resolver is ended and with it the pipe. That takes some milliseconds, and is
- * waited for; but not for long, should the resolver hang.
+ * at its end, when the resolver is ended and with it the pipe, which stays open for as long as one
+ * of the resolver's processes lives. That takes some milliseconds, on a busy machine more, and is
+ * waited for; but not for ever, should the resolver hang.
  *
  * Before the command starts, the ruleset was tried by packets that must be refused. They are none
  * of the command's, and are passed over; but where no record of them came, none will come of
@@ -43,9 +44,8 @@
 enum {
 	PIPE_BYTES = 1 << 20,
 	READ_BYTES = 1 << 16,
-	END_MS = 200,
-	RESULT_MS = 2000, /* where more than the summary hangs on it */
-	SHOWN = 20,       /* rows of each kind in the summary */
+	END_MS = 5000,
+	SHOWN = 20, /* rows of each kind in the summary */
 	TRIAL_US = 1000000,
 };
 
@@ -276,11 +276,7 @@ struct tend_source run_session_source(struct run_session *session)
 /* What is left, until the resolver has ended. */
 static void drain(struct run_session *session, struct stage *stage)
 {
-	const struct run_request *request = session->request;
-	const bool has_result = request->flags[RUN_FAIL] || request->n_lists[RUN_REPORT] > 0 ||
-				request->words[RUN_SAVE];
-	const struct mono end =
-		mono_add(clock_now(), (struct duration){has_result ? RESULT_MS : END_MS});
+	const struct mono end = mono_add(clock_now(), (struct duration){END_MS});
 
 	stage_finish(stage);
 	while (session->reader >= 0) {

@@ -74,11 +74,10 @@ inside() {
 	probe=$prober user "$run" -q ${run_options:+"${run_options[@]}"} -- sh -c "$1" 2>&1
 }
 
-# told OPTION...: what is said on standard error of the command `script`. A report has its records
-# waited for, also on a machine that is busy.
+# told OPTION...: what is said on standard error of the command `script`.
 # shellcheck disable=SC2154 # of the test
 told() {
-	{ probe=$prober user "$run" --report /dev/null "$@" -- sh -c "$script" >out; } 2>&1
+	{ probe=$prober user "$run" "$@" -- sh -c "$script" >out; } 2>&1
 }
 
 # perl_error PERL: the errno and the text of what an expression has failed with; "" if it has not.
