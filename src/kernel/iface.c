@@ -146,7 +146,8 @@ static int find(struct iface *iface, const struct inaddr *to, unsigned flags, st
 	head->rtm_flags = flags;
 	mnl_attr_put(message, RTA_DST, size, bytes);
 	error = ask(iface, message, read_route, &found);
-	if (error == -EHOSTUNREACH || error == -EACCES)
+	/* Routes that say so: unreachable, prohibit and, of IPv4, blackhole. */
+	if (error == -EHOSTUNREACH || error == -EACCES || error == -EINVAL)
 		error = -ENETUNREACH;
 	if (!error)
 		*ret = found;

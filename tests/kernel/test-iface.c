@@ -162,6 +162,22 @@ static void knows_what_is_free(void **state)
 	remove_link();
 }
 
+/* Routes that say that there is none are no failure. */
+static void heeds_routes_to_nowhere(void **state)
+{
+	static const char *const types[] = {"unreachable", "prohibit", "blackhole"};
+	const struct inaddr to = address("198.51.100.1");
+	struct iface_route route;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		assert_true(space_run("ip route replace %s 198.51.100.0/24", types[i]));
+		assert_int_equal(iface_find_route(iface, &to, &route), -ENETUNREACH);
+		expect_free("198.51.100.1", true);
+		assert_true(space_run("ip route flush table main"));
+	}
+}
+
 static void expect_judged(bool expected)
 {
 	bool judged = !expected;
@@ -204,6 +220,7 @@ int main(void)
 		cmocka_unit_test(makes_pairs),
 		cmocka_unit_test(finds_routes),
 		cmocka_unit_test(knows_what_is_free),
+		cmocka_unit_test(heeds_routes_to_nowhere),
 		cmocka_unit_test(sees_who_judges),
 	};
 
