@@ -43,9 +43,6 @@ struct drifts {
 int drift_find(struct arena *arena, const struct layers *layers, const struct digest *digest,
 	uint64_t times, struct drifts *drifts, bool *ret_untold);
 
-/* "unused". */
-const char *drift_kind_name(enum drift_kind kind);
-
 /* The forms. 0 or -ENOMEM. */
 int drift_as_text(const struct drifts *drifts, FILE *out);
 int drift_as_json(const struct drifts *drifts, FILE *out);

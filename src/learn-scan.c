@@ -127,7 +127,7 @@ static int draft_of(struct arena *arena, const struct request *request, const ch
 	int error = name && title ? evidence_new(arena, &evidence) : -ENOMEM;
 
 	if (!error)
-		error = scan_tree(arena, &options, evidence, &counts);
+		error = scan_tree(&options, evidence, &counts);
 	if (progress.shown)
 		fputs("\r\033[K", stderr);
 	if (!error && !request->quiet)

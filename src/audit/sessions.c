@@ -347,12 +347,13 @@ int sessions_list(const struct sessions *sessions, const struct sessions_row ***
 
 /* --- Budgets --- */
 
-bool sessions_is_bytes(const struct record_budget *budget)
+/* Its numbers are bytes, or shares from 0 to 1; else they are counts. */
+static bool is_bytes(const struct record_budget *budget)
 {
 	return strcmp(budget->key, "bytes") == 0;
 }
 
-bool sessions_is_share(const struct record_budget *budget)
+static bool is_share(const struct record_budget *budget)
 {
 	return strcmp(budget->key, "unknown_share") == 0;
 }
@@ -366,10 +367,10 @@ const char *sessions_use(const struct record_budget *budget, char *out)
 {
 	char used[RENDERING_BYTES], of[RENDERING_BYTES];
 
-	if (sessions_is_bytes(budget))
+	if (is_bytes(budget))
 		snprintf(out, SESSIONS_USE, "%s of %s", bytes_of(budget->used, used),
 			bytes_of(budget->of, of));
-	else if (sessions_is_share(budget))
+	else if (is_share(budget))
 		snprintf(out, SESSIONS_USE, "%.0f %% of %.0f %%", fmin(budget->used * 100, 1e6),
 			fmin(budget->of * 100, 1e6));
 	else

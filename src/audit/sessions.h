@@ -54,10 +54,6 @@ bool sessions_were_short(const struct sessions *sessions);
 /* All, in the order of their beginning. To be freed; the rows stay the sessions'. 0 or -ENOMEM. */
 int sessions_list(const struct sessions *sessions, const struct sessions_row ***ret_rows);
 
-/* Whether the budget's numbers are bytes, or shares from 0 to 1; else they are counts. */
-bool sessions_is_bytes(const struct record_budget *budget);
-bool sessions_is_share(const struct record_budget *budget);
-
 /* "12 of 20", "1.2 MiB of 4.0 MiB", "12 % of 50 %", into `out` (SESSIONS_USE bytes), which it
  * returns. */
 #define SESSIONS_USE 64

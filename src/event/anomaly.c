@@ -96,11 +96,6 @@ void anomaly_free(struct anomaly *anomaly)
 	free(anomaly);
 }
 
-void anomaly_set(struct anomaly *anomaly, const struct anomaly_settings *settings)
-{
-	anomaly->settings = *settings;
-}
-
 const struct payload *anomaly_payload(const struct anomaly *anomaly)
 {
 	return &anomaly->all;

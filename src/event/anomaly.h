@@ -54,9 +54,6 @@ void anomaly_take(struct anomaly *anomaly, const struct event *event, const char
 /* The session has another destination since it was asked last: these are all of it. */
 void anomaly_weigh(struct anomaly *anomaly, const struct census *destinations, int64_t time);
 
-/* The same session under another policy. */
-void anomaly_set(struct anomaly *anomaly, const struct anomaly_settings *settings);
-
 /* What all destinations of the session together were sent and have sent. */
 const struct payload *anomaly_payload(const struct anomaly *anomaly);
 

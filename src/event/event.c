@@ -72,11 +72,6 @@ void event_set_name(struct event *event, const struct name *name)
 	bytes_copy(event->name.wire, name->wire, name->length);
 }
 
-size_t event_size(const struct event *event)
-{
-	return offsetof(struct event, name) + offsetof(struct name, wire) + event->name.length;
-}
-
 bool event_is_sound(const struct event *event, enum event_kind kind)
 {
 	return event->kind == kind && event->verdict < EVENT_VERDICTS &&

@@ -126,9 +126,6 @@ void event_set_ports(struct event *event, const char *ports);
 /* Only as much of the name as it has. */
 void event_set_name(struct event *event, const struct name *name);
 
-/* Bytes of the record in use, from its start to the end of its name. */
-size_t event_size(const struct event *event);
-
 /* Whether a record that may be anybody's bytes, of `size` bytes, is one of the kind, and all that
  * is said of its parts holds. */
 bool event_is_sound(const struct event *event, enum event_kind kind);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/event/session-json.h"
 
+#include <string.h>
+
 #include "src/event/json-out.h"
 
 /*
@@ -13,11 +15,11 @@ enum {
 	NUMBER_MAX = 20,
 	COUNT_MAX = 10, /* of 32 bits */
 	NUMBERS = 9,
+	BUDGETS = 5,
 	KEYS_MAX = 640, /* of all members together */
 };
 
-_Static_assert(KEYS_MAX + 2 * SHORT_MAX + NUMBERS * NUMBER_MAX +
-			       SESSION_BUDGETS * (2 * NUMBER_MAX + 40) +
+_Static_assert(KEYS_MAX + 2 * SHORT_MAX + NUMBERS * NUMBER_MAX + BUDGETS * (2 * NUMBER_MAX + 40) +
 			       CENSUS_ROWS * (CENSUS_WORD + COUNT_MAX + 4) <=
 		       EVENT_LINE,
 	"a line has room for all that it may hold");
@@ -30,31 +32,33 @@ static const char *const phases[SESSION_PHASES] = {
 	[SESSION_END] = "end",
 };
 
-const char *session_phase_word(enum session_phase phase)
-{
-	return phases[phase];
-}
+/* Parts of a budget, as [budget] and the record call them. */
+struct budget {
+	const char *key;
+	bool has; /* a ceiling */
+	bool is_share;
+	double used;
+	double of;
+};
 
-void session_budget(
-	const struct session_figures *figures, struct session_budget ret[SESSION_BUDGETS])
+static void list_budget(const struct session_figures *figures, struct budget ret[BUDGETS])
 {
 	const struct session_ceilings *of = &figures->ceilings;
 	double share = figures->destinations > 0
 			       ? (double)figures->unknown / (double)figures->destinations
 			       : 0;
-	const struct session_budget rows[SESSION_BUDGETS] = {
-		{"destinations", of->destinations > 0, (double)figures->destinations,
+	const struct budget rows[BUDGETS] = {
+		{"destinations", of->destinations > 0, false, (double)figures->destinations,
 			of->destinations},
-		{"unknown_share", of->has_unknown_share, share, of->unknown_share},
-		{"wildcard_names", of->wildcard_names > 0, (double)figures->wildcard_names,
+		{"unknown_share", of->has_unknown_share, true, share, of->unknown_share},
+		{"wildcard_names", of->wildcard_names > 0, false, (double)figures->wildcard_names,
 			of->wildcard_names},
-		{"bytes", of->bytes > 0, (double)figures->bytes_out, (double)of->bytes},
-		{"connections", of->connections > 0, (double)figures->connections,
+		{"bytes", of->bytes > 0, false, (double)figures->bytes_out, (double)of->bytes},
+		{"connections", of->connections > 0, false, (double)figures->connections,
 			(double)of->connections},
 	};
 
-	for (unsigned i = 0; i < SESSION_BUDGETS; i++)
-		ret[i] = rows[i];
+	memcpy(ret, rows, sizeof(rows));
 }
 
 static void put_number(struct writer *out, const char *key, uint64_t number)
@@ -91,19 +95,17 @@ static void put_value(struct writer *out, const char *key, double value, bool is
 
 static void put_budget(struct writer *out, const struct session_figures *figures)
 {
-	struct session_budget budget[SESSION_BUDGETS];
+	struct budget budget[BUDGETS];
 	bool any = false;
 
-	session_budget(figures, budget);
-	for (unsigned i = 0; i < SESSION_BUDGETS; i++) {
-		bool is_share = i == 1;
-
+	list_budget(figures, budget);
+	for (unsigned i = 0; i < BUDGETS; i++) {
 		if (!budget[i].has)
 			continue;
 		json_out_raw(out, any ? ",\"" : ",\"budget\":{\"");
 		json_out_raw(out, budget[i].key);
-		put_value(out, "\":{\"used\":", budget[i].used, is_share);
-		put_value(out, ",\"of\":", budget[i].of, is_share);
+		put_value(out, "\":{\"used\":", budget[i].used, budget[i].is_share);
+		put_value(out, ",\"of\":", budget[i].of, budget[i].is_share);
 		json_out_raw(out, "}");
 		any = true;
 	}

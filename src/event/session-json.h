@@ -17,20 +17,6 @@ enum session_phase {
 	SESSION_PHASES,
 };
 
-const char *session_phase_word(enum session_phase phase);
-
-/* Parts of a budget, as [budget] and the record call them: how many there are, and of each whether
- * it has a ceiling, what is used of it and what it is. */
-#define SESSION_BUDGETS 5
-struct session_budget {
-	const char *key;
-	bool has;
-	double used;
-	double of;
-};
-void session_budget(
-	const struct session_figures *figures, struct session_budget ret[SESSION_BUDGETS]);
-
 /* Writes the record as a line, as event_to_json() does; of the context the policy and the session's
  * name are used. */
 size_t session_to_json(const struct session_figures *figures, enum session_phase phase,

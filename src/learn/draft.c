@@ -71,7 +71,7 @@ static int put_profiles(const struct draft *draft, FILE *out)
 	return error;
 }
 
-int draft_write(const struct draft *draft, FILE *out)
+static int write_draft(const struct draft *draft, FILE *out)
 {
 	int error = entry_lines_put_notes(draft->head, "", out);
 
@@ -93,7 +93,7 @@ int draft_text(const struct draft *draft, char **ret_text, size_t *ret_size)
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = memstream_open(&text, &size);
-	int error = out ? draft_write(draft, out) : -ENOMEM;
+	int error = out ? write_draft(draft, out) : -ENOMEM;
 
 	if (out && fclose(out) != 0 && !error)
 		error = -ENOMEM;

@@ -39,9 +39,6 @@ int draft_new(struct arena *arena, size_t n_profiles, size_t n_entries, struct d
 #define DRAFT_NAME 32
 const char *draft_name(const char *text, char out[DRAFT_NAME]);
 
-/* 0, or -ENOMEM. */
-int draft_write(const struct draft *draft, FILE *out);
-
 /* The policy as malloc'ed text. 0 or -ENOMEM. */
 int draft_text(const struct draft *draft, char **ret_text, size_t *ret_size);
 

@@ -100,7 +100,8 @@ void evidence_file(struct evidence *evidence, struct text path, enum evidence_or
 	evidence->origin = origin;
 }
 
-bool evidence_at_root(const struct evidence *evidence)
+/* Whether the file is at the tree's root, or in a folder of settings there, as .cargo and .mvn. */
+static bool is_at_root(const struct evidence *evidence)
 {
 	const char *start = evidence->path.start, *end = start + evidence->path.length;
 	const char *slash = memchr(start, '/', evidence->path.length);
@@ -233,7 +234,7 @@ void evidence_replace(struct evidence *evidence, const char *profile)
 	struct evidence_row *row;
 	char key[KEY_MAX];
 
-	if (!evidence_at_root(evidence))
+	if (!is_at_root(evidence))
 		return;
 	snprintf(key, sizeof(key), "profile %s", profile);
 	row = find_row(evidence, key);
@@ -312,4 +313,9 @@ struct evidence_row **evidence_list(const struct evidence *evidence, size_t *ret
 uint64_t evidence_lost(const struct evidence *evidence)
 {
 	return evidence->lost;
+}
+
+bool evidence_was_short(const struct evidence *evidence)
+{
+	return arena_was_short(evidence->arena);
 }

@@ -76,8 +76,7 @@ int evidence_new(struct arena *arena, struct evidence **ret_evidence);
 /* The file that what is added from here on is in; the path need not stay. */
 void evidence_file(struct evidence *evidence, struct text path, enum evidence_origin origin);
 
-/* Where the file is: at the tree's root, or in a folder of settings there, as .cargo and .mvn. */
-bool evidence_at_root(const struct evidence *evidence);
+/* What kind of file it is. */
 enum evidence_origin evidence_origin(const struct evidence *evidence);
 
 /* Adds a destination, or a profile; a `line` of 0 is the file as a whole. What nobody outside can
@@ -97,7 +96,8 @@ bool evidence_suffices(const struct evidence_row *row);
  * memory. */
 struct evidence_row **evidence_list(const struct evidence *evidence, size_t *ret_count);
 
-/* Destinations that found no room; and whether memory ran out. */
+/* Destinations that found no room, or no memory; and whether there was none of the latter. */
 uint64_t evidence_lost(const struct evidence *evidence);
+bool evidence_was_short(const struct evidence *evidence);
 
 #endif

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "src/base/arena.h"
 #include "src/learn/glob.h"
 #include "src/learn/language.h"
 #include "src/learn/manifest.h"
@@ -25,7 +24,6 @@
 enum { PROGRESS_FILES = 256, SNIFF = 4096 };
 
 struct scan {
-	struct arena *arena;
 	const struct scan_options *options;
 	struct manifest_context context;
 	struct scan_counts counts;
@@ -135,13 +133,6 @@ static void scan_source(struct scan *scan, const struct language *language, stru
 		language->kind, 1);
 }
 
-static void note_malformed(struct scan *scan, const struct tree_file *file)
-{
-	if (scan->counts.malformed++ == 0)
-		scan->counts.first_malformed =
-			arena_strndup(scan->arena, file->path.start, file->path.length);
-}
-
 static void scan_manifest(
 	struct scan *scan, const struct manifest *manifest, const struct tree_file *file)
 {
@@ -155,7 +146,7 @@ static void scan_manifest(
 	scan->out_of_memory |= error == -ENOMEM;
 	/* Templates are no documents yet, and not a mistake of anybody's. */
 	if (error == -EBADMSG && !memmem(text.start, text.length, "{{", 2))
-		note_malformed(scan, file);
+		scan->counts.malformed++;
 	if (language && (error == -EBADMSG || manifest_is_source(manifest)))
 		scan_source(scan, language, text);
 }
@@ -190,11 +181,10 @@ static void visit(void *context, const struct tree_file *file)
 		scan_source(scan, language, text);
 }
 
-int scan_tree(struct arena *arena, const struct scan_options *options, struct evidence *evidence,
+int scan_tree(const struct scan_options *options, struct evidence *evidence,
 	struct scan_counts *ret_counts)
 {
 	struct scan scan = {
-		.arena = arena,
 		.options = options,
 		.context = {evidence, options->categories},
 	};
@@ -206,7 +196,7 @@ int scan_tree(struct arena *arena, const struct scan_options *options, struct ev
 	};
 	int error = tree_walk(options->folder, &tree, &scan.counts.tree);
 
-	if (error == 0 && (scan.out_of_memory || arena_was_short(arena)))
+	if (error == 0 && (scan.out_of_memory || evidence_was_short(evidence)))
 		error = -ENOMEM;
 	if (error == 0)
 		*ret_counts = scan.counts;

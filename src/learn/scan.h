@@ -25,12 +25,11 @@ struct scan_counts {
 	struct tree_counts tree;
 	uint64_t read; /* files */
 	uint64_t bytes;
-	uint64_t malformed;          /* declarations that are not of their format */
-	const char *first_malformed; /* one of these; in the evidence's arena */
+	uint64_t malformed; /* declarations that are not of their format */
 };
 
 /* Adds to the evidence. 0, -ENOMEM, or why the folder can't be read. */
-int scan_tree(struct arena *arena, const struct scan_options *options, struct evidence *evidence,
+int scan_tree(const struct scan_options *options, struct evidence *evidence,
 	struct scan_counts *ret_counts);
 
 #endif

@@ -49,9 +49,10 @@ static struct name domain(const struct name *name)
 	return domain;
 }
 
-static struct anomaly *begin(struct told *told)
+static struct anomaly *begin_with(struct told *told, const struct anomaly_settings *settings)
 {
 	struct anomaly_config config = {
+		.settings = settings,
 		.names = {score, domain},
 		.on_alert = on_alert,
 		.context = told,
@@ -61,6 +62,11 @@ static struct anomaly *begin(struct told *told)
 	memset(told, 0, sizeof(*told));
 	assert_int_equal(anomaly_new(&config, &anomaly), 0);
 	return anomaly;
+}
+
+static struct anomaly *begin(struct told *told)
+{
+	return begin_with(told, NULL);
 }
 
 static struct name named(const char *text)
@@ -449,17 +455,18 @@ static void test_settings(void **state)
 {
 	struct anomaly_settings settings = anomaly_defaults();
 	struct told told;
-	struct anomaly *anomaly = begin(&told);
+	struct anomaly *anomaly;
 	struct event event = flow_of("a.example", noon, 130, 17 * MIB, 17 * MIB);
 
 	(void)state;
 	settings.off[ALERT_UPLOAD] = true;
-	anomaly_set(anomaly, &settings);
+	anomaly = begin_with(&told, &settings);
 	anomaly_take(anomaly, &event, NULL);
 	assert_int_equal(told.count[ALERT_UPLOAD], 0);
 	settings.off[ALERT_UPLOAD] = false;
 	settings.upload = MIB;
-	anomaly_set(anomaly, &settings);
+	anomaly_free(anomaly);
+	anomaly = begin_with(&told, &settings);
 	event = flow_of("a.example", noon, 130, MIB, MIB);
 	anomaly_take(anomaly, &event, NULL);
 	assert_int_equal(told.count[ALERT_UPLOAD], 1);
