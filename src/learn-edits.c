@@ -10,24 +10,16 @@
 
 int edits_add(struct edits *edits, size_t at, const char *text)
 {
+	size_t i;
+
 	if (*text == '\0')
 		return 0;
 	if (edits->count == EDITS_MAX)
 		return -E2BIG;
-	edits->list[edits->count++] = (struct edit){at, text};
+	for (i = edits->count++; i > 0 && edits->list[i - 1].at > at; i--)
+		edits->list[i] = edits->list[i - 1];
+	edits->list[i] = (struct edit){at, text};
 	return 0;
-}
-
-static int compare(const void *left, const void *right)
-{
-	const struct edit *a = left, *b = right;
-
-	return (a->at > b->at) - (a->at < b->at);
-}
-
-void edits_sort(struct edits *edits)
-{
-	qsort(edits->list, edits->count, sizeof(edits->list[0]), compare);
 }
 
 /* A last line without its line feed gets one before anything comes behind it. */

@@ -18,17 +18,14 @@ struct edit {
 
 struct edits {
 	struct text whole;
-	struct edit list[EDITS_MAX];
+	struct edit list[EDITS_MAX]; /* in order; of one place, as they came */
 	size_t count;
 };
 
 /* Empty `text` is no edit. 0, or -E2BIG. */
 int edits_add(struct edits *edits, size_t at, const char *text);
 
-/* Puts them in order. */
-void edits_sort(struct edits *edits);
-
-/* How the text changes, as diff -u has it, without lines around; of sorted edits. 0 or -ENOMEM. */
+/* How the text changes, as diff -u has it, without lines around. 0 or -ENOMEM. */
 int edits_show(const struct edits *edits, const char *file, FILE *out);
 
 /* The text with them, malloc'ed. 0 or -ENOMEM. */

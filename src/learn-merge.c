@@ -482,7 +482,6 @@ int merge_make(const struct merge *merge, const struct draft *draft, FILE *diff,
 	*ret_text = NULL;
 	if (work.edits->count == 0)
 		return 0;
-	edits_sort(work.edits);
 	error = edits_show(work.edits, merge->file, diff);
 	return error ? error : edits_join(work.edits, ret_text, ret_size);
 }
