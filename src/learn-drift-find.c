@@ -192,7 +192,7 @@ static bool judge_row(struct work *work, const struct digest_row *row, struct ju
 
 static int add(struct work *work, struct drift drift)
 {
-	if (!drift.what || !drift.message)
+	if (!drift.rule || !drift.what || !drift.message)
 		return -ENOMEM;
 	if (work->drifts->count == work->room) {
 		size_t room = 2 * work->room + 64;

@@ -46,15 +46,9 @@ static const char *rest_of_time(size_t given)
 {
 	static const char full[] = "0000-00-00T00:00:00Z";
 
-	switch (given) {
-	case 10:
-	case 13:
-	case 16:
-		break;
-	default:
-		return given >= 19 ? "Z" : NULL;
-	}
-	return given == 13 ? ":00:00Z" : full + given;
+	if (given == 10 || given == 13 || given == 16)
+		return full + given;
+	return given >= 19 ? "Z" : NULL;
 }
 
 static int read_date(const char *text, int64_t *ret_at)
@@ -62,7 +56,7 @@ static int read_date(const char *text, int64_t *ret_at)
 	const size_t length = strlen(text);
 	const bool has_zone = length > 0 && text[length - 1] == 'Z';
 	const char *rest = has_zone ? "" : rest_of_time(length);
-	char whole[48];
+	char whole[48] = "";
 
 	if (!rest || length > 30)
 		return -EINVAL;
