@@ -18,6 +18,12 @@ struct text {
 
 struct text text_of(const char *string);
 
+/* What is left behind its first `length` bytes, which it has. */
+static inline struct text text_behind(struct text text, size_t length)
+{
+	return (struct text){text.start + length, text.length - length};
+}
+
 bool text_is(struct text text, const char *string);
 bool text_starts(struct text text, const char *prefix);
 

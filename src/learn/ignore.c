@@ -28,11 +28,6 @@ struct ignore {
 	struct pattern_row rows[];
 };
 
-static struct text behind(struct text text, size_t length)
-{
-	return (struct text){text.start + length, text.length - length};
-}
-
 /* Blanks at the end do not count, unless a backslash is before them. */
 static struct text trim_end(struct text line)
 {
@@ -60,14 +55,14 @@ static bool read_row(struct text line, struct pattern_row *row)
 	if (line.length == 0 || line.start[0] == '#')
 		return false;
 	in = text_starts(text, "!");
-	text = behind(text, in);
+	text = text_behind(text, in);
 	folder = text.length > 0 && text.start[text.length - 1] == '/';
 	text.length -= folder;
 	*row = (struct pattern_row){
 		.in = in,
 		.folder = folder,
 		.anchored = text.length > 0 && memchr(text.start, '/', text.length),
-		.text = behind(text, text_starts(text, "/")),
+		.text = text_behind(text, text_starts(text, "/")),
 	};
 	row->literal = glob_literal(row->text);
 	return row->text.length > 0;
@@ -95,7 +90,7 @@ struct ignore *ignore_new(struct text text)
 		memcpy(ignore->text, text.start, text.length);
 		rest = (struct text){ignore->text, text.length};
 		if (text_starts(rest, "\xef\xbb\xbf"))
-			rest = (struct text){rest.start + 3, rest.length - 3};
+			rest = text_behind(rest, 3);
 		while (rest.length > 0 && ignore->count < most) {
 			text_cut(rest, '\n', &line, &rest);
 			ignore->count += read_row(line, &ignore->rows[ignore->count]);
@@ -120,15 +115,15 @@ static bool row_matches(const struct pattern_row *row, struct text path, struct 
 
 	if (text.length < row->literal || memcmp(text.start, row->text.start, row->literal) != 0)
 		return false;
-	pattern = behind(row->text, row->literal);
-	text = behind(text, row->literal);
+	pattern = text_behind(row->text, row->literal);
+	text = text_behind(text, row->literal);
 	return row->anchored ? glob_matches_path(pattern, text) : glob_matches(pattern, text);
 }
 
 enum ignore_verdict ignore_find(const struct ignore *ignore, struct text path, bool is_folder)
 {
 	const char *slash = memrchr(path.start, '/', path.length);
-	struct text last = behind(path, slash ? (size_t)(slash + 1 - path.start) : 0);
+	struct text last = text_behind(path, slash ? (size_t)(slash + 1 - path.start) : 0);
 
 	for (size_t i = ignore->count; i > 0; i--) {
 		const struct pattern_row *row = &ignore->rows[i - 1];

@@ -24,7 +24,7 @@ static bool next_line(struct cursor *cursor, struct text *ret_line)
 
 static struct text behind(struct text text, size_t length)
 {
-	return text_trim((struct text){text.start + length, text.length - length});
+	return text_trim(text_behind(text, length));
 }
 
 /* The next word of the text, which it is taken from. */
@@ -340,16 +340,6 @@ static const char *const cmake_calls[] = {"ExternalProject_Add", "FetchContent_D
 static const char *const cmake_places[] = {
 	"DOWNLOAD", "GIT_REPOSITORY", "HG_REPOSITORY", "SVN_REPOSITORY", "URL"};
 
-static bool is_one(struct text word, const char *const *words, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		if (text_is(word, words[i]))
-			return true;
-	return false;
-}
-
-#define IS_ONE(word, words) is_one(word, words, sizeof(words) / sizeof((words)[0]))
-
 /* The next word or parenthesis of a line, without quotes; empty at its end or before a comment. */
 static struct text cmake_word(struct text *line)
 {
@@ -381,9 +371,9 @@ void lines_cmake(const struct manifest_context *context, struct text text)
 		while ((word = cmake_word(&line)).length > 0) {
 			if (text_is(word, ")"))
 				fetches = is_place = false;
-			else if (IS_ONE(word, cmake_calls))
+			else if (TEXT_IS_ANY(word, cmake_calls))
 				fetches = true;
-			else if (fetches && IS_ONE(word, cmake_places))
+			else if (fetches && TEXT_IS_ANY(word, cmake_places))
 				is_place = true;
 			/* There may be several URLs. */
 			else if (is_place && (memmem(word.start, word.length, "://", 3) ||

@@ -355,14 +355,6 @@ static void element_before(struct text text, size_t from, char out[64])
 	out[length] = '\0';
 }
 
-static bool is_reading_key(const char *key)
-{
-	for (size_t i = 0; i < sizeof(reading_keys) / sizeof(reading_keys[0]); i++)
-		if (strcmp(key, reading_keys[i]) == 0)
-			return true;
-	return false;
-}
-
 static bool has_reading_key(struct text text, size_t from)
 {
 	char key[64], element[64];
@@ -370,7 +362,7 @@ static bool has_reading_key(struct text text, size_t from)
 	size_t length = key_before(text, from, key);
 
 	element_before(text, from, element);
-	if (is_linked(text, from) || is_reading_key(element))
+	if (is_linked(text, from) || TEXT_IS_ANY(text_of(element), reading_keys))
 		return true;
 	while (length > 0 && key[length - 1] == '_')
 		key[--length] = '\0';
@@ -378,7 +370,7 @@ static bool has_reading_key(struct text text, size_t from)
 		word++;
 	if (strncmp(word, "xmlns", 5) == 0)
 		return true;
-	return is_reading_key(word);
+	return TEXT_IS_ANY(text_of(word), reading_keys);
 }
 
 /* --- Candidates --- */

@@ -238,11 +238,8 @@ static const char *const host_keys[] = {"ADDR", "ADDRESS", "BROKER", "BROKERS", 
 static bool says_host(const char *key, uint16_t *ret_port)
 {
 	const char *last = strrchr(key, '_');
-	bool found = false;
+	bool found = TEXT_IS_ANY(text_of(last ? last + 1 : key), host_keys);
 
-	last = last ? last + 1 : key;
-	for (size_t i = 0; i < sizeof(host_keys) / sizeof(host_keys[0]); i++)
-		found |= strcmp(last, host_keys[i]) == 0;
 	*ret_port = 443;
 	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]) && found; i++) {
 		if (!strstr(key, services[i].part))

@@ -104,17 +104,12 @@ static bool starts_folded(struct text text, const char *prefix)
 	       strncasecmp(text.start, prefix, strlen(prefix)) == 0;
 }
 
-static struct text behind(struct text text, size_t length)
-{
-	return (struct text){text.start + length, text.length - length};
-}
-
 static struct text without_carrier(struct text text)
 {
 	for (size_t i = 0; i < sizeof(carriers) / sizeof(carriers[0]); i++)
 		if (starts_folded(text, carriers[i]) && !starts_folded(text, "svn+ssh") &&
 			!text_is(text, carriers[i]))
-			return behind(text, strlen(carriers[i]));
+			return text_behind(text, strlen(carriers[i]));
 	return text;
 }
 
@@ -122,7 +117,7 @@ uint16_t target_scheme_port(struct text scheme, enum protocol *ret_protocol)
 {
 	scheme = without_carrier(scheme);
 	if (starts_folded(scheme, "svn+"))
-		scheme = behind(scheme, 4);
+		scheme = text_behind(scheme, 4);
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
 		if (strlen(schemes[i].name) != scheme.length ||
 			!starts_folded(scheme, schemes[i].name))
@@ -180,7 +175,7 @@ static int read_glob(struct text text, struct target *target)
 			!strchr("-._", *text.start))
 			return -EINVAL;
 		target->glob[used++] = length > 0 ? '*' : text_lower(*text.start);
-		text = behind(text, length > 0 ? length : 1);
+		text = text_behind(text, length > 0 ? length : 1);
 	}
 	target->glob[used] = '\0';
 	dot = strrchr(target->glob, '*');
@@ -231,16 +226,16 @@ int target_from_authority(struct text text, uint16_t port, struct target *ret_ta
 		if (!end)
 			return -EINVAL;
 		host = (struct text){text.start + 1, (size_t)(end - text.start - 1)};
-		number = behind(text, (size_t)(end + 1 - text.start));
+		number = text_behind(text, (size_t)(end + 1 - text.start));
 		if (number.length > 0 && number.start[0] != ':')
 			return -EINVAL;
 	} else if ((colon = memrchr(text.start, ':', text.length))) {
 		host.length = (size_t)(colon - text.start);
-		number = behind(text, host.length);
+		number = text_behind(text, host.length);
 	}
 	/* "host:" is "host", and "host:${PORT}" has the default one. */
-	if (number.length > 1 && computed_length(behind(number, 1)) == 0) {
-		if (text_to_number(behind(number, 1), UINT16_MAX, &value) < 0 || value == 0)
+	if (number.length > 1 && computed_length(text_behind(number, 1)) == 0) {
+		if (text_to_number(text_behind(number, 1), UINT16_MAX, &value) < 0 || value == 0)
 			return -EINVAL;
 		target.port = (uint16_t)value;
 	}
@@ -264,7 +259,7 @@ static size_t authority_length(struct text text)
 	size_t at = 0;
 
 	while (at < text.length && !ends_authority(text.start[at])) {
-		size_t computed = computed_length(behind(text, at));
+		size_t computed = computed_length(text_behind(text, at));
 
 		at += computed > 0 ? computed : 1;
 	}
@@ -283,7 +278,7 @@ int target_from_url(struct text url, struct target *ret_target, struct text *ret
 	if (!mark)
 		return -EINVAL;
 	scheme = (struct text){url.start, (size_t)(mark - url.start)};
-	rest = behind(url, scheme.length + 3);
+	rest = text_behind(url, scheme.length + 3);
 	port = target_scheme_port(scheme, &protocol);
 	if (port == 0)
 		return -EINVAL;
@@ -291,13 +286,13 @@ int target_from_url(struct text url, struct target *ret_target, struct text *ret
 	at = memrchr(authority.start, '@', authority.length);
 	user = authority;
 	if (at)
-		user = behind(authority, (size_t)(at + 1 - authority.start));
+		user = text_behind(authority, (size_t)(at + 1 - authority.start));
 	if (target_from_authority(user, port, &target) < 0)
 		return -EINVAL;
 	target.protocol = protocol;
 	*ret_target = target;
 	if (ret_path)
-		*ret_path = behind(rest, authority.length);
+		*ret_path = text_behind(rest, authority.length);
 	return 0;
 }
 
@@ -318,7 +313,8 @@ int target_from_git(struct text text, struct target *ret_target)
 	at = memchr(head.start, '@', head.length);
 	if (!at || at == head.start || memchr(head.start, '/', head.length))
 		return -EINVAL;
-	return target_from_authority(behind(head, (size_t)(at + 1 - head.start)), 22, ret_target);
+	return target_from_authority(
+		text_behind(head, (size_t)(at + 1 - head.start)), 22, ret_target);
 }
 
 int target_from_image(struct text image, struct target *ret_target)
@@ -327,9 +323,9 @@ int target_from_image(struct text image, struct target *ret_target)
 	bool has_slash;
 
 	if (text_starts(image, "docker://"))
-		image = behind(image, strlen("docker://"));
+		image = text_behind(image, strlen("docker://"));
 	if (text_starts(image, "oci://"))
-		image = behind(image, strlen("oci://"));
+		image = text_behind(image, strlen("oci://"));
 	if (image.length == 0 || image.length > TARGET_TEXT_MAX ||
 		(!isalnum((unsigned char)image.start[0]) && image.start[0] != '['))
 		return -EINVAL;
@@ -403,7 +399,7 @@ static bool is_placeholder_label(struct text label)
 	struct text own;
 
 	if (text_starts(label, "my")) {
-		own = behind(label, label.length > 2 && label.start[2] == '-' ? 3 : 2);
+		own = text_behind(label, label.length > 2 && label.start[2] == '-' ? 3 : 2);
 		if (TEXT_IS_ANY(own, own_words))
 			return true;
 	}
@@ -450,10 +446,7 @@ bool target_is_inside(const struct target *target)
 	char text[NAME_TEXT];
 	const char *last = target->kind == TARGET_NAME ? last_label(target, text) : NULL;
 
-	for (size_t i = 0; last && i < sizeof(inside) / sizeof(inside[0]); i++)
-		if (strcmp(last, inside[i]) == 0)
-			return true;
-	return false;
+	return last && TEXT_IS_ANY(text_of(last), inside);
 }
 
 bool target_is_plausible(const struct target *target)
