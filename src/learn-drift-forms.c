@@ -20,11 +20,6 @@ static const struct {
 	[DRIFT_REFUSED] = {"refused", "warning", "A destination that is refused repeatedly"},
 };
 
-const char *drift_kind_name(enum drift_kind kind)
-{
-	return kinds[kind].name;
-}
-
 int drift_as_text(const struct drifts *drifts, FILE *out)
 {
 	for (size_t i = 0; i < drifts->count; i++) {
@@ -52,16 +47,6 @@ static json_t *clean_string(const char *text)
 	return json_parts_clean(text ? text : "");
 }
 
-static int put_json(json_t *root, FILE *out)
-{
-	int error = root && json_dumpf(root, out, JSON_INDENT(2)) == 0 ? 0 : -ENOMEM;
-
-	if (!error)
-		fputc('\n', out);
-	json_decref(root);
-	return error;
-}
-
 static json_t *object_of(const struct drifts *drifts, const struct drift *drift)
 {
 	json_t *object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "kind", kinds[drift->kind].name,
@@ -82,7 +67,7 @@ int drift_as_json(const struct drifts *drifts, FILE *out)
 
 	for (size_t i = 0; i < drifts->count; i++)
 		list = json_parts_add(list, object_of(drifts, &drifts->rows[i]));
-	return put_json(
+	return json_parts_write(
 		json_pack("{s:o, s:o}", "policy", clean_string(drifts->policy), "drift", list),
 		out);
 }
@@ -143,9 +128,10 @@ int drift_as_sarif(const struct drifts *drifts, FILE *out)
 
 	for (size_t i = 0; i < drifts->count; i++)
 		results = json_parts_add(results, result_of(drifts, &drifts->rows[i]));
-	return put_json(json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
-				"https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0",
-				"runs", "tool", "driver", "name", "egress-learn", "version",
-				PACKAGE_VERSION, "rules", rules_of_sarif(), "results", results),
+	return json_parts_write(
+		json_pack("{s:s, s:s, s:[{s:{s:{s:s, s:s, s:o}}, s:o}]}", "$schema",
+			"https://json.schemastore.org/sarif-2.1.0.json", "version", "2.1.0", "runs",
+			"tool", "driver", "name", "egress-learn", "version", PACKAGE_VERSION,
+			"rules", rules_of_sarif(), "results", results),
 		out);
 }

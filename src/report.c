@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/report.h"
 
-#include <errno.h>
 #include <jansson.h>
 
 #include "src/base/diag.h"
@@ -32,15 +31,8 @@ static void add_message(void *context, const struct diag_message *message)
 
 int report_json(const struct diag *diag, FILE *out)
 {
-	json_t *list = json_array(), *root;
-	int error = -ENOMEM;
+	json_t *list = json_array();
 
 	diag_visit(diag, add_message, &list);
-	root = json_pack("{s:o}", "diagnostics", list);
-	if (root && json_dumpf(root, out, JSON_INDENT(2)) == 0)
-		error = 0;
-	if (error == 0)
-		fputc('\n', out);
-	json_decref(root);
-	return error;
+	return json_parts_write(json_pack("{s:o}", "diagnostics", list), out);
 }

@@ -58,11 +58,6 @@
  * SLOT is {"reached", "observed", "refused", "bytes_out", "bytes_in"}.
  */
 
-static json_t *number(uint64_t value)
-{
-	return json_integer((json_int_t)(value > INT64_MAX ? INT64_MAX : value));
-}
-
 static json_t *text_or_null(const char *text)
 {
 	return json_parts_clean(text && *text ? text : NULL);
@@ -84,8 +79,8 @@ static json_t *time_of(int64_t at)
 
 static json_t *bytes_object(uint64_t bytes_out, uint64_t bytes_in)
 {
-	return json_pack(
-		"{s:o, s:o}", "bytes_out", number(bytes_out), "bytes_in", number(bytes_in));
+	return json_pack("{s:o, s:o}", "bytes_out", json_parts_count(bytes_out), "bytes_in",
+		json_parts_count(bytes_in));
 }
 
 static json_t *advice_object(const struct advice *advice)
@@ -106,9 +101,9 @@ static json_t *row_object(const struct digest_row *row, const struct advice *adv
 		json_parts_number(row->port >= 0, row->port), "rule", text_or_null(row->rule),
 		"category", text_or_null(row->category));
 	json_t *counts = json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:b}", "times",
-		number(row->times), "packets_out", number(row->packets_out), "packets_in",
-		number(row->packets_in), "first", time_of(row->first), "last", time_of(row->last),
-		"live", row->live, "flagged", row->flagged);
+		json_parts_count(row->times), "packets_out", json_parts_count(row->packets_out),
+		"packets_in", json_parts_count(row->packets_in), "first", time_of(row->first),
+		"last", time_of(row->last), "live", row->live, "flagged", row->flagged);
 	json_t *object = json_parts_join(where, counts);
 
 	object = json_parts_join(object, bytes_object(row->bytes_out, row->bytes_in));
@@ -121,7 +116,7 @@ static json_t *rows_object(const struct rendering_rows *rows)
 
 	for (size_t i = 0; i < rows->count; i++)
 		array = json_parts_add(array, row_object(rows->rows[i], &rows->advice[i]));
-	return json_pack("{s:o, s:o}", "rows", array, "more", number(rows->sum.records));
+	return json_pack("{s:o, s:o}", "rows", array, "more", json_parts_count(rows->sum.records));
 }
 
 static json_t *policy_object(const struct rendering *it)
@@ -148,10 +143,10 @@ static json_t *ceilings_array(const struct rendering *it)
 	for (size_t i = 0; i < it->n_ceilings; i++) {
 		const struct rendering_ceiling *ceiling = &it->ceilings[i];
 
-		array = json_parts_add(
-			array, json_pack("{s:s, s:o, s:o, s:b}", "name", ceiling->name, "used",
-				       number(ceiling->used), "most", number(ceiling->most),
-				       "refuses", ceiling->refuses));
+		array = json_parts_add(array,
+			json_pack("{s:s, s:o, s:o, s:b}", "name", ceiling->name, "used",
+				json_parts_count(ceiling->used), "most",
+				json_parts_count(ceiling->most), "refuses", ceiling->refuses));
 	}
 	return array;
 }
@@ -163,11 +158,11 @@ static json_t *categories_array(const struct rendering *it)
 	for (size_t i = 0; i < it->n_categories; i++) {
 		const struct rendering_category *category = &it->categories[i];
 		json_t *object = json_pack("{s:o, s:o, s:o}", "name", text_or_null(category->name),
-			"destinations", number(category->rows), "connections",
-			number(category->times));
+			"destinations", json_parts_count(category->rows), "connections",
+			json_parts_count(category->times));
 
 		object = json_parts_join(
-			object, json_pack("{s:o}", "refused", number(category->refused)));
+			object, json_pack("{s:o}", "refused", json_parts_count(category->refused)));
 
 		array = json_parts_add(
 			array, json_parts_join(object,
@@ -186,16 +181,16 @@ static json_t *timeline_object(const struct digest_timeline *timeline)
 	}
 	for (size_t i = 0; i < timeline->n_slots; i++) {
 		const struct digest_slot *slot = &timeline->slots[i];
-		json_t *object =
-			json_pack("{s:o, s:o, s:o}", "reached", number(slot->times[DIGEST_REACHED]),
-				"observed", number(slot->times[DIGEST_OBSERVED]), "refused",
-				number(slot->times[DIGEST_REFUSED]));
+		json_t *object = json_pack("{s:o, s:o, s:o}", "reached",
+			json_parts_count(slot->times[DIGEST_REACHED]), "observed",
+			json_parts_count(slot->times[DIGEST_OBSERVED]), "refused",
+			json_parts_count(slot->times[DIGEST_REFUSED]));
 
 		slots = json_parts_add(slots,
 			json_parts_join(object, bytes_object(slot->bytes_out, slot->bytes_in)));
 	}
 	return json_pack("{s:o, s:o, s:o}", "start", time_of(timeline->start), "width",
-		number((uint64_t)timeline->width / 1000000), "slots", slots);
+		json_parts_count((uint64_t)timeline->width / 1000000), "slots", slots);
 }
 
 /* --- Alerts and sessions --- */
@@ -222,7 +217,7 @@ static json_t *alert_object(const struct alerts_row *row)
 		json_parts_number(row->port >= 0, row->port));
 	json_t *numbers = json_pack("{s:f, s:f, s:o, s:o, s:o}", "value", row->value, "threshold",
 		row->threshold, "p", row->p >= 0 ? json_real(row->p) : json_null(), "evidence",
-		evidence_array(row), "suppressed", number(row->suppressed));
+		evidence_array(row), "suppressed", json_parts_count(row->suppressed));
 
 	return json_parts_join(json_parts_join(what, where), numbers);
 }
@@ -233,8 +228,9 @@ static json_t *alerts_object(const struct alerts *alerts)
 
 	for (size_t i = 0; i < alerts_count(alerts); i++)
 		array = json_parts_add(array, alert_object(alerts_at(alerts, i)));
-	return json_pack("{s:o, s:o, s:o}", "rows", array, "more", number(alerts_more(alerts)),
-		"suppressed", number(alerts_suppressed(alerts)));
+	return json_pack("{s:o, s:o, s:o}", "rows", array, "more",
+		json_parts_count(alerts_more(alerts)), "suppressed",
+		json_parts_count(alerts_suppressed(alerts)));
 }
 
 static json_t *budget_object(const struct record_session *figures)
@@ -257,7 +253,7 @@ static json_t *kinds_object(const struct record_session *figures)
 		json_t *key = json_parts_clean(figures->categories[i].name);
 
 		object = json_parts_set(object, json_string_value(key),
-			number(figures->categories[i].destinations));
+			json_parts_count(figures->categories[i].destinations));
 		json_decref(key);
 	}
 	return object;
@@ -267,20 +263,21 @@ static json_t *baseline_object(const struct record_session *figures)
 {
 	if (*figures->baseline == '\0')
 		return json_null();
-	return json_pack("{s:o, s:s}", "sessions", number(figures->baseline_sessions), "state",
-		figures->baseline);
+	return json_pack("{s:o, s:s}", "sessions", json_parts_count(figures->baseline_sessions),
+		"state", figures->baseline);
 }
 
 static json_t *session_object(const struct sessions_row *row)
 {
 	json_t *head = json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "session", text_or_null(row->id),
 		"policy", text_or_null(row->policy), "first", time_of(row->first), "last",
-		time_of(row->last), "ended", row->ended, "records", number(row->records));
+		time_of(row->last), "ended", row->ended, "records", json_parts_count(row->records));
 	json_t *counts = json_pack("{s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "destinations",
-		number(row->destinations), "at_least", row->at_least, "unknown",
-		number(row->unknown), "wildcard_names", number(row->wildcard_names), "connections",
-		number(row->connections), "refused", number(row->refused), "alerts",
-		number(row->alerts), "lost", number(row->lost));
+		json_parts_count(row->destinations), "at_least", row->at_least, "unknown",
+		json_parts_count(row->unknown), "wildcard_names",
+		json_parts_count(row->wildcard_names), "connections",
+		json_parts_count(row->connections), "refused", json_parts_count(row->refused),
+		"alerts", json_parts_count(row->alerts), "lost", json_parts_count(row->lost));
 	json_t *told =
 		json_pack("{s:o, s:o, s:o}", "budget", budget_object(&row->figures), "categories",
 			kinds_object(&row->figures), "baseline", baseline_object(&row->figures));
@@ -297,15 +294,16 @@ static json_t *sessions_object(const struct rendering *it)
 	for (size_t i = 0; i < it->n_sessions; i++)
 		array = json_parts_add(array, session_object(it->sessions[i]));
 	return json_pack("{s:o, s:o}", "rows", array, "more",
-		number(sessions_more(digest_sessions(it->digest))));
+		json_parts_count(sessions_more(digest_sessions(it->digest))));
 }
 
 static json_t *lost_object(const struct digest_lost *lost)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "queries", number(lost->queries),
-		"connections", number(lost->connections), "flows", number(lost->flows), "others",
-		number(lost->others), "malformed", number(lost->malformed), "refused",
-		number(lost->refused));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "queries",
+		json_parts_count(lost->queries), "connections", json_parts_count(lost->connections),
+		"flows", json_parts_count(lost->flows), "others", json_parts_count(lost->others),
+		"malformed", json_parts_count(lost->malformed), "refused",
+		json_parts_count(lost->refused));
 }
 
 static json_t *root_object(const struct rendering *it)
@@ -316,7 +314,7 @@ static json_t *root_object(const struct rendering *it)
 		"program", about->program, "command", text_or_null(about->command), "ending",
 		text_or_null(about->ending), "policy", policy_object(it), "started",
 		time_of(about->started), "ended", time_of(about->ended), "destinations",
-		number(it->destinations));
+		json_parts_count(it->destinations));
 	json_t *lists = json_pack("{s:o, s:o, s:o, s:o}", "reached",
 		rows_object(&rows[DIGEST_REACHED]), "observed", rows_object(&rows[DIGEST_OBSERVED]),
 		"refused", rows_object(&rows[DIGEST_REFUSED]), "named",
@@ -335,25 +333,12 @@ static json_t *root_object(const struct rendering *it)
 		json_parts_join(json_parts_join(json_parts_join(head, bytes), lists), more), rest);
 }
 
-/* Takes the object over. 0 or -ENOMEM. */
-static int write_object(json_t *root, FILE *out)
-{
-	int error = -ENOMEM;
-
-	if (root && json_dumpf(root, out, JSON_INDENT(2)) == 0)
-		error = 0;
-	if (error == 0)
-		fputc('\n', out);
-	json_decref(root);
-	return error;
-}
-
 int digest_as_json(const struct rendering *it, FILE *out)
 {
-	return write_object(root_object(it), out);
+	return json_parts_write(root_object(it), out);
 }
 
 int digest_as_sessions_json(const struct rendering *it, FILE *out)
 {
-	return write_object(sessions_object(it), out);
+	return json_parts_write(sessions_object(it), out);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/audit/learned.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -121,11 +120,6 @@ void learned_as_text(const struct learned *learned, FILE *out)
 		put_category(learned, &learned->categories[i], out);
 }
 
-static json_t *count_of(uint64_t count)
-{
-	return json_integer((json_int_t)(count > INT64_MAX ? INT64_MAX : count));
-}
-
 static json_t *object_of(const struct learned *learned)
 {
 	json_t *categories = json_array();
@@ -136,25 +130,18 @@ static json_t *object_of(const struct learned *learned)
 		categories = json_parts_add(categories,
 			json_pack("{s:o, s:f, s:o, s:o}", "name", json_parts_clean(category->name),
 				"share", share_of(learned, category), "destinations",
-				count_of(category->destinations), "sessions",
-				count_of(category->sessions)));
+				json_parts_count(category->destinations), "sessions",
+				json_parts_count(category->sessions)));
 	}
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "policy", learned->policy,
-		"state", learned->ready ? "ready" : "cold", "sessions", count_of(learned->sessions),
-		"with_alerts", count_of(learned->with_alerts), "without",
-		count_of(learned->without), "older", count_of(learned->older), "destinations",
-		count_of(learned->destinations), "categories", categories);
+		"state", learned->ready ? "ready" : "cold", "sessions",
+		json_parts_count(learned->sessions), "with_alerts",
+		json_parts_count(learned->with_alerts), "without",
+		json_parts_count(learned->without), "older", json_parts_count(learned->older),
+		"destinations", json_parts_count(learned->destinations), "categories", categories);
 }
 
 int learned_as_json(const struct learned *learned, FILE *out)
 {
-	json_t *object = object_of(learned);
-	int error = -ENOMEM;
-
-	if (object && json_dumpf(object, out, JSON_INDENT(2)) == 0)
-		error = 0;
-	if (error == 0)
-		fputc('\n', out);
-	json_decref(object);
-	return error;
+	return json_parts_write(object_of(learned), out);
 }

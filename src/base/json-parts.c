@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/base/json-parts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,4 +45,19 @@ json_t *json_parts_clean(const char *text)
 json_t *json_parts_number(bool is_known, json_int_t number)
 {
 	return is_known ? json_integer(number) : json_null();
+}
+
+json_t *json_parts_count(uint64_t count)
+{
+	return json_integer((json_int_t)(count > INT64_MAX ? INT64_MAX : count));
+}
+
+int json_parts_write(json_t *root, FILE *out)
+{
+	int error = root && json_dumpf(root, out, JSON_INDENT(2)) == 0 ? 0 : -ENOMEM;
+
+	if (!error)
+		fputc('\n', out);
+	json_decref(root);
+	return error;
 }

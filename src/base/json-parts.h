@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 
 /* What JSON output is put together from. An object or an array that cannot be made is NULL, and so
  * is what it was to be part of. */
@@ -21,5 +23,11 @@ json_t *json_parts_join(json_t *object, json_t *more);
 json_t *json_parts_clean(const char *text);
 
 json_t *json_parts_number(bool is_known, json_int_t number);
+
+/* One that may be larger than JSON's are: then it is the largest of these. */
+json_t *json_parts_count(uint64_t count);
+
+/* Takes it over: writes it on lines of its own, with a line feed. 0 or -ENOMEM, also for NULL. */
+int json_parts_write(json_t *root, FILE *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -76,29 +77,6 @@ static size_t put_prefix(char *line, size_t size, enum log_level level)
 	return (size_t)length < size ? (size_t)length : size - 1;
 }
 
-/* Puts '?' in the place of each character that may not be shown; returns the length then. */
-static size_t clean(char *line, size_t length)
-{
-	struct text rest = {.start = line, .length = length};
-	char *out = line;
-
-	while (rest.length > 0) {
-		uint32_t character;
-		size_t size = text_char(rest, &character);
-
-		if (size == 0 || !text_shows(character)) {
-			*out++ = '?';
-			size = size > 0 ? size : 1;
-		} else {
-			for (size_t i = 0; i < size; i++)
-				*out++ = rest.start[i];
-		}
-		rest.start += size;
-		rest.length -= size;
-	}
-	return (size_t)(out - line);
-}
-
 void log_line(enum log_level level, const char *format, ...)
 {
 	char line[LINE_MAX_BYTES];
@@ -119,8 +97,8 @@ void log_line(enum log_level level, const char *format, ...)
 	length = prefix + (put > 0 ? (size_t)put : 0);
 	if (length > sizeof(line) - 2)
 		length = sizeof(line) - 2;
-	length = clean(line, length);
 	line[length] = '\0';
+	length = strlen(text_clean(line));
 	if (settings.copy)
 		settings.copy(settings.context, level, line + prefix);
 	line[length++] = '\n';
