@@ -9,6 +9,7 @@
 #include "src/audit-tasks.h"
 #include "src/audit/tail.h"
 #include "src/audit/telling.h"
+#include "src/output.h"
 
 enum { PAUSE_MS = 200 };
 
@@ -93,7 +94,7 @@ int audit_follow(struct audit_request *request)
 		.request = request,
 		.tails = calloc(request->n_logs, sizeof(*following.tails)),
 		.pollers = calloc(request->n_logs, sizeof(*following.pollers)),
-		.colour = audit_has_colour(STDOUT_FILENO),
+		.colour = output_has_colour(STDOUT_FILENO),
 	};
 	int status = AUDIT_EXIT_FAILED;
 	int error = following.tails && following.pollers ? 0 : -ENOMEM;

@@ -141,7 +141,7 @@ static int sessions_as_text(const void *what, FILE *out)
 
 	if (it->n_sessions == 0)
 		fputs("  there are no sessions\n", out);
-	digest_as_sessions(it, out == stdout && audit_has_colour(STDOUT_FILENO), out);
+	digest_as_sessions(it, out == stdout && output_has_colour(STDOUT_FILENO), out);
 	return 0;
 }
 

@@ -73,7 +73,4 @@ enum {
 struct tail;
 int audit_open(const char *path, bool from_end, struct tail **ret_tail);
 
-/* Whether a descriptor is a terminal that shows colours, and its user wants them. */
-bool audit_has_colour(int fd);
-
 #endif

@@ -3,13 +3,14 @@
 #include <ncurses.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/audit-tasks.h"
 #include "src/audit/board.h"
 #include "src/audit/tail.h"
 #include "src/base/clock.h"
+#include "src/event/event.h"
+#include "src/output.h"
 
 /*
  * Theory of operation
@@ -193,7 +194,7 @@ static void start_colours(void)
 		{BOARD_BAD, COLOR_RED},
 	};
 
-	if (!audit_has_colour(STDOUT_FILENO) || !has_colors() || start_color() == ERR ||
+	if (!output_has_colour(STDOUT_FILENO) || !has_colors() || start_color() == ERR ||
 		use_default_colors() == ERR)
 		return;
 	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
@@ -220,13 +221,11 @@ static attr_t attribute_of(enum board_paint paint)
 
 static int draw(struct top *top)
 {
-	struct timespec now;
 	int error;
 
-	clock_gettime(CLOCK_REALTIME, &now);
 	getmaxyx(stdscr, top->view.rows, top->view.columns);
 	if (!top->view.paused) {
-		top->view.now = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+		top->view.now = event_time();
 		error = digest_finish(top->digest);
 		if (error)
 			return error;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "rules/compile.h"
@@ -12,6 +11,7 @@
 #include "src/audit/tail.h"
 #include "src/base/arena.h"
 #include "src/base/diag.h"
+#include "src/event/event.h"
 
 #define ARENA_MAX ((size_t)8 << 30)
 
@@ -202,14 +202,6 @@ const struct command audit_options = {
 
 /* --- What is asked --- */
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static const struct audit_task *find_task(const char *word)
 {
 	for (size_t i = 0; i < N_TASKS; i++)
@@ -384,13 +376,6 @@ int audit_open(const char *path, bool from_end, struct tail **ret_tail)
 	return error;
 }
 
-bool audit_has_colour(int fd)
-{
-	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return isatty(fd) && !(refused && *refused) && terminal && strcmp(terminal, "dumb") != 0;
-}
-
 static int read_request(int argc, char **argv, struct audit_request *request)
 {
 	int first = 0, count = 0, result;
@@ -414,7 +399,7 @@ static int read_request(int argc, char **argv, struct audit_request *request)
 
 int main(int argc, char **argv)
 {
-	struct audit_request request = {.filter.until = INT64_MAX, .now = now_us()};
+	struct audit_request request = {.filter.until = INT64_MAX, .now = event_time()};
 	int result = read_request(argc, argv, &request);
 	int status = result == -EINVAL ? AUDIT_EXIT_USAGE
 		     : result < 0      ? AUDIT_EXIT_FAILED

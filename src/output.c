@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,4 +121,11 @@ int output_new(const char *path, int (*write)(const void *context, FILE *out), c
 	const struct job job = {write, context};
 
 	return replace_file(&job, path, true);
+}
+
+bool output_has_colour(int fd)
+{
+	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(fd) && !(refused && *refused) && terminal && strcmp(terminal, "dumb") != 0;
 }

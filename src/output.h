@@ -2,6 +2,7 @@
 #ifndef EGRESS_OUTPUT_H
 #define EGRESS_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /*
@@ -18,5 +19,8 @@ int output_replace(
 
 /* The same of a file that must not be there yet; -EEXIST if it is. */
 int output_new(const char *path, int (*write)(const void *context, FILE *out), const void *context);
+
+/* Whether a descriptor is a terminal that shows colours, and its user wants them. */
+bool output_has_colour(int fd);
 
 #endif

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/audit/lines.h"
@@ -17,6 +16,7 @@
 #include "src/base/clock.h"
 #include "src/base/fd.h"
 #include "src/base/memstream.h"
+#include "src/event/event.h"
 #include "src/output.h"
 #include "src/run-options.h"
 #include "src/run-policies.h"
@@ -62,14 +62,6 @@ struct run_session {
 	bool *was_special; /* of each report: it was no file before */
 	char *command;
 };
-
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* --- Before --- */
 
@@ -199,7 +191,7 @@ void run_session_begin(struct run_session *session)
 	if (!session)
 		return;
 	fd_closep(&session->writer);
-	session->began = now_us();
+	session->began = event_time();
 }
 
 /* --- Reading --- */
@@ -347,14 +339,6 @@ static void save_policy(const struct run_session *session, const struct renderin
 		run_complain("--save-policy: %s: %s", path, strerror(-error));
 }
 
-static bool has_colour(void)
-{
-	const char *refused = getenv("NO_COLOR"), *terminal = getenv("TERM");
-
-	return isatty(STDERR_FILENO) && !(refused && *refused) && terminal &&
-	       strcmp(terminal, "dumb") != 0;
-}
-
 static void show_summary(const struct run_session *session, const struct rendering *it)
 {
 	char *text = NULL;
@@ -366,7 +350,7 @@ static void show_summary(const struct run_session *session, const struct renderi
 	out = memstream_open(&text, &size);
 	if (!out)
 		return;
-	digest_as_summary(it, has_colour(), SHOWN, out);
+	digest_as_summary(it, output_has_colour(STDERR_FILENO), SHOWN, out);
 	/* At once, so that it stays together. */
 	if (fclose(out) == 0)
 		(void)fd_write_all(STDERR_FILENO, text, size);
@@ -402,7 +386,7 @@ static void tell(const struct run_session *session, int status)
 		.ending = describe_ending(status, ending),
 		.layers = session->policies->compiled.layers,
 		.started = session->began,
-		.ended = now_us(),
+		.ended = event_time(),
 		.incomplete = is_incomplete(session, status),
 	};
 	struct rendering *it;
