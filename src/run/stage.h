@@ -76,8 +76,7 @@ int stage_start(
 	const struct stage_config *config, struct stage *ret_stage, struct stage_failure *ret_why);
 
 /* Has the records finished, those of connections that are still there included: then whoever else
- * had `events_fd` has closed it. Names are no longer answered, and
- * pasta's link has ended. */
+ * had `events_fd` has closed it. Names are no longer answered, and pasta's link has ended. */
 void stage_finish(struct stage *stage);
 
 /* Ends what keeps it up. Whoever is left in it has no way out any more, nor names. */
