@@ -50,6 +50,7 @@ enum {
 	ASK_MS = 50,
 	NAP_MS = 2, /* where nobody listens yet; asking takes 0.1 */
 	LOG_MAX = STEP_TEXT - 256,
+	READS_MAX = 64,
 	ARGUMENTS_MAX = 64,
 };
 
@@ -333,8 +334,8 @@ static void start_resolver(struct warden *warden)
 		give_up(warden, "pidfd_open: %s", strerror(errno));
 }
 
-/* Reads what the resolver logs; the end of it is kept. */
-static void read_log(struct warden *warden)
+/* Reads of what the resolver logs; the end of it is kept. False: there is no more. */
+static bool read_log(struct warden *warden)
 {
 	char bytes[LOG_MAX / 2];
 	ssize_t got = warden->log < 0 ? 0 : read(warden->log, bytes, sizeof(bytes));
@@ -343,13 +344,21 @@ static void read_log(struct warden *warden)
 	if (got == 0)
 		fd_closep(&warden->log);
 	if (got <= 0)
-		return;
+		return false;
 	excess =
 		warden->n_said + (size_t)got > LOG_MAX ? warden->n_said + (size_t)got - LOG_MAX : 0;
 	warden->n_said -= excess;
 	memmove(warden->said, warden->said + excess, warden->n_said);
 	memcpy(warden->said + warden->n_said, bytes, (size_t)got);
 	warden->n_said += (size_t)got;
+	return true;
+}
+
+/* As much as a pipe holds, of one that has ended. */
+static void read_rest(struct warden *warden)
+{
+	for (unsigned i = 0; i < READS_MAX && read_log(warden); i++)
+		;
 }
 
 static bool has_ended(const struct warden *warden)
@@ -381,7 +390,7 @@ static void prove_resolver(struct warden *warden)
 	while (error && mono_before(clock_now(), end)) {
 		read_log(warden);
 		if (has_ended(warden)) {
-			read_log(warden);
+			read_rest(warden);
 			give_up(warden, "the resolver did not start:\n%.*s", (int)warden->n_said,
 				warden->said);
 		}
@@ -412,7 +421,7 @@ static void lose_resolver(struct warden *warden)
 {
 	struct step step = {.kind = STEP_FAILED};
 
-	read_log(warden);
+	read_rest(warden);
 	snprintf(step.text, sizeof(step.text),
 		"the resolver has ended: names are not answered any more\n%.*s",
 		(int)warden->n_said, warden->said);
