@@ -202,7 +202,7 @@ static void who_was_idle_for_longest_makes_room(void **state)
 /* At its second address, and when it has gone at the first one again. */
 static void services_are_looked_for(void **state)
 {
-	int client = open_client(), service = open_at(SECOND, 0);
+	int client = open_client(), service = open_at(SECOND, 0), other;
 
 	(void)state;
 	answer(service, say_until_heard(client, service, "x"), "second");
@@ -211,6 +211,14 @@ static void services_are_looked_for(void **state)
 	service = open_at(FIRST, 0);
 	answer(service, say_until_heard(client, service, "y"), "first");
 	hear(client, "first");
+	close(service);
+	/* One that has answered is missed where it was, whoever else is there. */
+	other = open_at(SECOND, 0);
+	(void)send(client, "w", 1, MSG_NOSIGNAL);
+	poll(NULL, 0, AGAIN_MS);
+	service = open_at(FIRST, 0);
+	say_until_heard(client, service, "w");
+	close(other);
 	close(service);
 	/* Nobody is anywhere for a while. */
 	for (unsigned i = 0; i < 10; i++) {

@@ -101,7 +101,7 @@ static pid_t start_child(const struct tend *tend, bool stays)
 		return pid;
 	tend_restore(tend);
 	alarm(60);
-	while (stays)
+	if (stays)
 		pause();
 	_exit(0);
 }
