@@ -179,6 +179,27 @@ static size_t make_message(uint8_t *out, uint32_t sequence)
 	return words[0];
 }
 
+/* Whoever has the capability in this namespace may send to the socket. */
+static void what_others_send_is_passed_over(void **state)
+{
+	static _Alignas(8) uint8_t message[256];
+	size_t size = make_message(message, 1);
+	struct sockaddr_nl to;
+	socklen_t to_size = sizeof(to);
+	struct seen seen = {.count = 0};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	uint64_t lost;
+
+	(void)state;
+	assert_int_equal(getsockname(nflog_fd(nflog), (struct sockaddr *)&to, &to_size), 0);
+	assert_int_equal(sendto(fd, message, size, 0, (const struct sockaddr *)&to, to_size), size);
+	assert_int_equal(nflog_read(nflog, see, &seen, &lost), 0);
+	assert_int_equal(seen.count, 0);
+	send_to(1002);
+	await(1);
+	close(fd);
+}
+
 static void a_connections_mark_is_read(void **state)
 {
 	static _Alignas(8) uint8_t message[256];
@@ -256,6 +277,7 @@ int main(void)
 		TEST(a_group_has_one_owner),
 		TEST(packets_wait),
 		TEST(reading_takes_no_capability),
+		TEST(what_others_send_is_passed_over),
 		TEST(a_connections_mark_is_read),
 		TEST(gaps_are_counted),
 		TEST(hostile_messages),

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "rules/reading.h"
 #include "rules/seen.h"
 #include "rules/value.h"
 #include "src/base/arena.h"
@@ -304,9 +305,45 @@ static void test_seen(void **state)
 	arena_free(arena);
 }
 
+static void test_sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		int error;
+		uint64_t bytes;
+	} rows[] = {
+		{"1", 0, 1},
+		{"9223372036854775807", 0, INT64_MAX},
+		{"2 GiB", 0, UINT64_C(2) << 30},
+		{"3kB", 0, 3000},
+		{"8191 PiB", 0, UINT64_C(8191) << 50},
+		{"8 EiB", -ERANGE, 0},
+		{"9223372036854775808", -ERANGE, 0},
+		{"0", -ERANGE, 0},
+		{"0 kB", -ERANGE, 0},
+		{"", -EINVAL, 0},
+		{"kB", -EINVAL, 0},
+		{"-1", -EINVAL, 0},
+		{"1 KB", -EINVAL, 0},
+		{"1 ", -EINVAL, 0},
+		{"1 kB ", -EINVAL, 0},
+		{"1.5 kB", -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t bytes = 0;
+
+		if (reading_size(text_of(rows[i].text), &bytes) != rows[i].error)
+			fail_msg("not %d: %s", rows[i].error, rows[i].text);
+		assert_int_equal(bytes, rows[i].bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_endpoints),
