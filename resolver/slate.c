@@ -19,8 +19,9 @@
 enum { TRIES = 4 };
 
 struct place {
-	uint32_t text_size;
-	uint32_t record_size;
+	/* A watcher that was taken over may write at any time: each is read once. */
+	_Atomic uint32_t text_size;
+	_Atomic uint32_t record_size;
 	struct session_figures figures;
 	char record[EVENT_LINE];
 	char text[SESSION_SAVED];
@@ -71,8 +72,8 @@ void slate_publish(struct slate *slate, size_t text_size, size_t record_size,
 	struct place *place = other_place(slate);
 	uint32_t next = slate_round(slate) + 1;
 
-	place->text_size = (uint32_t)text_size;
-	place->record_size = (uint32_t)record_size;
+	atomic_store_explicit(&place->text_size, (uint32_t)text_size, memory_order_relaxed);
+	atomic_store_explicit(&place->record_size, (uint32_t)record_size, memory_order_relaxed);
 	place->figures = *figures;
 	/* 0 is none. */
 	atomic_store_explicit(&slate->round, next ? next : 2, memory_order_release);
@@ -105,7 +106,8 @@ static int get_bytes(const struct slate *slate, bool record, char *bytes, size_t
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint32_t round = slate_round(slate);
 		const struct place *place = &slate->places[round % 2];
-		size_t size = record ? place->record_size : place->text_size;
+		size_t size = atomic_load_explicit(
+			record ? &place->record_size : &place->text_size, memory_order_relaxed);
 
 		if (round == 0)
 			return -EAGAIN;
