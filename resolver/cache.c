@@ -148,6 +148,7 @@ void cache_clear(struct cache *cache)
 {
 	madvise(cache->buckets, (cache->bucket_mask + 1) * sizeof(*cache->buckets), MADV_DONTNEED);
 	madvise(cache->ring, ring_bytes(cache), MADV_DONTNEED);
+	cache->n_used = 0;
 	cache->head = 0;
 	cache->tail = 0;
 }
