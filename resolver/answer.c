@@ -27,9 +27,6 @@
  * the zone's owner may have written there.
  */
 
-#define FLAG_QR 0x8000
-#define FLAG_TC 0x0200
-#define OPCODE_MASK 0x7800
 #define TTL_NEGATIVE_MAX 300 /* RFC 2308 section 5 leaves the bound to us */
 
 static uint16_t address_type(const struct answer *answer)
@@ -115,11 +112,6 @@ struct answer *answer_of_name(
 	name_write(&writer, target);
 	answer->size = (uint16_t)writer.pos;
 	return answer;
-}
-
-size_t answer_size(const struct answer *answer)
-{
-	return sizeof(*answer) + answer->size;
 }
 
 size_t answer_told(const struct answer *answer)
@@ -308,21 +300,6 @@ static bool find_cname(const struct walk *walk, const struct name *owner, struct
 	return false;
 }
 
-/* The target that a DNAME at `above` gives `name` (RFC 6672 section 2.2). */
-static bool substitute(const ldns_rr *dname, const struct name *name, const struct name *above,
-	struct name *ret_target)
-{
-	struct name target;
-	unsigned kept = name->length - above->length;
-
-	if (!rrset_name(ldns_rr_rdf(dname, 0), &target) || kept + target.length > NAME_WIRE_MAX)
-		return false;
-	memcpy(ret_target->wire, name->wire, kept);
-	memcpy(ret_target->wire + kept, target.wire, target.length);
-	ret_target->length = (uint8_t)(kept + target.length);
-	return true;
-}
-
 /* The target of `name` by a DNAME of a name above it, where the server left the CNAME to us. */
 static bool find_dname(const struct walk *walk, const struct name *name, struct name *ret_target,
 	uint32_t *ret_ttl)
@@ -332,7 +309,7 @@ static bool find_dname(const struct walk *walk, const struct name *name, struct 
 		for (size_t i = 0; i < ldns_rr_list_rr_count(walk->records); i++) {
 			const ldns_rr *record = ldns_rr_list_rr(walk->records, i);
 			if (record_is(record, LDNS_RR_TYPE_DNAME, &above, ret_ttl))
-				return substitute(record, name, &above, ret_target);
+				return rrset_substitute(record, &above, name, ret_target);
 		}
 	}
 	return false;
@@ -561,10 +538,10 @@ static enum answer_status read_header(
 	name_read(&reader, &question);
 	bool same_type = reader_u16(&reader) == type;
 	bool same_class = reader_u16(&reader) == RRCLASS_IN;
-	if (reader.failed || !(flags & FLAG_QR) || flags & OPCODE_MASK || questions != 1 ||
+	if (reader.failed || !(flags & HEADER_QR) || flags & HEADER_OPCODE || questions != 1 ||
 		!same_type || !same_class || !name_equal(&question, name))
 		return ANSWER_BOGUS;
-	if (flags & FLAG_TC)
+	if (flags & HEADER_TC)
 		return ANSWER_TRUNCATED;
 	unsigned rcode = flags & 0xf;
 	return rcode == RCODE_NOERROR || rcode == RCODE_NXDOMAIN ? ANSWER_READY : ANSWER_FAILED;

@@ -89,9 +89,6 @@ bool answer_keep_opened(struct answer *answer, const struct answer_leases *lease
 /* Whether the answer has no records. */
 bool answer_is_negative(const struct answer *answer);
 
-/* Bytes of an answer in use: what a copy takes. */
-size_t answer_size(const struct answer *answer);
-
 /* Bytes by which an answer can tell something to whoever asked: its records, TTL and rcode. */
 size_t answer_told(const struct answer *answer);
 

@@ -6,17 +6,8 @@
 
 #include "resolver/answer.h"
 
-#define FLAG_QR 0x8000
-#define FLAG_TC 0x0200
-#define FLAG_RD 0x0100
-#define FLAG_RA 0x0080
-#define FLAG_AD 0x0020
-#define FLAG_CD 0x0010
 #define OPCODE(flags) (((flags) >> 11) & 0xf)
 
-#define FLAG_DO 0x8000 /* of an OPT record's flags */
-
-#define OPTION_COOKIE 10    /* RFC 7873 section 4 */
 #define OPTION_KEEPALIVE 11 /* RFC 7828 section 3.1 */
 #define OPTION_EDE 15       /* RFC 8914 section 2 */
 #define OPTION_HEAD 4
@@ -124,7 +115,7 @@ static const struct option {
 	uint16_t code;
 	bool (*take)(const uint8_t *data, size_t size, struct msg_context *context);
 } options[] = {
-	{OPTION_COOKIE, take_cookie},
+	{MSG_OPTION_COOKIE, take_cookie},
 	{OPTION_KEEPALIVE, take_keepalive},
 };
 
@@ -156,7 +147,7 @@ static void read_opt(struct reader *reader, struct msg_context *context, unsigne
 	if (data && !read_options(reader_over(data, size), context))
 		reader->failed = true;
 	context->edns = true;
-	context->dnssec_ok = extended & FLAG_DO;
+	context->dnssec_ok = extended & OPT_DO;
 	*ret_version = (extended >> 16) & 0xff;
 	if (context->limit != MSG_MAX) {
 		if (payload > MSG_UDP_EDNS)
@@ -195,7 +186,7 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
 	const uint8_t *head = reader_bytes(&reader, MSG_HEADER_SIZE);
 	unsigned version = 0;
 
-	if (!head || head[2] & FLAG_QR >> 8)
+	if (!head || head[2] & HEADER_QR >> 8)
 		return MSG_IGNORE;
 	uint16_t flags = get_u16(head + 2);
 	uint16_t questions = get_u16(head + 4);
@@ -204,9 +195,9 @@ enum msg_status msg_read(const uint8_t *bytes, size_t size, bool stream,
 
 	context->id = get_u16(head);
 	context->opcode = OPCODE(flags);
-	context->recursion_desired = flags & FLAG_RD;
-	context->checking_disabled = flags & FLAG_CD;
-	context->wants_ad = flags & FLAG_AD;
+	context->recursion_desired = flags & HEADER_RD;
+	context->checking_disabled = flags & HEADER_CD;
+	context->wants_ad = flags & HEADER_AD;
 	context->edns = false;
 	context->dnssec_ok = false;
 	context->has_cookie = false;
@@ -265,10 +256,10 @@ static void write_opt(
 	writer_u8(writer, 0);
 	writer_u16(writer, RRTYPE_OPT);
 	writer_u16(writer, MSG_UDP_EDNS);
-	writer_u32(writer, (uint32_t)(body->rcode >> 4) << 24 | (context->dnssec_ok ? FLAG_DO : 0));
+	writer_u32(writer, (uint32_t)(body->rcode >> 4) << 24 | (context->dnssec_ok ? OPT_DO : 0));
 	writer_u16(writer, (uint16_t)(size - OPT_FIXED));
 	if (context->has_cookie) {
-		write_option_head(writer, OPTION_COOKIE, COOKIE_SIZE);
+		write_option_head(writer, MSG_OPTION_COOKIE, COOKIE_SIZE);
 		writer_bytes(writer, context->cookie, COOKIE_SIZE);
 	}
 	if (context->keepalive) {
@@ -300,10 +291,11 @@ static size_t finish_reply(
 		memmove(out + MSG_HEADER_SIZE, context->question, context->question_size);
 	put_u16(out, context->id);
 	put_u16(out + 2,
-		(unsigned)(FLAG_QR | FLAG_RA | context->opcode << 11 | (fits ? 0 : FLAG_TC) |
-			   (context->recursion_desired ? FLAG_RD : 0) |
-			   (context->checking_disabled ? FLAG_CD : 0) |
-			   (is_told_authentic(context, body) ? FLAG_AD : 0) | (body->rcode & 0xf)));
+		(unsigned)(HEADER_QR | HEADER_RA | context->opcode << 11 | (fits ? 0 : HEADER_TC) |
+			   (context->recursion_desired ? HEADER_RD : 0) |
+			   (context->checking_disabled ? HEADER_CD : 0) |
+			   (is_told_authentic(context, body) ? HEADER_AD : 0) |
+			   (body->rcode & 0xf)));
 	put_u16(out + 4, context->question_size > 0);
 	put_u16(out + 6, fits ? body->n_answers : 0);
 	put_u16(out + 8, fits ? body->n_authorities : 0);

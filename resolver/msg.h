@@ -23,6 +23,19 @@ struct answer;
 #define MSG_KEEPALIVE_MS 10000 /* what clients are told */
 #define MSG_QUESTION_MAX (NAME_WIRE_MAX + 4)
 
+/* In the header's flags. */
+#define HEADER_QR 0x8000
+#define HEADER_OPCODE 0x7800
+#define HEADER_TC 0x0200
+#define HEADER_RD 0x0100
+#define HEADER_RA 0x0080
+#define HEADER_AD 0x0020
+#define HEADER_CD 0x0010
+
+#define OPT_DO 0x8000 /* in an OPT record's flags */
+
+#define MSG_OPTION_COOKIE 10 /* RFC 7873 section 4 */
+
 enum rcode {
 	RCODE_NOERROR = 0,
 	RCODE_FORMERR = 1,

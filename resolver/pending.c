@@ -262,7 +262,7 @@ struct pending *pending_first(struct pending_table *table)
 	return first;
 }
 
-static struct attempt *find_attempt(struct pending *pending, unsigned server, uint32_t socket)
+struct attempt *pending_datagram(struct pending *pending, unsigned server, uint32_t socket)
 {
 	for (unsigned i = 0; i < pending->n_attempts; i++) {
 		struct attempt *attempt = &pending->attempts[i];
@@ -281,7 +281,7 @@ struct pending *pending_on_socket(
 		struct pending *pending = table->queues[i].first;
 
 		for (; pending; pending = pending->later) {
-			*ret_attempt = find_attempt(pending, server, socket);
+			*ret_attempt = pending_datagram(pending, server, socket);
 			if (*ret_attempt)
 				return pending;
 		}

@@ -121,7 +121,10 @@ void pending_wait_upstream(struct pending_table *table, struct pending *pending,
 /* The one whose deadline comes first, or NULL. */
 struct pending *pending_first(struct pending_table *table);
 
-/* A question that waits for a datagram on that socket, or NULL; *ret_attempt is the attempt. */
+/* The attempt that waits for the server's datagram on that socket, or NULL. */
+struct attempt *pending_datagram(struct pending *pending, unsigned server, uint32_t socket);
+
+/* A question that waits for one, or NULL; *ret_attempt is the attempt. */
 struct pending *pending_on_socket(struct pending_table *table, unsigned server, uint32_t socket,
 	struct attempt **ret_attempt);
 

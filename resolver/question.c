@@ -6,18 +6,12 @@
 #include "src/base/buf.h"
 
 enum {
-	OPTION_COOKIE = 10,  /* RFC 7873 */
 	OPTION_PADDING = 12, /* RFC 7830 */
 	OPTION_HEAD = 4,
 	PADDING_BLOCK = 128, /* RFC 8467 section 4.1 */
 	FLAGS_AT = 2,
 };
 
-#define FLAG_QR 0x8000u
-#define FLAG_RD 0x0100u
-#define FLAG_CD 0x0010u
-#define FLAG_DO 0x8000u /* of the OPT record */
-#define OPCODE_MASK 0x7800u
 #define RCODE_MASK 0x000fu
 
 /* The name with the capitals that `letters` asks for (draft-vixie-dnsext-dns0x20): what an
@@ -43,7 +37,7 @@ static void put_cookie(struct writer *writer, const struct question_form *form)
 {
 	if (!form->client_cookie)
 		return;
-	writer_u16(writer, OPTION_COOKIE);
+	writer_u16(writer, MSG_OPTION_COOKIE);
 	writer_u16(writer, (uint16_t)(COOKIE_CLIENT_SIZE + form->server_cookie_size));
 	writer_bytes(writer, form->client_cookie, COOKIE_CLIENT_SIZE);
 	if (form->server_cookie_size > 0)
@@ -68,7 +62,7 @@ static void put_opt(struct writer *writer, const struct question_form *form)
 	writer_u8(writer, 0);
 	writer_u16(writer, RRTYPE_OPT);
 	writer_u16(writer, MSG_UDP_EDNS);
-	writer_u32(writer, form->dnssec ? FLAG_DO : 0);
+	writer_u32(writer, form->dnssec ? OPT_DO : 0);
 	length_at = writer->pos;
 	writer_u16(writer, 0);
 	put_cookie(writer, form);
@@ -83,7 +77,7 @@ size_t question_write(uint16_t id, const struct name *name, uint16_t type,
 	struct writer writer = writer_over(out, QUESTION_MAX);
 
 	writer_u16(&writer, id);
-	writer_u16(&writer, FLAG_RD | (form->dnssec ? FLAG_CD : 0));
+	writer_u16(&writer, HEADER_RD | (form->dnssec ? HEADER_CD : 0));
 	writer_u16(&writer, 1);
 	writer_u16(&writer, 0);
 	writer_u16(&writer, 0);
@@ -126,7 +120,7 @@ static void read_options(struct reader *reader, size_t end, struct question_repl
 		size_t size = reader_u16(reader);
 		const uint8_t *data = reader_bytes(reader, size);
 
-		if (reader->failed || option != OPTION_COOKIE)
+		if (reader->failed || option != MSG_OPTION_COOKIE)
 			continue;
 		reply->cookie = data;
 		reply->cookie_size = size;
@@ -180,7 +174,7 @@ void question_read_reply(const uint8_t *bytes, size_t size, const struct name *n
 	records += reader_u16(&reader);
 	records += reader_u16(&reader);
 	*ret_reply = (struct question_reply){.echo = ECHO_FOREIGN, .rcode = flags & RCODE_MASK};
-	if (reader.failed || !(flags & FLAG_QR) || flags & OPCODE_MASK)
+	if (reader.failed || !(flags & HEADER_QR) || flags & HEADER_OPCODE)
 		return;
 	if (questions == 1)
 		ret_reply->echo = compare(&reader, name, type, letters);

@@ -12,7 +12,7 @@
 /* The questions we send to upstream servers, and what their replies say of the question, before
  * the answer in them is read (answer.h). */
 
-#define COOKIE_CLIENT_SIZE 8 /* RFC 7873 section 4 */
+/* RFC 7873 section 4: of the servers' part of a cookie; see cookie.h. */
 #define COOKIE_SERVER_MIN 8
 #define COOKIE_SERVER_MAX 32
 

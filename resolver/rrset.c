@@ -60,6 +60,20 @@ bool rrset_name(const ldns_rdf *rdf, struct name *ret_name)
 	return !reader.failed;
 }
 
+bool rrset_substitute(const ldns_rr *dname, const struct name *owner, const struct name *name,
+	struct name *ret_made)
+{
+	struct name target;
+	unsigned kept = name->length - owner->length;
+
+	if (!rrset_name(ldns_rr_rdf(dname, 0), &target) || kept + target.length > NAME_WIRE_MAX)
+		return false;
+	memcpy(ret_made->wire, name->wire, kept);
+	memcpy(ret_made->wire + kept, target.wire, target.length);
+	ret_made->length = (uint8_t)(kept + target.length);
+	return true;
+}
+
 /* Whether a record is the owner's, and of the Internet. */
 static bool is_of(const ldns_rr *record, const struct name *owner)
 {

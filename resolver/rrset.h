@@ -44,6 +44,11 @@ struct zone_keys {
 /* A domain name of ldns as ours. False for one that is none. */
 bool rrset_name(const ldns_rdf *rdf, struct name *ret_name);
 
+/* The name that the owner's DNAME makes of one below it (RFC 6672 section 2.2). False: none, or one
+ * that is too long. */
+bool rrset_substitute(const ldns_rr *dname, const struct name *owner, const struct name *name,
+	struct name *ret_made);
+
 /* Looks for the records and signatures of that owner and type. False: there are no such records. */
 bool rrset_find(const ldns_rr_list *section, const struct name *owner, ldns_rr_type type,
 	struct rrset *ret_set);

@@ -571,26 +571,13 @@ static void take_stray(struct upstream *upstream, unsigned number, unsigned sock
 	note_alive(upstream, number, was_down);
 }
 
-/* The open attempt that a datagram may belong to. */
-static struct attempt *find_datagram(struct pending *pending, unsigned number, unsigned socket)
-{
-	for (unsigned i = 0; i < pending->n_attempts; i++) {
-		struct attempt *attempt = &pending->attempts[i];
-
-		if (!attempt->stream && !attempt->over && attempt->server == number &&
-			attempt->socket == socket)
-			return attempt;
-	}
-	return NULL;
-}
-
 void upstream_reply(struct upstream *upstream, unsigned server, unsigned socket,
 	const uint8_t *bytes, size_t size, struct mono now)
 {
 	struct reader reader = reader_over(bytes, size);
 	struct pending *pending = pending_by_id(upstream->table, reader_u16(&reader));
 	struct attempt *attempt = pending && pending->state == PENDING_UPSTREAM
-					  ? find_datagram(pending, server, socket)
+					  ? pending_datagram(pending, server, socket)
 					  : NULL;
 	struct question_reply reply;
 	enum cookie cookie;

@@ -139,21 +139,6 @@ static bool check_set(struct walk *walk, const struct rrset *set)
 
 /* --- Aliases --- */
 
-/* The name that a DNAME makes of one below it (RFC 6672 section 2.2). */
-static bool substitute(const struct rrset *dname, const struct name *name, struct name *ret_target)
-{
-	struct name target;
-	unsigned kept = name->length - dname->owner.length;
-
-	if (dname->n_records != 1 || !rrset_name(ldns_rr_rdf(dname->records[0], 0), &target) ||
-		kept + target.length > NAME_WIRE_MAX)
-		return false;
-	memcpy(ret_target->wire, name->wire, kept);
-	memcpy(ret_target->wire + kept, target.wire, target.length);
-	ret_target->length = (uint8_t)(kept + target.length);
-	return true;
-}
-
 /* The closest DNAME above the name. */
 static bool find_dname(const struct walk *walk, struct rrset *ret_set)
 {
@@ -170,7 +155,9 @@ static bool follow_dname(struct walk *walk, const struct rrset *dname, const str
 {
 	struct name made;
 
-	if (!substitute(dname, &walk->at, &made) || (target && !name_equal(target, &made)))
+	if (dname->n_records != 1 ||
+		!rrset_substitute(dname->records[0], &dname->owner, &walk->at, &made) ||
+		(target && !name_equal(target, &made)))
 		return end(walk, VALIDATE_BOGUS, EDE_BOGUS);
 	if (!check_set(walk, dname))
 		return false;
