@@ -78,7 +78,7 @@ static void follow(struct commands *commands, const struct control_reply *reply,
 {
 	guard_new_session(view->guard);
 	watching_note_names(view->watching, view->guard);
-	watching_new_session(view->watching, NULL);
+	watching_new_session(view->watching);
 	commands->began = reply->session.began;
 }
 

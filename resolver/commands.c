@@ -415,12 +415,10 @@ FILE *commands_begin_reload(struct commands *commands)
 	return commands->stream;
 }
 
-void commands_end_reload(
-	struct commands *commands, bool done, const struct commands_view *view, struct mono now)
+void commands_end_reload(struct commands *commands, bool done, const struct commands_view *view)
 {
 	const char *text = "";
 
-	(void)now;
 	log_copy(NULL, NULL);
 	if (commands->stream && fclose(commands->stream) == 0)
 		text = commands->text;
@@ -558,7 +556,7 @@ void commands_free(struct commands *commands)
 	for (unsigned i = 0; i < TASKS; i++)
 		drop(&commands->tasks[i]);
 	if (commands->stream)
-		commands_end_reload(commands, false, NULL, clock_now());
+		commands_end_reload(commands, false, NULL);
 	console_close(commands->console);
 	free(commands->text);
 	free(commands);

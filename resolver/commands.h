@@ -69,7 +69,6 @@ bool commands_hold_crew(const struct commands *commands);
 FILE *commands_begin_reload(struct commands *commands);
 
 /* And ends, well or not: whoever waits for it is told. */
-void commands_end_reload(
-	struct commands *commands, bool done, const struct commands_view *view, struct mono now);
+void commands_end_reload(struct commands *commands, bool done, const struct commands_view *view);
 
 #endif

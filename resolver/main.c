@@ -399,7 +399,7 @@ static void tell(const void *context, struct tally_numbers *ret_numbers)
 
 /* --- Reload --- */
 
-static void end_reload(struct supervisor *supervisor, bool done, struct mono now)
+static void end_reload(struct supervisor *supervisor, bool done)
 {
 	struct commands_view view;
 
@@ -411,7 +411,7 @@ static void end_reload(struct supervisor *supervisor, bool done, struct mono now
 	if (done)
 		watching_change(supervisor->watching, supervisor->setting);
 	view = view_of(supervisor);
-	commands_end_reload(supervisor->commands, done, &view, now);
+	commands_end_reload(supervisor->commands, done, &view);
 	announce(supervisor, "READY=1\n");
 }
 
@@ -429,7 +429,7 @@ static void begin_reload(struct supervisor *supervisor, struct mono now)
 	if (supervisor->next_crew)
 		return;
 	setting_free(supervisor->next);
-	end_reload(supervisor, false, now);
+	end_reload(supervisor, false);
 }
 
 /* The next crew answers: from here on it is the one. */
@@ -452,7 +452,7 @@ static void change_crews(struct supervisor *supervisor, struct mono now)
 	name = supervisor->setting->compiled.plan->policy->name;
 	log_info("reloaded policy \"%s\"", name);
 	commands_listen(supervisor->commands, supervisor->options->control, name);
-	end_reload(supervisor, true, now);
+	end_reload(supervisor, true);
 }
 
 /* The crew of the policy that is to come. */
@@ -468,7 +468,7 @@ static void see_to_reload(struct supervisor *supervisor, struct mono now)
 	if (has_failed(supervisor->next_crew, now)) {
 		let_go(supervisor, supervisor->next_crew, true, now);
 		setting_free(supervisor->next);
-		end_reload(supervisor, false, now);
+		end_reload(supervisor, false);
 	} else if (crew_state(supervisor->next_crew) == CREW_UP) {
 		change_crews(supervisor, now);
 	}
@@ -531,11 +531,7 @@ static void take_signals(struct supervisor *supervisor)
 
 static int sooner(int wait_ms, struct mono now, struct mono then)
 {
-	int64_t left = mono_between(now, then).ms;
-
-	if (left < 0)
-		left = 0;
-	return left < wait_ms ? (int)left : wait_ms;
+	return wait_sooner(wait_ms, wait_until(now, then));
 }
 
 /* How long nothing will be due. */

@@ -147,11 +147,6 @@ struct slate *sessions_slate(const struct sessions *sessions)
 	return sessions->slate;
 }
 
-bool sessions_are_named(const char *name)
-{
-	return state_is_id(name);
-}
-
 /* --- Files --- */
 
 static void read_earlier(struct sessions *sessions)
@@ -294,13 +289,13 @@ static void add_session(struct sessions *sessions)
 		add_record(sessions, record, size);
 }
 
-void sessions_next(struct sessions *sessions, const char *name)
+void sessions_next(struct sessions *sessions)
 {
 	add_session(sessions);
 	if (sessions->state)
 		state_forget_session(sessions->state);
 	memcpy(sessions->before, sessions->name, sizeof(sessions->before));
-	begin(sessions, name, SESSION_NEW);
+	begin(sessions, NULL, SESSION_NEW);
 	read_earlier(sessions);
 }
 

@@ -49,11 +49,8 @@ struct slate *sessions_slate(const struct sessions *sessions);
 struct monitor_past sessions_past(struct sessions *sessions, enum session_phase *ret_phase);
 
 /* The session is over, and its watcher gone: it becomes one of the earlier ones, and the next one
- * begins, with a name (sessions_are_named()) or one that is made. */
-void sessions_next(struct sessions *sessions, const char *name);
-
-/* Whether that may be a name. */
-bool sessions_are_named(const char *name);
+ * begins, with a name that is made. */
+void sessions_next(struct sessions *sessions);
 
 /*
  * The names that the guard counts are kept in a file, where the session is. At the start: what is

@@ -147,7 +147,8 @@ bool sets_is_full(const struct sets *sets)
 	       setlink_room(sets->link) < SETS_ELEMENTS_PER_CHANGE;
 }
 
-int sets_make_room(struct sets *sets, struct mono now)
+/* Makes room for one more change, if need be by a commit. */
+static int make_room(struct sets *sets, struct mono now)
 {
 	int error;
 
@@ -234,7 +235,7 @@ int sets_open_address(struct sets *sets, const struct match_lease *wanted,
 	uint32_t mark = wanted->mark;
 	struct mono sure = {until->ms - SETS_TICK_MS};
 	struct lease *lease;
-	int error = sets_make_room(sets, now);
+	int error = make_room(sets, now);
 
 	if (error)
 		return error;

@@ -140,9 +140,6 @@ const struct sets_force *sets_find_force(const struct sets *sets, uint32_t mark)
 struct mono sets_force_ends(
 	const struct sets *sets, const struct sets_force *force, struct mono now);
 
-/* Puts the mark into the table, and what else it needs. 0, -ENOENT or -errno. */
-int sets_put_mark(struct sets *sets);
-
 /* Takes note of what came of filling or reading the table. 0, also when it isn't there; or -errno.
  */
 int sets_settle_table(struct sets *sets, int error);
@@ -179,9 +176,6 @@ int sets_check(struct sets *sets, struct mono now);
 /* Takes note of a lease that the kernel has, to look for later. */
 void sets_remember_witness(struct sets *sets, const struct lease *lease);
 
-/* Looks now whether somebody else changed the table, as sets_look() does when it is due. */
-int sets_look_now(struct sets *sets, struct mono now);
-
 /* sets_commit() that leaves the changes to be undone. */
 int sets_send(struct sets *sets);
 void sets_undo(struct sets *sets);
@@ -193,9 +187,8 @@ void sets_begin_walk(struct sets *sets);
 void sets_collect(struct sets *sets, struct lease *lease, uint32_t mark, struct mono expires,
 	struct mono now, bool certain);
 
-/* Whether there is no room left for one more change; and makes it, if need be by a commit. */
+/* Whether there is no room left for one more change. */
 bool sets_is_full(const struct sets *sets);
-int sets_make_room(struct sets *sets, struct mono now);
 
 /* Learns from the table which session is running, or begins one in it. 0, -ENOENT or -errno. */
 int sets_read_session(struct sets *sets);

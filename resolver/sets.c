@@ -100,7 +100,8 @@ static void put_servers(struct sets *sets)
 	}
 }
 
-int sets_put_mark(struct sets *sets)
+/* Puts the mark into the table, and what else it needs. 0, -ENOENT or -errno. */
+static int put_mark(struct sets *sets)
 {
 	struct setlink_element element = mark_element(sets);
 
@@ -119,7 +120,7 @@ static int forget_servers(struct sets *sets, struct mono now)
 	if (sets->servers_at.ms == 0 || mono_before(now, sets->servers_at))
 		return 0;
 	sets->servers_at = (struct mono){0};
-	error = sets_put_mark(sets);
+	error = put_mark(sets);
 	if (!error && sets->generation != 0)
 		sets->generation = netlink_next_generation(sets->generation);
 	if (error)
@@ -180,7 +181,7 @@ int sets_settle_table(struct sets *sets, int error)
 static int fill(struct sets *sets)
 {
 	uint32_t generation = 0;
-	int error = sets_put_mark(sets);
+	int error = put_mark(sets);
 
 	if (!error)
 		error = sets_read_session(sets);
@@ -238,7 +239,8 @@ static int fill_again(struct sets *sets, struct mono now)
 	return error;
 }
 
-int sets_look_now(struct sets *sets, struct mono now)
+/* As sets_look(), whether it is due or not. */
+static int look_now(struct sets *sets, struct mono now)
 {
 	struct setlink_element wanted = mark_element(sets), found;
 	uint32_t generation;
@@ -279,7 +281,7 @@ int sets_look(struct sets *sets, struct mono now)
 		return error;
 	sets->n_restarts = 0;
 	error = forget_servers(sets, now);
-	return error ? error : sets_look_now(sets, now);
+	return error ? error : look_now(sets, now);
 }
 
 void sets_retire(struct sets *sets)
@@ -312,12 +314,12 @@ int sets_recover(struct sets *sets, int error, struct mono now)
 	sets_undo(sets);
 	if (is_surprise(error) && !sets->retired) {
 		sets->generation = 0;
-		return sets_look_now(sets, now);
+		return look_now(sets, now);
 	}
 	if (!sets_is_passing(error))
 		return 0;
 	if (error == -ERESTART && !sets->retired && ++sets->n_restarts <= RESTARTS_MAX)
-		return sets_look_now(sets, now);
+		return look_now(sets, now);
 	/* Also when it isn't known what became of the transaction: the next look reads. */
 	sets->generation = 0;
 	return 0;

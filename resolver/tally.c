@@ -208,11 +208,6 @@ int tally_read(struct tally *tally, const char *table)
 	return 0;
 }
 
-void tally_pause(struct tally *tally)
-{
-	tally->fresh = true;
-}
-
 static void publish(_Atomic uint64_t *to, uint64_t value)
 {
 	atomic_store_explicit(to, value, memory_order_relaxed);

@@ -86,11 +86,10 @@ void tally_free(struct tally *tally);
 
 /*
  * Reads the kernel's counters of the table, which takes CAP_NET_ADMIN, and wakes who reads if any
- * has changed. The first time, and after tally_pause(), nothing counts that was there before.
- * 0 or -errno: then what was read before stays.
+ * has changed. The first time, and the first time of another table, nothing counts that was there
+ * before. 0 or -errno: then what was read before stays.
  */
 int tally_read(struct tally *tally, const char *table);
-void tally_pause(struct tally *tally);
 
 void tally_publish(struct tally *tally, const struct tally_numbers *numbers);
 

@@ -94,7 +94,6 @@ struct watching {
 	bool announced; /* that the setting is in force */
 	bool stopped;   /* nothing more is recorded */
 	bool dismissed; /* the process was told to finish */
-	char next[64];  /* what names the next session; "": one is made */
 	char host[HOST_NAME_MAX + 1];
 };
 
@@ -472,20 +471,16 @@ static void begin_next(struct watching *watching)
 {
 	watching->session_over = false;
 	memset(watching->raised, 0, sizeof(watching->raised));
-	sessions_next(watching->sessions, watching->next[0] ? watching->next : NULL);
+	sessions_next(watching->sessions);
 }
 
-int watching_new_session(struct watching *watching, const char *name)
+void watching_new_session(struct watching *watching)
 {
-	if (name && !sessions_are_named(name))
-		return -EINVAL;
-	snprintf(watching->next, sizeof(watching->next), "%s", name ? name : "");
 	watching->session_over = true;
 	if (watching->process == 0)
 		begin_next(watching);
 	else
 		dismiss(watching, clock_now());
-	return 0;
 }
 
 void watching_recall_names(struct watching *watching, struct guard *guard)
@@ -550,14 +545,6 @@ bool watching_is_idle(const struct watching *watching)
 	return watching->process == 0;
 }
 
-/* How long until then. */
-static int left_until(struct mono now, struct mono then)
-{
-	int64_t left = mono_between(now, then).ms;
-
-	return left < 0 ? 0 : (int)left;
-}
-
 /* Looks after files and daemons, if that is due: of a file that was renamed the next watcher has
  * the new one. */
 static int follow_outlets(struct watching *watching, struct mono now)
@@ -565,7 +552,7 @@ static int follow_outlets(struct watching *watching, struct mono now)
 	if (!outlets_move(&watching->setting->outlets))
 		return -1;
 	if (mono_before(now, watching->look_at))
-		return left_until(now, watching->look_at);
+		return wait_until(now, watching->look_at);
 	watching->look_at = mono_add(now, (struct duration){LOOK_MS});
 	if (outlets_look(&watching->setting->outlets))
 		dismiss(watching, now);
@@ -581,7 +568,7 @@ static int walk(struct watching *watching, struct mono now)
 	if (!watching->ends)
 		return -1;
 	if (mono_before(now, watching->walk_at))
-		return left_until(now, watching->walk_at);
+		return wait_until(now, watching->walk_at);
 	error = live_flows_tell(watching->rings, live_ring(watching), LIVE_FLOWS_LARGE);
 	if (error && !watching->walk_failed)
 		log_warning("flows are seen when they end: %s", strerror(-error));
@@ -589,7 +576,7 @@ static int walk(struct watching *watching, struct mono now)
 	took = mono_between(now, clock_now());
 	took.ms = took.ms * WALK_TIMES > WALK_MS ? took.ms * WALK_TIMES : WALK_MS;
 	watching->walk_at = mono_add(now, took);
-	return left_until(now, watching->walk_at);
+	return wait_until(now, watching->walk_at);
 }
 
 static int see_to_process(struct watching *watching, struct mono now)
@@ -600,20 +587,20 @@ static int see_to_process(struct watching *watching, struct mono now)
 			roster_serve(watching->roster, now);
 		}
 		return wait_sooner(wait_sooner(follow_outlets(watching, now), walk(watching, now)),
-			left_until(now, watching->count_at));
+			wait_until(now, watching->count_at));
 	}
 	if (watching->process != 0) {
 		if (!mono_before(now, watching->kill_at) && watching->leash >= 0) {
 			fd_closep(&watching->leash);
 			kill(watching->process, SIGKILL);
 		}
-		return watching->leash < 0 ? -1 : left_until(now, watching->kill_at);
+		return watching->leash < 0 ? -1 : wait_until(now, watching->kill_at);
 	}
 	if (watching->stopped || !is_wanted(watching))
 		return -1;
 	if (!mono_before(now, watching->start_at) && start(watching, now) != 0)
 		put_off(watching, now);
-	return watching->process != 0 ? -1 : left_until(now, watching->start_at);
+	return watching->process != 0 ? -1 : wait_until(now, watching->start_at);
 }
 
 int watching_tick(struct watching *watching, struct mono now)

@@ -60,10 +60,9 @@ void watching_end(struct watching *watching);
 /* Does what is due. How long, in milliseconds, nothing will be; -1: for ever. */
 int watching_tick(struct watching *watching, struct mono now);
 
-/* The session ends, and the next one begins, with that name or one that is made (NULL): soon, once
- * what came before is written. 0, or -EINVAL: that is no name. What the kernel and the keepers
- * count is not its matter. */
-int watching_new_session(struct watching *watching, const char *name);
+/* The session ends, and the next one begins: soon, once what came before is written. What the
+ * kernel and the keepers count is not its matter. */
+void watching_new_session(struct watching *watching);
 
 /* A ceiling of the running session has been raised by so much. */
 void watching_extend(struct watching *watching, enum session_key key, uint64_t amount);

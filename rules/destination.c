@@ -93,9 +93,3 @@ const char *destination_to_text(const struct destination *destination, char *out
 		sprintf(end, " %s", protocol_name((enum protocol)destination->protocol));
 	return out;
 }
-
-bool destination_asks(const struct destination *destination, int protocol, int port)
-{
-	return (destination->protocol == DESTINATION_ANY || destination->protocol == protocol) &&
-	       (destination->port == DESTINATION_ANY || destination->port == port);
-}

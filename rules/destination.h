@@ -31,7 +31,4 @@ int destination_read(const char *string, struct destination *ret_destination);
 #define DESTINATION_TEXT (NAME_TEXT + 32)
 const char *destination_to_text(const struct destination *destination, char *out);
 
-/* Whether the protocol and the port are among what is asked about. */
-bool destination_asks(const struct destination *destination, int protocol, int port);
-
 #endif

@@ -268,14 +268,6 @@ bool ranges_equal(const struct ranges *a, const struct ranges *b)
 		       memcmp(a->ranges, b->ranges, a->n_ranges * sizeof(*a->ranges)) == 0);
 }
 
-bool ranges_have(const struct ranges *ranges, const struct inaddr *address)
-{
-	for (size_t i = 0; i < ranges->n_ranges; i++)
-		if (range_contains(&ranges->ranges[i], address))
-			return true;
-	return false;
-}
-
 /* --- Prefixes --- */
 
 /* The longest prefix of the range that begins where it does. Returns how many of its last bits are

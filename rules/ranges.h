@@ -41,8 +41,6 @@ int ranges_complement(struct arena *arena, enum plan_family family, const struct
 
 bool ranges_equal(const struct ranges *a, const struct ranges *b);
 
-bool ranges_have(const struct ranges *ranges, const struct inaddr *address);
-
 /* The fewest prefixes that are the same addresses, in order. */
 int ranges_prefixes(struct arena *arena, const struct ranges *ranges, struct prefix **ret_prefixes,
 	size_t *ret_count);

@@ -341,18 +341,6 @@ static bool cross_globs(const uint8_t *a, const uint8_t *b, struct name *ret_glo
 	return true;
 }
 
-int specimen_cross(const struct host *a, const struct host *b, struct name *ret_name)
-{
-	uint8_t glob_a[NAME_WIRE_MAX + 4], glob_b[NAME_WIRE_MAX + 4];
-	struct name both;
-
-	glob_of(a->kind, a->wire, a->length, glob_a);
-	glob_of(b->kind, b->wire, b->length, glob_b);
-	if (!cross_globs(glob_a, glob_b, &both) || !fill_glob(both.wire, 1, ret_name))
-		return -ENOENT;
-	return 0;
-}
-
 static int add_host(
 	struct collection *collection, enum host_kind kind, const uint8_t *wire, uint8_t length)
 {

@@ -45,7 +45,4 @@ int specimens_depth(const struct layers *const *stacks, size_t n_stacks, unsigne
 unsigned specimen_of(enum host_kind kind, const uint8_t *wire, uint8_t length, unsigned depth,
 	struct name ret_names[SPECIMEN_DEPTH_MAX]);
 
-/* One that stands for the names which both have: 0, or -ENOENT when there are none. */
-int specimen_cross(const struct host *a, const struct host *b, struct name *ret_name);
-
 #endif

@@ -125,11 +125,6 @@ void yaml_string(struct yaml *yaml, const char *text)
 	emit_scalar(yaml, text, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
-void yaml_block(struct yaml *yaml, const char *text)
-{
-	emit_scalar(yaml, text, YAML_LITERAL_SCALAR_STYLE);
-}
-
 void yaml_number(struct yaml *yaml, long number)
 {
 	char text[32];

@@ -25,10 +25,8 @@ void yaml_end_list(struct yaml *yaml);
 /* A key that needs no quotes. */
 void yaml_key(struct yaml *yaml, const char *key);
 
-/* Values: a string, which is quoted; text of several lines, as a block; numbers; and words such as
- * true, without quotes. */
+/* Values: a string, which is quoted; numbers; and words such as true, without quotes. */
 void yaml_string(struct yaml *yaml, const char *text);
-void yaml_block(struct yaml *yaml, const char *text);
 void yaml_number(struct yaml *yaml, long number);
 void yaml_word(struct yaml *yaml, const char *word);
 

@@ -414,14 +414,12 @@ static void test_goes_on(void **unused)
 	assert_memory_equal(past.text, "{\"text\":1}", 10);
 	/* The next one. */
 	publish(sessions_slate(sessions), "{\"text\":2}", "{\"line\":2}\n");
-	sessions_next(sessions, NULL);
+	sessions_next(sessions);
 	assert_string_not_equal(sessions_name(sessions), name);
 	past = sessions_past(sessions, &phase);
 	assert_null(past.text);
 	assert_int_equal(phase, SESSION_NEW);
 	assert_memory_equal(past.sessions, "{\"line\":2}\n", 11);
-	sessions_next(sessions, "given");
-	assert_string_equal(sessions_name(sessions), "given");
 	sessions_stop(sessions);
 	sessions_free(sessions);
 	lines = read_file("agent.baseline.jsonl");
@@ -478,7 +476,7 @@ static void test_nowhere(void **unused)
 	assert_true(sessions_end_here(sessions));
 	assert_true(state_is_id(sessions_name(sessions)));
 	publish(sessions_slate(sessions), "{\"text\":1}", "{\"line\":1}\n");
-	sessions_next(sessions, NULL);
+	sessions_next(sessions);
 	sessions_stop(sessions);
 	sessions_free(sessions);
 	assert_int_not_equal(
