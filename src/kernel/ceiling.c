@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 /*
@@ -20,27 +21,11 @@
  * the number of bytes, and keeps what was used (nft_quota.c: nft_quota_obj_update()).
  */
 
-#define ATTRIBUTE_SIZE(size) (MNL_ATTR_HDRLEN + MNL_ALIGN(size))
-
 enum { NAMES_SIZE = 2 * ATTRIBUTE_SIZE(NFT_NAME_MAXLEN), TRIES = 10 };
 
 static bool are_names(const char *table, const char *name)
 {
 	return strlen(table) < NFT_NAME_MAXLEN && strlen(name) < NFT_NAME_MAXLEN;
-}
-
-static uint32_t get_u32(const struct nlattr *attribute)
-{
-	return mnl_attr_get_payload_len(attribute) == sizeof(uint32_t)
-		       ? be32toh(mnl_attr_get_u32(attribute))
-		       : 0;
-}
-
-static uint64_t get_u64(const struct nlattr *attribute)
-{
-	return mnl_attr_get_payload_len(attribute) == sizeof(uint64_t)
-		       ? be64toh(mnl_attr_get_u64(attribute))
-		       : 0;
 }
 
 /* --- Sets --- */
@@ -50,7 +35,7 @@ static int get_description(const struct nlattr *attribute, void *context)
 	struct ceiling_set *set = context;
 
 	if (mnl_attr_get_type(attribute) == NFTA_SET_DESC_SIZE)
-		set->size = get_u32(attribute);
+		set->size = attribute_u32(attribute);
 	return MNL_CB_OK;
 }
 
@@ -60,13 +45,13 @@ static int get_set_part(const struct nlattr *attribute, void *context)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_SET_FLAGS:
-		set->flags = get_u32(attribute);
+		set->flags = attribute_u32(attribute);
 		break;
 	case NFTA_SET_KEY_TYPE:
-		set->key_type = get_u32(attribute);
+		set->key_type = attribute_u32(attribute);
 		break;
 	case NFTA_SET_KEY_LEN:
-		set->key_size = get_u32(attribute);
+		set->key_size = attribute_u32(attribute);
 		break;
 	case NFTA_SET_DESC:
 		mnl_attr_parse_nested(attribute, get_description, set);
@@ -143,11 +128,11 @@ static int get_quota_part(const struct nlattr *attribute, void *context)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_QUOTA_BYTES:
-		found->quota.bytes = get_u64(attribute);
+		found->quota.bytes = attribute_u64(attribute);
 		found->found = true;
 		break;
 	case NFTA_QUOTA_CONSUMED:
-		found->quota.used = get_u64(attribute);
+		found->quota.used = attribute_u64(attribute);
 		break;
 	}
 	return MNL_CB_OK;

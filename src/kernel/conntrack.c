@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 #include "src/kernel/netns.h"
 
@@ -181,13 +182,6 @@ static int read_protocol_state(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
-static uint32_t read_number(const struct nlattr *attribute)
-{
-	if (mnl_attr_get_payload_len(attribute) != sizeof(uint32_t))
-		return 0;
-	return be32toh(mnl_attr_get_u32(attribute));
-}
-
 static int read_flow(const struct nlattr *attribute, void *context)
 {
 	struct found *found = context;
@@ -203,26 +197,19 @@ static int read_flow(const struct nlattr *attribute, void *context)
 		found->flow.zone = attribute;
 		break;
 	case CTA_MARK:
-		found->flow.mark = read_number(attribute);
+		found->flow.mark = attribute_u32(attribute);
 		break;
 	case CTA_ID:
-		found->flow.id = read_number(attribute);
+		found->flow.id = attribute_u32(attribute);
 		break;
 	case CTA_STATUS:
-		found->flow.answered = read_number(attribute) & IPS_SEEN_REPLY;
+		found->flow.answered = attribute_u32(attribute) & IPS_SEEN_REPLY;
 		break;
 	case CTA_PROTOINFO:
 		mnl_attr_parse_nested(attribute, read_protocol_state, found);
 		break;
 	}
 	return MNL_CB_OK;
-}
-
-static uint64_t read_large(const struct nlattr *attribute)
-{
-	if (mnl_attr_get_payload_len(attribute) != sizeof(uint64_t))
-		return 0;
-	return be64toh(mnl_attr_get_u64(attribute));
 }
 
 struct counted {
@@ -235,9 +222,9 @@ static int read_counter(const struct nlattr *attribute, void *context)
 	struct counted *counted = context;
 
 	if (mnl_attr_get_type(attribute) == CTA_COUNTERS_BYTES)
-		counted->bytes = read_large(attribute);
+		counted->bytes = attribute_u64(attribute);
 	else if (mnl_attr_get_type(attribute) == CTA_COUNTERS_PACKETS)
-		counted->packets = read_large(attribute);
+		counted->packets = attribute_u64(attribute);
 	return MNL_CB_OK;
 }
 
@@ -261,9 +248,9 @@ static int read_time(const struct nlattr *attribute, void *context)
 	struct found *found = context;
 
 	if (mnl_attr_get_type(attribute) == CTA_TIMESTAMP_START)
-		found->flow.started = read_large(attribute);
+		found->flow.started = attribute_u64(attribute);
 	else if (mnl_attr_get_type(attribute) == CTA_TIMESTAMP_STOP)
-		found->flow.stopped = read_large(attribute);
+		found->flow.stopped = attribute_u64(attribute);
 	return MNL_CB_OK;
 }
 
@@ -354,15 +341,6 @@ static ssize_t receive(struct conntrack *conntrack)
 	}
 }
 
-static int end_error(const struct nlmsghdr *end)
-{
-	int error = -EPROTO;
-
-	if (mnl_nlmsg_get_payload_len(end) >= sizeof(error))
-		memcpy(&error, mnl_nlmsg_get_payload(end), sizeof(error));
-	return error;
-}
-
 /* Takes the messages of one datagram. 1: there is more to come; 0: that was all; or -errno. */
 static int take_part(struct conntrack *conntrack, struct walk *walk, int size)
 {
@@ -372,7 +350,7 @@ static int take_part(struct conntrack *conntrack, struct walk *walk, int size)
 		if (message->nlmsg_seq != conntrack->sequence)
 			continue;
 		if (message->nlmsg_type == NLMSG_DONE || message->nlmsg_type == NLMSG_ERROR)
-			return end_error(message);
+			return message_error(message);
 		take_flow(walk, message, false);
 	}
 	return 1;
@@ -415,9 +393,7 @@ void conntrack_take_ends(const void *bytes, size_t size, conntrack_visit *visit,
 	const struct nlmsghdr *message = bytes;
 	int left = (int)size;
 
-	/* mnl_nlmsg_ok() takes lengths from 2^31 on for negative ones. */
-	for (; mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
-		message = mnl_nlmsg_next(message, &left)) {
+	for (; message_is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
 		bool begins = is_beginning(message);
 
 		if ((begins || message->nlmsg_type == MESSAGE_END) &&

@@ -13,6 +13,7 @@
 
 #include "src/base/arena.h"
 #include "src/base/text.h"
+#include "src/kernel/message.h"
 
 /*
  * Theory of operation
@@ -43,7 +44,6 @@ enum {
 };
 
 #define NAMES_MAX ((size_t)64 << 20) /* bytes of names, more than a table can have by mistake */
-#define ATTRIBUTE_SIZE(size) (MNL_ATTR_HDRLEN + MNL_ALIGN(size))
 
 /* --- The lock --- */
 
@@ -115,31 +115,19 @@ struct thing {
 	bool is_used;
 };
 
-static const char *get_string(const struct nlattr *attribute)
-{
-	return mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0 ? NULL
-								     : mnl_attr_get_str(attribute);
-}
-
-static uint32_t get_number(const struct nlattr *attribute)
-{
-	return mnl_attr_validate(attribute, MNL_TYPE_U32) < 0 ? 0
-							      : ntohl(mnl_attr_get_u32(attribute));
-}
-
 static int get_set_part(const struct nlattr *attribute, void *context)
 {
 	struct thing *set = context;
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_SET_TABLE:
-		set->table = get_string(attribute);
+		set->table = attribute_string(attribute);
 		break;
 	case NFTA_SET_NAME:
-		set->name = get_string(attribute);
+		set->name = attribute_string(attribute);
 		break;
 	case NFTA_SET_FLAGS:
-		set->flags = get_number(attribute);
+		set->flags = attribute_u32(attribute);
 		break;
 	}
 	return MNL_CB_OK;
@@ -151,16 +139,16 @@ static int get_chain_part(const struct nlattr *attribute, void *context)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_CHAIN_TABLE:
-		chain->table = get_string(attribute);
+		chain->table = attribute_string(attribute);
 		break;
 	case NFTA_CHAIN_NAME:
-		chain->name = get_string(attribute);
+		chain->name = attribute_string(attribute);
 		break;
 	case NFTA_CHAIN_HOOK:
 		chain->has_hook = true;
 		break;
 	case NFTA_CHAIN_USE:
-		chain->is_used = get_number(attribute) != 0;
+		chain->is_used = attribute_u32(attribute) != 0;
 		break;
 	}
 	return MNL_CB_OK;
@@ -172,16 +160,16 @@ static int get_object_part(const struct nlattr *attribute, void *context)
 
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_OBJ_TABLE:
-		object->table = get_string(attribute);
+		object->table = attribute_string(attribute);
 		break;
 	case NFTA_OBJ_NAME:
-		object->name = get_string(attribute);
+		object->name = attribute_string(attribute);
 		break;
 	case NFTA_OBJ_TYPE:
-		object->type = get_number(attribute);
+		object->type = attribute_u32(attribute);
 		break;
 	case NFTA_OBJ_USE:
-		object->is_used = get_number(attribute) != 0;
+		object->is_used = attribute_u32(attribute) != 0;
 		break;
 	}
 	return MNL_CB_OK;
@@ -277,7 +265,7 @@ static int list(struct netlink *netlink, const struct kind *kind, struct names *
 /* --- What goes --- */
 
 /* Deletes one in a transaction of its own. */
-static int delete (struct netlink *netlink, const struct kind *kind, const char *table,
+static int delete_one(struct netlink *netlink, const struct kind *kind, const char *table,
 	const struct name *name)
 {
 	struct nlmsghdr *change;
@@ -313,7 +301,7 @@ static int sweep(
 	int error = list(netlink, kind, names);
 
 	for (const struct name *name = names->first; name && error == 0; name = name->next) {
-		error = delete (netlink, kind, names->table, name);
+		error = delete_one(netlink, kind, names->table, name);
 		if (error == -EBUSY)
 			*taken |= (uint64_t)1 << number_of(name->text);
 		if (error == -EBUSY || error == -ENOENT)

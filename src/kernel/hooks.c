@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/kernel/hooks.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 /*
@@ -38,9 +38,8 @@ static int read_hook(const struct nlattr *attribute, void *context)
 {
 	struct chain *chain = context;
 
-	if (mnl_attr_get_type(attribute) == NFTA_HOOK_HOOKNUM &&
-		mnl_attr_get_payload_len(attribute) == sizeof(uint32_t))
-		chain->is_at_forward = ntohl(mnl_attr_get_u32(attribute)) == NF_INET_FORWARD;
+	if (mnl_attr_get_type(attribute) == NFTA_HOOK_HOOKNUM)
+		chain->is_at_forward = attribute_u32(attribute) == NF_INET_FORWARD;
 	return MNL_CB_OK;
 }
 

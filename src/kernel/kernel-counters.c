@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 struct walk {
@@ -28,15 +29,13 @@ static int get_value(const struct nlattr *attribute, void *context)
 {
 	struct found *found = context;
 
-	if (mnl_attr_get_payload_len(attribute) != sizeof(uint64_t))
-		return MNL_CB_OK;
 	switch (mnl_attr_get_type(attribute)) {
 	case NFTA_COUNTER_PACKETS:
-		found->packets = be64toh(mnl_attr_get_u64(attribute));
+		found->packets = attribute_u64(attribute);
 		found->counts = true;
 		break;
 	case NFTA_COUNTER_BYTES:
-		found->bytes = be64toh(mnl_attr_get_u64(attribute));
+		found->bytes = attribute_u64(attribute);
 		break;
 	}
 	return MNL_CB_OK;

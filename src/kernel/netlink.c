@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/message.h"
+
 /*
  * Theory of operation
  *
@@ -296,17 +298,6 @@ static void note_error(struct exchange *exchange, int error)
 		exchange->error = error;
 }
 
-/* The error number, 0 or negative, at the head of an NLMSG_ERROR or NLMSG_DONE message. */
-static int reply_error(const struct nlmsghdr *reply)
-{
-	int error;
-
-	if (mnl_nlmsg_get_payload_len(reply) < sizeof(error))
-		return -EPROTO;
-	memcpy(&error, mnl_nlmsg_get_payload(reply), sizeof(error));
-	return error;
-}
-
 /* Each part of a dump carries the low bits of the generation. The kernel sets NLM_F_DUMP_INTR in
  * dumps of some things only (nf_tables_api.c: nf_tables_dump_set). */
 static void compare_generation(struct exchange *exchange, const struct nlmsghdr *part)
@@ -324,7 +315,7 @@ static void compare_generation(struct exchange *exchange, const struct nlmsghdr 
 static void take_reply(struct exchange *exchange, const struct nlmsghdr *reply)
 {
 	if (reply->nlmsg_type == NLMSG_ERROR || reply->nlmsg_type == NLMSG_DONE) {
-		note_error(exchange, reply_error(reply));
+		note_error(exchange, message_error(reply));
 		exchange->ended = reply->nlmsg_seq == exchange->last;
 	} else if (exchange->take && !exchange->stop &&
 		   reply->nlmsg_type >> 8 == NFNL_SUBSYS_NFTABLES) {

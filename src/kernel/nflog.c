@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 /*
@@ -261,12 +262,6 @@ static uint64_t missing_before(struct nflog *nflog, uint32_t sequence)
 	return missing < UINT32_MAX / 2 ? missing : 0;
 }
 
-/* mnl_nlmsg_ok() takes lengths from 2^31 on for negative ones. */
-static bool nlmsg_is_whole(const struct nlmsghdr *message, int left)
-{
-	return mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
-}
-
 void nflog_take(struct nflog *nflog, const void *bytes, size_t size, nflog_visit *visit,
 	void *context, uint64_t *ret_lost)
 {
@@ -274,7 +269,7 @@ void nflog_take(struct nflog *nflog, const void *bytes, size_t size, nflog_visit
 	int left = (int)size;
 	uint64_t lost = 0;
 
-	for (; nlmsg_is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
+	for (; message_is_whole(message, left); message = mnl_nlmsg_next(message, &left)) {
 		struct found found = {.has_packet = false};
 
 		if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "src/kernel/message.h"
+
 /*
  * Theory of operation
  *
@@ -35,7 +37,6 @@ enum {
 	CHECK_MAX = 1024, /* entries that are looked up */
 };
 
-#define ATTRIBUTE_SIZE(size) (MNL_ATTR_HDRLEN + MNL_ALIGN(size))
 #define KEY_SIZE (MNL_ATTR_HDRLEN + ATTRIBUTE_SIZE(KEY_MAX))
 #define FLAGS_SIZE ATTRIBUTE_SIZE(sizeof(uint32_t))
 #define VALUE_SIZE                                                                                 \
@@ -295,8 +296,7 @@ static int get_part(const struct nlattr *part, void *context)
 	case NFTA_SET_ELEM_DATA:
 		return mnl_attr_parse_nested(part, get_value, found);
 	case NFTA_SET_ELEM_FLAGS:
-		if (mnl_attr_get_payload_len(part) == sizeof(found->flags))
-			found->flags = ntohl(mnl_attr_get_u32(part));
+		found->flags = attribute_u32(part);
 		return MNL_CB_OK;
 	}
 	return MNL_CB_OK;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "src/kernel/readback.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -14,6 +13,7 @@
 
 #include "src/base/hash.h"
 #include "src/base/text.h"
+#include "src/kernel/message.h"
 
 /*
  * Theory of operation
@@ -222,20 +222,6 @@ static const struct parts element_parts = {
 	.user_data = NFTA_SET_ELEM_USERDATA,
 };
 
-static const char *get_string(const struct nlattr *attribute)
-{
-	if (mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) < 0)
-		return NULL;
-	return mnl_attr_get_str(attribute);
-}
-
-static uint32_t get_number(const struct nlattr *attribute)
-{
-	if (mnl_attr_validate(attribute, MNL_TYPE_U32) < 0)
-		return 0;
-	return ntohl(mnl_attr_get_u32(attribute));
-}
-
 /* The comment in user data. */
 static struct text get_comment(const struct nlattr *attribute)
 {
@@ -266,13 +252,13 @@ static int get_part(const struct nlattr *attribute, void *context)
 	uint16_t type = mnl_attr_get_type(attribute);
 
 	if (type == parts->table)
-		part->table = get_string(attribute);
+		part->table = attribute_string(attribute);
 	else if (type == parts->name)
-		part->name = get_string(attribute);
+		part->name = attribute_string(attribute);
 	else if (type == parts->policy)
-		part->policy = get_number(attribute);
+		part->policy = attribute_u32(attribute);
 	else if (type == parts->flags)
-		part->flags = get_number(attribute);
+		part->flags = attribute_u32(attribute);
 	else if (type == parts->hook)
 		part->has_hook = true;
 	else if (type == parts->user_data)

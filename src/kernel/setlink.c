@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 /*
@@ -21,8 +22,6 @@
 
 /* Some thousands of elements. */
 #define BATCH_MAX ((size_t)1 << 20)
-
-#define ATTRIBUTE_SIZE(size) (MNL_ATTR_HDRLEN + MNL_ALIGN(size))
 
 /* A list element, its key and its value in two nested attributes each, its time-out and how much of
  * that is left. */
@@ -257,18 +256,9 @@ static size_t get_data(const struct nlattr *attribute, void *bytes, size_t room)
 /* What is left of an element's time; at least 1 ms, since 0 says that it has none. */
 static struct duration get_expiration(const struct nlattr *attribute)
 {
-	uint64_t left = 0;
+	uint64_t left = attribute_u64(attribute);
 
-	if (mnl_attr_get_payload_len(attribute) == sizeof(left))
-		left = be64toh(mnl_attr_get_u64(attribute));
 	return (struct duration){.ms = left ? (int64_t)left : 1};
-}
-
-static uint32_t get_flags(const struct nlattr *attribute)
-{
-	if (mnl_attr_get_payload_len(attribute) != sizeof(uint32_t))
-		return 0;
-	return be32toh(mnl_attr_get_u32(attribute));
 }
 
 struct found {
@@ -294,7 +284,7 @@ static int get_part(const struct nlattr *part, void *context)
 		element->timeout = get_expiration(part);
 		break;
 	case NFTA_SET_ELEM_FLAGS:
-		found->flags = get_flags(part);
+		found->flags = attribute_u32(part);
 		break;
 	}
 	return MNL_CB_OK;

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "src/kernel/message.h"
 #include "src/kernel/netlink.h"
 
 /*
@@ -150,11 +151,8 @@ static int read_attribute(const struct nlattr *attribute, void *context)
 
 static int read_error(const struct nlmsghdr *message)
 {
-	int error;
+	int error = message_error(message);
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(error))
-		return -EPROTO;
-	memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
 	return error < 0 && error >= -4095 ? error : -EPROTO;
 }
 
@@ -176,8 +174,7 @@ int sockdiag_take(const void *bytes, size_t size, uint32_t sequence, const struc
 	struct inet_diag_msg found;
 	struct sockdiag_owner owner = {.cgroup = 0};
 
-	/* mnl_nlmsg_ok() takes lengths from 2^31 on for negative ones. */
-	if (size > REPLY_MAX || !mnl_nlmsg_ok(message, (int)size) || message->nlmsg_len > size)
+	if (size > REPLY_MAX || !message_is_whole(message, (int)size))
 		return -EPROTO;
 	if (message->nlmsg_seq != sequence)
 		return -EAGAIN;
