@@ -13,8 +13,8 @@
  *	<28>1 2026-11-21T13:05:02.123456Z host egress 4711 query [egress@32473 rule="..." ...] text
  *
  * In the value of a parameter '"', '\' and ']' have a backslash before them, and nothing else needs
- * one (RFC 5424 section 6.3.3). What doesn't show, which daemons and terminals would act on, is
- *'?'. The text is ASCII, so there is no mark of its encoding before it.
+ * one (RFC 5424 section 6.3.3). '?' stands for what doesn't show, which daemons and terminals
+ * would act on. The text is ASCII, so there is no mark of its encoding before it.
  */
 
 enum {
