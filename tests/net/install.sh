@@ -17,20 +17,6 @@ WORLD_PORTS="123 853 8000-8010"
 cp -r "$source/rules/profiles" profiles
 
 # --- The mirrors ---
-# make_certificate NAME...: of a server with these names, by an authority of the lab.
-make_certificate() {
-	local names
-
-	names=$(printf ',DNS:%s' "$@")
-	echo "subjectAltName=${names#,}" >site.ext
-	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
-		-keyout ca.key -out home/ca.pem -subj /CN=lab &&
-		openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
-			-keyout site.key -out site.csr -subj /CN=site &&
-		openssl x509 -req -in site.csr -CA home/ca.pem -CAkey ca.key -CAcreateserial -days 30 \
-			-extfile site.ext -out site.crt && cat site.crt site.key >site.pem
-}
-
 # start_mirrors NAME...: serves the folder site, by these names.
 start_mirrors() {
 	must make_certificate "$@" 2>openssl.log

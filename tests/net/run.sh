@@ -38,6 +38,21 @@ run_start() {
 	fi
 }
 
+# make_certificate NAME...: site.pem, of a server with these names, with its key behind it, by an
+# authority of the lab, home/ca.pem.
+make_certificate() {
+	local names
+
+	names=$(printf ',DNS:%s' "$@")
+	echo "subjectAltName=${names#,}" >site.ext
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 \
+		-keyout ca.key -out home/ca.pem -subj /CN=lab &&
+		openssl req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+			-keyout site.key -out site.csr -subj /CN=site &&
+		openssl x509 -req -in site.csr -CA home/ca.pem -CAkey ca.key -CAcreateserial -days 30 \
+			-extfile site.ext -out site.crt && cat site.crt site.key >site.pem
+}
+
 # The policy on standard input, behind the lab's head, becomes the user's own.
 run_policy() {
 	lab_policy home/egress
