@@ -63,7 +63,7 @@ static int get_set_part(const struct nlattr *attribute, void *context)
 static int take_set(void *context, const struct nlmsghdr *reply)
 {
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSET))
-		netlink_attributes(reply, sizeof(struct nfgenmsg), get_set_part, context);
+		message_attributes(reply, sizeof(struct nfgenmsg), get_set_part, context);
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static int get_object_part(const struct nlattr *attribute, void *context)
 static int take_quota(void *context, const struct nlmsghdr *reply)
 {
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWOBJ))
-		netlink_attributes(reply, sizeof(struct nfgenmsg), get_object_part, context);
+		message_attributes(reply, sizeof(struct nfgenmsg), get_object_part, context);
 	return 0;
 }
 

@@ -276,8 +276,8 @@ static void take_flow(struct walk *walk, const struct nlmsghdr *message, bool be
 
 	if (walk->stop || message->nlmsg_type >> 8 != NFNL_SUBSYS_CTNETLINK)
 		return;
-	netlink_attributes(message, sizeof(struct nfgenmsg), read_flow, &found);
-	netlink_attributes(message, sizeof(struct nfgenmsg), read_account, &found);
+	message_attributes(message, sizeof(struct nfgenmsg), read_flow, &found);
+	message_attributes(message, sizeof(struct nfgenmsg), read_account, &found);
 	if (found.has_address && (found.flow.mark & walk->mask) == (walk->mark & walk->mask))
 		walk->stop = walk->visit(walk->context, &found.flow);
 }

@@ -206,7 +206,7 @@ static int take_set(void *context, const struct nlmsghdr *reply)
 	const struct names *names = context;
 	struct thing set = {.flags = 0};
 
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_set_part, &set);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_set_part, &set);
 	if ((set.flags & NFT_SET_ANONYMOUS) != 0 || is_kept(names, set.name))
 		return 0;
 	return note_name(context, &set);
@@ -216,7 +216,7 @@ static int take_chain(void *context, const struct nlmsghdr *reply)
 {
 	struct thing chain = {.flags = 0};
 
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_chain_part, &chain);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_chain_part, &chain);
 	return chain.has_hook || chain.is_used ? 0 : note_name(context, &chain);
 }
 
@@ -224,7 +224,7 @@ static int take_object(void *context, const struct nlmsghdr *reply)
 {
 	struct thing object = {.flags = 0};
 
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_object_part, &object);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_object_part, &object);
 	return object.is_used ? 0 : note_name(context, &object);
 }
 

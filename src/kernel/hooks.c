@@ -12,7 +12,6 @@
 #include <sys/socket.h>
 
 #include "src/kernel/message.h"
-#include "src/kernel/netlink.h"
 
 /*
  * Theory of operation
@@ -65,7 +64,7 @@ static int read_chain(const struct nlmsghdr *message, void *context)
 		(head->nfgen_family != NFPROTO_INET && head->nfgen_family != NFPROTO_IPV4 &&
 			head->nfgen_family != NFPROTO_IPV6))
 		return MNL_CB_OK;
-	(void)netlink_attributes(message, sizeof(*head), read_attribute, &chain);
+	(void)message_attributes(message, sizeof(*head), read_attribute, &chain);
 	if (chain.is_at_forward && strncmp(chain.table, search->own, strlen(search->own)) != 0)
 		search->found = true;
 	return MNL_CB_OK;

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "src/kernel/netlink.h"
+#include "src/kernel/message.h"
 
 /*
  * Theory of operation
@@ -127,7 +127,7 @@ static int read_route(const struct nlmsghdr *message, void *context)
 		mnl_nlmsg_get_payload_len(message) < sizeof(found->head))
 		return MNL_CB_OK;
 	memcpy(&found->head, mnl_nlmsg_get_payload(message), sizeof(found->head));
-	(void)netlink_attributes(message, sizeof(found->head), read_attribute, &found->route);
+	(void)message_attributes(message, sizeof(found->head), read_attribute, &found->route);
 	return MNL_CB_STOP;
 }
 

@@ -66,7 +66,7 @@ static int take_counter(void *context, const struct nlmsghdr *reply)
 
 	if (reply->nlmsg_type != netlink_type(NFT_MSG_NEWOBJ))
 		return 0;
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_part, &found);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_part, &found);
 	if (!found.counts || found.name[0] == '\0')
 		return 0;
 	return walk->visit(walk->context, found.name, found.packets, found.bytes);

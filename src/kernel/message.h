@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -42,6 +43,20 @@ static inline const char *attribute_string(const struct nlattr *attribute)
 static inline bool message_is_whole(const struct nlmsghdr *message, int left)
 {
 	return mnl_nlmsg_ok(message, left) && message->nlmsg_len <= (uint32_t)left;
+}
+
+/* Calls back with each attribute behind the message's head of `head` bytes. As mnl_attr_parse(),
+ * which takes a length that is no multiple of four for the next one, and reads what is behind the
+ * message. */
+static inline int message_attributes(
+	const struct nlmsghdr *message, size_t head, mnl_attr_cb_t take, void *context)
+{
+	size_t before = MNL_NLMSG_HDRLEN + MNL_ALIGN(head);
+
+	if (message->nlmsg_len < before)
+		return MNL_CB_OK;
+	return mnl_attr_parse_payload(
+		(const uint8_t *)message + before, message->nlmsg_len - before, take, context);
 }
 
 /* The error number, 0 or negative, at the head of an NLMSG_ERROR or NLMSG_DONE message. */

@@ -375,17 +375,6 @@ int netlink_commit(struct netlink *netlink)
 	return error ? error : read_replies(netlink, &exchange);
 }
 
-int netlink_attributes(
-	const struct nlmsghdr *message, size_t head, mnl_attr_cb_t take, void *context)
-{
-	size_t before = MNL_NLMSG_HDRLEN + MNL_ALIGN(head);
-
-	if (message->nlmsg_len < before)
-		return MNL_CB_OK;
-	return mnl_attr_parse_payload(
-		(const uint8_t *)message + before, message->nlmsg_len - before, take, context);
-}
-
 struct nlmsghdr *netlink_question(
 	struct netlink *netlink, struct netlink_question *question, uint16_t type, uint16_t flags)
 {
@@ -454,7 +443,7 @@ static int read_generation(const struct nlattr *attribute, void *context)
 static int take_generation(void *context, const struct nlmsghdr *reply)
 {
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWGEN))
-		netlink_attributes(reply, sizeof(struct nfgenmsg), read_generation, context);
+		message_attributes(reply, sizeof(struct nfgenmsg), read_generation, context);
 	return 0;
 }
 
@@ -485,6 +474,6 @@ static int get_count(const struct nlattr *attribute, void *context)
 int netlink_take_count(void *context, const struct nlmsghdr *reply)
 {
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSET))
-		netlink_attributes(reply, sizeof(struct nfgenmsg), get_count, context);
+		message_attributes(reply, sizeof(struct nfgenmsg), get_count, context);
 	return 0;
 }

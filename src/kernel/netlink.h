@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <libmnl/libmnl.h>
 #include <linux/netlink.h>
 
 /*
@@ -73,12 +72,6 @@ struct netlink_question {
 };
 struct nlmsghdr *netlink_question(
 	struct netlink *netlink, struct netlink_question *question, uint16_t type, uint16_t flags);
-
-/* Calls back with each attribute behind the message's head of `head` bytes. As mnl_attr_parse(),
- * which takes a length that is no multiple of four for the next one, and reads what is behind the
- * message. */
-int netlink_attributes(
-	const struct nlmsghdr *message, size_t head, mnl_attr_cb_t take, void *context);
 
 /* Called with each message of an answer, whose nlmsg_type is that of an NFT_MSG_*. A return value
  * other than 0 ends the answer and is passed on. */

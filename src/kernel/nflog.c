@@ -13,7 +13,6 @@
 #include <sys/socket.h>
 
 #include "src/kernel/message.h"
-#include "src/kernel/netlink.h"
 
 /*
  * Theory of operation
@@ -275,7 +274,7 @@ void nflog_take(struct nflog *nflog, const void *bytes, size_t size, nflog_visit
 		if (message->nlmsg_type != (NFNL_SUBSYS_ULOG << 8 | NFULNL_MSG_PACKET) ||
 			mnl_nlmsg_get_payload_len(message) < sizeof(struct nfgenmsg))
 			continue;
-		netlink_attributes(message, sizeof(struct nfgenmsg), read_attribute, &found);
+		message_attributes(message, sizeof(struct nfgenmsg), read_attribute, &found);
 		if (found.has_sequence)
 			lost += missing_before(nflog, found.sequence);
 		if (found.has_packet)

@@ -320,7 +320,7 @@ static int get_list(const struct nlattr *attribute, void *context)
 
 static int take_elements(void *context, const struct nlmsghdr *reply)
 {
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_list, context);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_list, context);
 	return 0;
 }
 

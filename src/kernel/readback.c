@@ -295,7 +295,7 @@ static struct part read_message(const struct nlmsghdr *reply, const struct parts
 {
 	struct sorting sorting = {.parts = parts, .part = {.policy = UINT32_MAX}};
 
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_part, &sorting);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_part, &sorting);
 	return sorting.part;
 }
 
@@ -354,7 +354,7 @@ static int get_list(const struct nlattr *attribute, void *context)
 
 static int take_elements(void *context, const struct nlmsghdr *reply)
 {
-	netlink_attributes(reply, sizeof(struct nfgenmsg), get_list, context);
+	message_attributes(reply, sizeof(struct nfgenmsg), get_list, context);
 	return 0;
 }
 

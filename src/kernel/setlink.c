@@ -315,7 +315,7 @@ static int take_elements(void *context, const struct nlmsghdr *reply)
 	struct walk *walk = context;
 
 	if (reply->nlmsg_type == netlink_type(NFT_MSG_NEWSETELEM))
-		netlink_attributes(reply, sizeof(struct nfgenmsg), visit_list, walk);
+		message_attributes(reply, sizeof(struct nfgenmsg), visit_list, walk);
 	return walk->stop;
 }
 

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "src/kernel/message.h"
-#include "src/kernel/netlink.h"
 
 /*
  * Theory of operation
@@ -187,7 +186,7 @@ int sockdiag_take(const void *bytes, size_t size, uint32_t sequence, const struc
 	if (!is_sender(&found, packet))
 		return -ENOENT;
 	owner.user = found.idiag_uid;
-	netlink_attributes(message, sizeof(found), read_attribute, &owner);
+	message_attributes(message, sizeof(found), read_attribute, &owner);
 	if (owner.cgroup == 0)
 		return -ENODATA;
 	*ret_owner = owner;
