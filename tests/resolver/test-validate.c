@@ -345,7 +345,7 @@ static void signed_by_another_zone(void **state)
 /* Nor has a name keys that begins no zone. */
 static void signed_by_no_zone(void **state)
 {
-	struct signed_zone nobody;
+	static struct signed_zone nobody;
 
 	(void)state;
 	signed_zone_new(&nobody, WWW, LDNS_SIGN_ED25519);
