@@ -3,6 +3,7 @@
 /* Who asks for metrics: the first byte is the size of the pieces in which the rest, a request of
  * HTTP, comes; whatever it is, it gets one answer at most, and is let go. */
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,7 +50,9 @@ static void turn(struct scrape *scrape, struct mono now)
 	struct pollfd fds[SCRAPE_POLLED];
 
 	scrape_poll(scrape, fds);
-	fuzz_require(poll(fds, SCRAPE_POLLED, 0) >= 0, "poll");
+	/* By the fuzzer's own clock. */
+	while (poll(fds, SCRAPE_POLLED, 0) < 0)
+		fuzz_require(errno == EINTR, "poll");
 	scrape_serve(scrape, fds, now);
 }
 
