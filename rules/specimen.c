@@ -312,15 +312,16 @@ static unsigned list_labels(const uint8_t *glob, const uint8_t *labels[128])
 /* The glob that has the names of both, in the wire form of HOST_GLOB. */
 static bool cross_globs(const uint8_t *a, const uint8_t *b, struct name *ret_glob)
 {
-	const uint8_t *of_a[128], *of_b[128], *const *longer = of_a;
+	const uint8_t *of_a[128], *of_b[128];
 	unsigned n_a = list_labels(a, of_a), n_b = list_labels(b, of_b);
+	const uint8_t *longer = n_b > n_a ? b : a;
 	unsigned more = n_a > n_b ? n_a - n_b : n_b - n_a, count = n_a > n_b ? n_a : n_b;
 	bool deep_a = is_any_depth(a), deep_b = is_any_depth(b);
 	struct name glob = {0};
 	bool fits = true;
 
-	if (n_b > n_a)
-		longer = of_b;
+	if (is_any_depth(longer))
+		longer += 3;
 	if (deep_a && deep_b)
 		fits = put_label(&glob, (const uint8_t *)"**", 2);
 	else if (deep_a)
@@ -329,8 +330,8 @@ static bool cross_globs(const uint8_t *a, const uint8_t *b, struct name *ret_glo
 		fits = n_a > n_b;
 	else
 		fits = n_a == n_b;
-	for (unsigned i = 0; i < more && fits; i++)
-		fits = put_label(&glob, longer[i] + 1, longer[i][0]);
+	for (unsigned i = 0; i < more && fits; i++, longer += 1 + longer[0])
+		fits = put_label(&glob, longer + 1, longer[0]);
 	for (unsigned i = more; i < count && fits; i++)
 		fits = cross_labels(
 			of_a[n_a > n_b ? i : i - more], of_b[n_b > n_a ? i : i - more], &glob);

@@ -45,16 +45,16 @@ is "one that reaches nothing is not kept" "$(wc -l <$kept)" 4
 # --- Folders ---
 
 is "XDG_STATE_HOME is used" "$(script='getent ahostsv4 www.lab.example'
-	as_user+=(env XDG_STATE_HOME="$RUN_HOME/state") && told -q
+	as_user+=(env XDG_STATE_HOME="$RUN_HOME/state") && told -q --report /dev/null
 	wc -l <home/state/egress/lab.baseline.jsonl)" 1
 mkdir -p home/closed
 chmod 500 home/closed
 chown $RUN_UID home/closed
 script='getent ahostsv4 www.lab.example'
 is "what runs there sees none of them" "$(script='ls -A ~/.local/state/egress state/egress; touch state/egress/x 2>&1'
-	as_user+=(env XDG_STATE_HOME="$RUN_HOME/state") && told -q >/dev/null; ls -A home/state/egress)" lab.baseline.jsonl
+	as_user+=(env XDG_STATE_HOME="$RUN_HOME/state") && told -q --report /dev/null >/dev/null; ls -A home/state/egress)" lab.baseline.jsonl
 is "nor where none is set" "$(script='ls -A ~/.local/state/egress; touch ~/.local/state/egress/x'
-	told -q >/dev/null; ls -A home/.local/state/egress; cat out)" lab.baseline.jsonl
+	told -q --report /dev/null >/dev/null; ls -A home/.local/state/egress; cat out)" lab.baseline.jsonl
 is "where there is none it goes without" "$(as_user+=(env XDG_STATE_HOME="$RUN_HOME/closed") &&
 	told -q; cut -d' ' -f 1 out | sort -u)" 198.18.1.1
 echo nonsense >>$kept
