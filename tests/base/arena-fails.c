@@ -8,6 +8,7 @@
 
 static unsigned calls, failing;
 
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, ld(1), --wrap */
 char *__wrap_arena_printf(struct arena *arena, const char *format, ...);
 char *__wrap_arena_strndup(struct arena *arena, const char *text, size_t length);
 char *__real_arena_strndup(struct arena *arena, const char *text, size_t length);
@@ -40,3 +41,5 @@ unsigned arena_fails_calls(void)
 {
 	return calls;
 }
+
+/* NOLINTEND(bugprone-reserved-identifier) */

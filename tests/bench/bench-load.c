@@ -524,7 +524,7 @@ static void measure(void)
 /* A server that does not listen yet refuses at once what is sent to it, which ends the waiting. */
 static void measure_start(void)
 {
-	uint64_t begin = bench_ns(), asked = 0, now = begin;
+	uint64_t begin = bench_ns(), asked = 0, now = begin, now_us;
 	struct timespec day;
 
 	for (; n_rcodes[0] == 0; now = bench_ns()) {
@@ -539,11 +539,8 @@ static void measure_start(void)
 		wait_for_answers(1);
 	}
 	clock_gettime(CLOCK_REALTIME, &day);
-	bench_print("start",
-		(double)((uint64_t)day.tv_sec * 1000000 + (uint64_t)day.tv_nsec / 1000 -
-			 options.since_us) /
-			1e3,
-		"ms");
+	now_us = (uint64_t)day.tv_sec * 1000000 + (uint64_t)day.tv_nsec / 1000;
+	bench_print("start", (double)(now_us - options.since_us) / 1e3, "ms");
 }
 
 /* --- The command line --- */
