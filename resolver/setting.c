@@ -246,8 +246,10 @@ enum resolver_status setting_make(const struct resolver_options *options, const 
 	struct setting *setting = calloc(1, sizeof(*setting));
 	enum resolver_status status = RESOLVER_KERNEL;
 
-	if (!setting)
+	if (!setting) {
+		log_error("%s: %s", options->policy, strerror(ENOMEM));
 		return status;
+	}
 	status = compile(options, copy, setting);
 	if (!status)
 		status = make_guard(old, setting);
