@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #include "src/kernel/message.h"
-#include "src/kernel/netlink.h"
 #include "src/kernel/netns.h"
 
 /*
