@@ -19,6 +19,7 @@
 #include "resolver/preflight.h"
 #include "resolver/sets.h"
 #include "src/base/fd.h"
+#include "src/base/footprint.h"
 #include "src/base/log.h"
 
 /*
@@ -782,7 +783,10 @@ static int keep(struct keeper *keeper, const struct keeper_config *config)
 	error = sets_start(keeper->sets);
 	if (!error)
 		error = fd_write_all(config->ready, "", 1);
-	return error ? error : run(keeper);
+	if (error)
+		return error;
+	footprint_trim();
+	return run(keeper);
 }
 
 int keeper_run(const struct keeper_config *config)

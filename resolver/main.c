@@ -28,6 +28,7 @@
 #include "resolver/watching.h"
 #include "src/base/clock.h"
 #include "src/base/fd.h"
+#include "src/base/footprint.h"
 #include "src/base/log.h"
 
 /*
@@ -186,8 +187,11 @@ static struct crew *start_crew(struct supervisor *supervisor, const struct setti
 		.log_level = supervisor->options->verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	};
 	struct crew *crew;
-	int error = crew_start(&config, now, &crew);
+	int error;
 
+	/* What reading the policy took, before it is the children's, too. */
+	footprint_trim();
+	error = crew_start(&config, now, &crew);
 	if (error) {
 		log_error("cannot start: %s", strerror(-error));
 		return NULL;
@@ -413,6 +417,7 @@ static void end_reload(struct supervisor *supervisor, bool done)
 	view = view_of(supervisor);
 	commands_end_reload(supervisor->commands, done, &view);
 	announce(supervisor, "READY=1\n");
+	footprint_trim();
 }
 
 static void begin_reload(struct supervisor *supervisor, struct mono now)
@@ -735,6 +740,7 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 	enum resolver_status status;
 	int error;
 
+	footprint_begin();
 	error = preflight_user(options->user, &supervisor.uid, &supervisor.gid);
 	if (error)
 		return error == -ENOMEM ? RESOLVER_KERNEL : RESOLVER_USAGE;

@@ -17,6 +17,7 @@
 #include "resolver/reckoner.h"
 #include "resolver/scrape.h"
 #include "resolver/witness.h"
+#include "src/base/footprint.h"
 #include "src/base/log.h"
 #include "src/event/event-json.h"
 #include "src/event/event-lines.h"
@@ -661,10 +662,12 @@ int watcher_run(const struct watcher_config *config)
 	if (error)
 		return 1;
 	error = prepare(&watcher);
-	if (error)
+	if (error) {
 		log_error("cannot start: %s", strerror(-error));
-	else
+	} else {
+		footprint_trim();
 		run(&watcher);
+	}
 	for (unsigned i = 0; i < WATCHER_SINKS; i++)
 		sink_free(watcher.sinks[i]);
 	event_lines_free(watcher.lines);

@@ -21,6 +21,7 @@
 #include "resolver/udp.h"
 #include "rules/dns-server.h"
 #include "src/base/fd.h"
+#include "src/base/footprint.h"
 #include "src/base/log.h"
 #include "src/event/ring.h"
 
@@ -597,6 +598,7 @@ static int work(struct worker *worker, const struct worker_config *config)
 		log_error("cannot start: %s", strerror(-error));
 		return error;
 	}
+	footprint_trim();
 	return run(worker);
 }
 

@@ -14,6 +14,7 @@
 
 #include "src/apply.h"
 #include "src/base/fd.h"
+#include "src/base/footprint.h"
 #include "src/kernel/netns.h"
 #include "src/run-options.h"
 #include "src/run-policies.h"
@@ -286,6 +287,7 @@ static int run_command(const struct run_request *request, const struct run_polic
 		complain_of("cannot start the command", error);
 		return error;
 	}
+	footprint_trim();
 	return tend_run(tend, stage, pid, wait, &source, note);
 }
 
@@ -330,6 +332,7 @@ static int observe(const struct run_request *request, const struct run_policies 
 	} else {
 		note_observing(request);
 		run_session_begin(session);
+		footprint_trim();
 		tend_watch(&tend, &stage, attach->process, &source, note);
 		*ret_refused = run_session_finish(session, &stage, RUN_UNKNOWN);
 	}
@@ -408,8 +411,10 @@ static bool hold_standard(void)
 int main(int argc, char **argv)
 {
 	struct run_request request = {.arguments = NULL};
-	int result = hold_standard() ? 0 : -EBADF;
+	int result;
 
+	footprint_begin();
+	result = hold_standard() ? 0 : -EBADF;
 	if (result == 0)
 		result = run_read_options(argc, argv, &request);
 	if (result == 0)

@@ -19,6 +19,7 @@
 
 #include "src/base/clock.h"
 #include "src/base/fd.h"
+#include "src/base/footprint.h"
 #include "src/kernel/netns.h"
 #include "src/kernel/ruleset.h"
 #include "src/run/attach.h"
@@ -505,6 +506,7 @@ void warden_run(const struct stage_config *config, const struct warden_ends *end
 	prove_resolver(&warden);
 	prove_ruleset(&warden);
 	say(&warden, STEP_READY);
+	footprint_trim();
 	watch(&warden);
 	end_all(&warden, 0);
 }
