@@ -183,8 +183,10 @@ static void without_ip6_its_loopback_is_left_out(void **state)
 	size_t failed;
 
 	(void)state;
-	if (!space_run("echo 1 >/proc/sys/net/ipv6/conf/lo/disable_ipv6"))
-		skip();
+	if (!space_run("echo 1 >/proc/sys/net/ipv6/conf/lo/disable_ipv6")) {
+		print_message("# there is no IPv6 here\n");
+		return;
+	}
 	assert_int_equal(listeners_open(endpoints, 2, 1, NULL, &listeners, &failed), 0);
 	assert_int_equal(listeners_count(listeners), 1);
 	close(reach("127.0.0.1:5300", SOCK_STREAM));

@@ -149,8 +149,10 @@ static void test_refused(void **state)
 	const struct plan *plan = make_plan(*state, "version = 1\n");
 	pid_t host;
 
-	if (space_enter() != 0)
-		skip();
+	if (space_enter() != 0) {
+		print_message("# no network namespace may be made here\n");
+		return;
+	}
 	/* Nothing leads there. */
 	assert_int_equal(try_with(plan, NULL), 0);
 	host = make_host();

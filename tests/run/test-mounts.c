@@ -130,8 +130,10 @@ static void test_what_the_kernel_refuses(void **state)
 	int status = enter_without(0);
 
 	(void)state;
-	if (status == NO_NAMESPACE)
-		skip();
+	if (status == NO_NAMESPACE) {
+		print_message("# no mount namespace may be made here\n");
+		return;
+	}
 	assert_int_equal(status, 0);
 	for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		assert_int_equal(enter_without(calls[i]), EIO);
