@@ -71,8 +71,10 @@ static void add_address(struct answer_buffer *buffer, const struct inaddr *addre
 		if (memcmp(answer->data + at, raw, answer->address_size) == 0)
 			return;
 	}
-	if (answer->n_addresses == CHANNEL_ADDRESSES_MAX)
+	if (answer->n_addresses == CHANNEL_ADDRESSES_MAX) {
+		answer->partial = true;
 		return;
+	}
 	memcpy(answer->data + answer->size, raw, answer->address_size);
 	answer->size += answer->address_size;
 	answer->n_addresses++;
@@ -366,6 +368,7 @@ static void take_addresses(struct walk *walk, uint16_t type, const struct answer
 		bool leased;
 		if (!is_permitted(&address, type, judge, &leased, &walk->refused)) {
 			keep_smaller(&walk->refused_ttl, ttl);
+			answer->partial = true;
 			continue;
 		}
 		add_address(buffer, &address, leased);
@@ -434,13 +437,17 @@ static void take_others(struct walk *walk, uint16_t type, const struct answer_ju
 		unsigned n_leases = buffer->leases.count;
 		uint32_t ttl;
 
-		if (answer->n_records == ANSWER_RECORDS_MAX ||
-			!record_is(record, (ldns_rr_type)type, walk_at(walk), &ttl) ||
-			!rebuild(walk, record, judge, buffer, &writer))
+		if (!record_is(record, (ldns_rr_type)type, walk_at(walk), &ttl))
 			continue;
+		if (answer->n_records == ANSWER_RECORDS_MAX ||
+			!rebuild(walk, record, judge, buffer, &writer)) {
+			answer->partial = true;
+			continue;
+		}
 		writer_u16(&all, (uint16_t)writer.pos);
 		writer_bytes(&all, data, writer.pos);
 		if (all.failed) {
+			answer->partial = true;
 			buffer->leases.count = n_leases;
 			return;
 		}

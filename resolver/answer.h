@@ -30,6 +30,7 @@ struct answer {
 	uint8_t n_addresses;
 	uint8_t n_records;     /* others */
 	bool authentic;        /* it was validated, and nothing was changed in it */
+	bool partial;          /* records were left out */
 	int16_t ede;           /* enum ede */
 	uint16_t type;         /* of the records */
 	uint16_t aliases_size; /* of data */

@@ -214,8 +214,8 @@ static void on_proved(void *context, struct pending *pending,
 	if (verdict->ttl < pending->ttl)
 		pending->ttl = verdict->ttl;
 	/* Service bindings are not given out as they came. */
-	answer->authentic = answer->ede == EDE_NONE && pending->type != RRTYPE_SVCB &&
-			    pending->type != RRTYPE_HTTPS;
+	answer->authentic = answer->ede == EDE_NONE && !answer->partial &&
+			    pending->type != RRTYPE_SVCB && pending->type != RRTYPE_HTTPS;
 	pass(context, pending, now);
 }
 

@@ -94,7 +94,7 @@ make_zones() {
 	sed -i /RRSIG/d signed/stripped.test
 	usual plain.test
 	usual hop.test "far CNAME www.ed.test." "bad CNAME www.added.test." \
-		"plain CNAME www.plain.test."
+		"plain CNAME www.plain.test." "two A 198.18.1.1" "two A 10.1.1.1"
 	new=$(key hop.test ECDSAP256SHA256)
 	sign hop.test "" "$new"
 	delegate hop.test "$new"
@@ -230,6 +230,8 @@ unlike "nothing of what is forged is open" "$(in_client nft list ruleset)" "198\
 like "a client that asks is told" "$(flags www.ecdsa.test +adflag)" " ad"
 like "and one that knows DNSSEC" "$(flags www.ecdsa.test +noadflag +dnssec)" " ad"
 unlike "others are not" "$(flags www.ecdsa.test +noadflag)" " ad"
+is "an address that is not permitted is missing" "$(ask two.hop.test)" "NOERROR 198.18.1.1"
+unlike "and the rest is not said to be as it was signed" "$(flags two.hop.test +adflag)" " ad"
 unlike "no records of DNSSEC are passed on" \
 	"$(in_client dig @$NOSERVER4 +dnssec www.ecdsa.test)" "RRSIG.*13"
 like "a client can't switch it off" "$(in_client dig @$NOSERVER4 +cd www.added.test)" \
