@@ -726,6 +726,27 @@ static void end_all(struct supervisor *supervisor)
 	}
 	/* A table that is gone has none. */
 	sets_forget_marks(supervisor->setting->compiled.plan);
+}
+
+static enum resolver_status start(struct supervisor *supervisor)
+{
+	enum resolver_status status;
+	int error = prepare(supervisor);
+
+	if (!error)
+		error = make_watching(supervisor);
+	if (!error)
+		error = commands_new(&supervisor->commands);
+	if (error) {
+		log_error("cannot start: %s", strerror(-error));
+		return RESOLVER_KERNEL;
+	}
+	status = setting_make(supervisor->options, NULL, NULL, &supervisor->setting);
+	return status ? status : start_session(supervisor);
+}
+
+static void release(struct supervisor *supervisor)
+{
 	setting_free(supervisor->next);
 	setting_free(supervisor->setting);
 	commands_free(supervisor->commands);
@@ -737,7 +758,6 @@ static void end_all(struct supervisor *supervisor)
 enum resolver_status resolver_run(const struct resolver_options *options)
 {
 	struct supervisor supervisor = {.options = options, .signals = -1};
-	enum resolver_status status;
 	int error;
 
 	footprint_begin();
@@ -746,29 +766,11 @@ enum resolver_status resolver_run(const struct resolver_options *options)
 		return error == -ENOMEM ? RESOLVER_KERNEL : RESOLVER_USAGE;
 	if (preflight_supervise() != 0)
 		return RESOLVER_KERNEL;
-	error = prepare(&supervisor);
-	if (!error)
-		error = make_watching(&supervisor);
-	if (!error)
-		error = commands_new(&supervisor.commands);
-	if (error) {
-		log_error("cannot start: %s", strerror(-error));
-		watching_free(supervisor.watching);
-		namering_free(supervisor.names);
-		return RESOLVER_KERNEL;
+	supervisor.status = start(&supervisor);
+	if (supervisor.status == RESOLVER_OK) {
+		run(&supervisor);
+		end_all(&supervisor);
 	}
-	status = setting_make(options, NULL, NULL, &supervisor.setting);
-	if (!status)
-		status = start_session(&supervisor);
-	if (status) {
-		setting_free(supervisor.setting);
-		commands_free(supervisor.commands);
-		watching_free(supervisor.watching);
-		namering_free(supervisor.names);
-		fd_closep(&supervisor.signals);
-		return status;
-	}
-	run(&supervisor);
-	end_all(&supervisor);
+	release(&supervisor);
 	return supervisor.status;
 }
