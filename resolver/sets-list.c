@@ -7,9 +7,9 @@
 /*
  * Theory of operation
  *
- * The record is shown a page at a time, of at most so many leases and so many of the table's
- * places, since the workers' requests wait meanwhile. A cursor is the place to go on at and, above
- * it, the epoch of the table: places are others in the next.
+ * The record is shown and counted a page at a time, of at most so many leases and so many of the
+ * table's places, since the workers' requests wait meanwhile. A cursor is the place to go on at
+ * and, above it, the epoch of the table: places are others in the next.
  *
  * To take a lease back it is added as it was and deleted, so that one which has just expired is no
  * error; those of an address are deleted by name of their maps, whatever the record says.
@@ -17,7 +17,7 @@
 
 enum {
 	PLACES_PER_PAGE = 65536,
-	COUNT_PAUSE = 100, /* after a count, in times of what it took, as far as the clock tells */
+	COUNT_PAUSE_MS = 50, /* between the pages of a count */
 };
 
 static uint64_t cursor_at(const struct sets *sets, size_t place)
@@ -52,16 +52,31 @@ uint64_t sets_count_leases(const struct sets *sets, struct mono now)
 	return count;
 }
 
+static void count_page(struct sets *sets, struct mono now)
+{
+	struct sets_count *count = &sets->count;
+	size_t end;
+
+	if (count->epoch != leases_epoch(sets->leases))
+		*count = (struct sets_count){.epoch = leases_epoch(sets->leases)};
+	end = count->place + PLACES_PER_PAGE;
+	while (leases_walk(sets->leases, &count->place, end - count->place, now))
+		count->counted++;
+	if (count->place < leases_places(sets->leases))
+		return;
+	sets->n_leases = count->counted;
+	count->counted = 0;
+	count->place = 0;
+}
+
 uint64_t sets_leases(struct sets *sets)
 {
-	struct mono now = clock_now(), end;
+	struct mono now = clock_now();
 
-	if (mono_before(now, sets->count_at))
-		return sets->n_leases;
-	sets->n_leases = sets_count_leases(sets, now);
-	end = clock_now();
-	sets->count_at = end;
-	sets->count_at.ms += COUNT_PAUSE * (mono_between(now, end).ms + 1);
+	if (!mono_before(now, sets->count_at)) {
+		count_page(sets, now);
+		sets->count_at = mono_add(now, (struct duration){COUNT_PAUSE_MS});
+	}
 	return sets->n_leases;
 }
 

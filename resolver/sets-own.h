@@ -68,6 +68,13 @@ struct sets_reading {
 	bool again;   /* others changed something meanwhile */
 };
 
+/* How far the record has been counted. */
+struct sets_count {
+	uint32_t epoch; /* in which; 0: not begun */
+	size_t place;
+	uint64_t counted;
+};
+
 struct sets {
 	const struct plan *plan;
 	struct setlink *link;
@@ -106,9 +113,10 @@ struct sets {
 	bool forget;           /* something is not open that was said to be */
 	bool retired;
 
-	/* Leases, as counted last */
+	/* Leases, as counted last, and what is being counted */
 	uint64_t n_leases;
-	struct mono count_at; /* not before */
+	struct sets_count count;
+	struct mono count_at; /* the next page of it */
 
 	/* Flows */
 	struct mono next_end; /* no lease ends before */

@@ -480,6 +480,8 @@ int sets_wait(const struct sets *sets, struct mono now)
 		return SETS_LOOK_MS;
 	if (sets->reading.active)
 		due = sooner(due, sets->reading.due.ms);
+	if (sets->count.place > 0)
+		due = sooner(due, sets->count_at.ms);
 	left = sooner(due - now.ms, SETS_LOOK_MS);
 	return left < 0 ? 0 : (int)left;
 }

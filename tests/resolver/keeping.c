@@ -342,6 +342,15 @@ struct control_reply keeping_ask_control(const struct control_request *request)
 	return reply;
 }
 
+void keeping_await_gauge(uint64_t count)
+{
+	const struct counters *counters = counters_of(keeping.counters, 0);
+
+	for (unsigned i = 0; i < KEEPING_PATIENCE_MS / 10 && counters->leases != count; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(counters->leases, count);
+}
+
 void keeping_assert_leased(struct channel_reply reply, uint32_t seconds)
 {
 	assert_int_equal(reply.status, 0);

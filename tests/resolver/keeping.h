@@ -97,6 +97,9 @@ struct channel_reply keeping_ask_lease(const char *name, uint32_t ttl, const cha
 struct control_request keeping_control(uint32_t op);
 struct control_reply keeping_ask_control(const struct control_request *request);
 
+/* That the number of leases that the keeper tells the metrics becomes `count`, before long. */
+void keeping_await_gauge(uint64_t count);
+
 /* That it was leased for so many seconds, less what a slow machine takes. */
 void keeping_assert_leased(struct channel_reply reply, uint32_t seconds);
 

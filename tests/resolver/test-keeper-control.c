@@ -256,16 +256,6 @@ static void all_are_taken_back(void **state)
 	keeping_stop();
 }
 
-/* The number of leases that the keeper tells the metrics becomes `count`, before long. */
-static void wait_for_gauge(uint64_t count)
-{
-	const struct counters *counters = counters_of(keeping.counters, 0);
-
-	for (unsigned i = 0; i < KEEPING_PATIENCE_MS / 10 && counters->leases != count; i++)
-		poll(NULL, 0, 10);
-	assert_int_equal(counters->leases, count);
-}
-
 static void what_ended_is_not_counted(void **state)
 {
 	struct control_request by_name = revoke_name("both.test");
@@ -274,11 +264,11 @@ static void what_ended_is_not_counted(void **state)
 	(void)state;
 	keeping_assert_leased(keeping_ask_lease("both.test", 300, "192.0.2.1 2001:db8::1"), 350);
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.2 192.0.2.3"), 350);
-	wait_for_gauge(6);
+	keeping_await_gauge(6);
 	assert_int_equal(keeping_ask_control(&by_name).total, 4);
-	wait_for_gauge(2);
+	keeping_await_gauge(2);
 	assert_int_equal(keeping_ask_control(&by_address).total, 1);
-	wait_for_gauge(1);
+	keeping_await_gauge(1);
 	assert_int_equal(counters_of(keeping.counters, 0)->opened, 4);
 	keeping_stop();
 }

@@ -134,6 +134,7 @@ static void what_stands_is_found(void **state)
 	}
 	keeping_assert_leased(keeping_ask_lease("a.test", 300, "192.0.2.1"), 350);
 	await_known(n_leases + 1);
+	keeping_await_gauge(n_leases + 1);
 	assert_int_equal(keeping_count(KEEPING_MAP4), n_leases + 1);
 	keeping_stop();
 }
