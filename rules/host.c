@@ -255,6 +255,18 @@ static bool ends_in_number(const struct name *name)
 	return labels > 0;
 }
 
+int host_name_from_text(struct text text, struct name *ret_name)
+{
+	struct name name;
+	int error = name_from_text(text, &name);
+
+	if (!error && ends_in_number(&name))
+		error = -EINVAL;
+	if (!error)
+		*ret_name = name;
+	return error;
+}
+
 /* Whether it is "10.0.*" and the like. */
 static bool is_numbers_and_stars(const struct name *name)
 {

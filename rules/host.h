@@ -23,6 +23,10 @@
 int host_from_text(struct text text, enum host_kind *ret_kind, struct name *ret_name,
 	const char **ret_problem);
 
+/* A name that an entry can have, from text: as name_from_text(), but for one that ends in a number,
+ * which is -EINVAL. */
+int host_name_from_text(struct text text, struct name *ret_name);
+
 /* Whether the text, which is no host, is an IPv4 address to programs that use inet_aton(3), but not
  * in the one form that a policy has it in: "0x7f000001", "127.1", "2130706433", "0177.0.0.1". */
 bool host_meant_address(struct text text, struct inaddr *ret_address);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "rules/host.h"
+
 enum {
 	LABEL_MAX = 31,
 	CATEGORY_MAX = 63,
@@ -42,20 +44,6 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Whether the last label is a number: no top-level domain is (RFC 3696 section 2), but mistyped
- * addresses are. */
-static bool ends_in_number(const struct name *name)
-{
-	unsigned offset = name_label_offset(name, name_labels(name) - 1);
-	unsigned length = name->wire[offset];
-
-	for (unsigned i = 1; i <= length; i++) {
-		if (!is_digit((char)name->wire[offset + i]))
-			return false;
-	}
-	return true;
-}
-
 int value_range(struct text text, struct range *ret_range, const char **ret_problem)
 {
 	struct name name;
@@ -70,7 +58,7 @@ int value_range(struct text text, struct range *ret_range, const char **ret_prob
 	default:
 		break;
 	}
-	if (name_from_text(text, &name) == 0 && !ends_in_number(&name))
+	if (host_name_from_text(text, &name) == 0)
 		return fail("is a name: names belong under 'host'", ret_problem);
 	return fail("is not an address, a prefix or a range (first-last)", ret_problem);
 }

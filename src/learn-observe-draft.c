@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rules/category.h"
+#include "rules/host.h"
 #include "rules/suffix.h"
 #include "src/audit/observed.h"
 #include "src/audit/rendering.h"
@@ -161,7 +162,7 @@ static int make_spot(struct work *work, const struct digest_row *const *digest_r
 	int error;
 
 	*spot = (struct spot){.rows = digest_rows, .n_rows = count};
-	if (name_from_text(text_of(digest_rows[0]->name), &spot->name) < 0)
+	if (host_name_from_text(text_of(digest_rows[0]->name), &spot->name) < 0)
 		spot->name.length = 0;
 	else
 		spot->parent = name_parent(&spot->name);

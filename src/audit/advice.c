@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/adapt.h"
+#include "rules/host.h"
 #include "src/base/arena.h"
 #include "src/base/text.h"
 
@@ -84,7 +85,7 @@ static bool is_host(const struct digest_row *row)
 {
 	struct name name;
 
-	return *row->name != '\0' && name_from_text(text_of(row->name), &name) == 0;
+	return *row->name != '\0' && host_name_from_text(text_of(row->name), &name) == 0;
 }
 
 static bool is_icmp(const struct digest_row *row)

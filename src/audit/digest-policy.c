@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "rules/entry-lines.h"
+#include "rules/host.h"
 #include "rules/suffix.h"
 #include "src/audit/observed.h"
 #include "src/base/arena.h"
@@ -67,7 +68,7 @@ static void add_items(struct items *items, const struct rendering_rows *rows)
 		struct item *item = &items->items[items->count++];
 
 		*item = (struct item){.row = rows->rows[i], .advice = &rows->advice[i]};
-		if (name_from_text(text_of(item->row->name), &item->name) == 0)
+		if (host_name_from_text(text_of(item->row->name), &item->name) == 0)
 			item->domain = suffix_registered(&item->name);
 		else
 			item->name.length = 0;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "rules/class.h"
+#include "rules/host.h"
 #include "rules/special-names.h"
 #include "rules/suffix.h"
 
@@ -181,7 +182,7 @@ static int read_glob(struct text text, struct target *target)
 	dot = strrchr(target->glob, '*');
 	dot = dot ? strchr(dot, '.') : NULL;
 	if (text.length > 0 || !dot || !strchr(dot + 1, '.') ||
-		name_from_text(text_of(dot + 1), &name) < 0)
+		host_name_from_text(text_of(dot + 1), &name) < 0)
 		return -EINVAL;
 	target->kind = TARGET_GLOB;
 	target->name = name;
@@ -206,7 +207,7 @@ static int read_host(struct text host, struct target *target)
 	if (is_number(host))
 		return -EINVAL;
 	target->kind = TARGET_NAME;
-	if (name_from_text(host, &target->name) == 0)
+	if (host_name_from_text(host, &target->name) == 0)
 		return target->name.length > 1 ? 0 : -EINVAL;
 	return read_glob(host, target);
 }

@@ -34,6 +34,7 @@ static const struct {
 	const char *option;
 } rows[] = {
 	{"default-deny", "four.example.org", DIGEST_REFUSED, NULL, "--allow four.example.org:8443"},
+	{"default-deny", "four.example.0", DIGEST_REFUSED, NULL, NULL},
 	{"default-deny", "", DIGEST_REFUSED, NULL, "--allow [2001:db8::1]:8443"},
 	{"deny-1", "two.example.org", DIGEST_REFUSED, "denied at policy.toml:4: it is not ours",
 		NULL},

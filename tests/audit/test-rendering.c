@@ -355,6 +355,25 @@ static void test_nothing(void **state)
 	end(&fixture);
 }
 
+/* Such a name may have been asked for, but is a host of no policy. */
+static void test_policy_of_no_host(void **state)
+{
+	static const char line[] =
+		"{\"time\":\"2026-11-21T13:05:02Z\",\"kind\":\"flow\",\"rule\":\"allow-1\","
+		"\"verdict\":\"permit\",\"name\":\"api.lab.0\",\"address\":\"192.0.2.1\","
+		"\"port\":443,\"protocol\":\"tcp\"}\n";
+	struct fixture fixture;
+	char *text;
+
+	(void)state;
+	start(&fixture, "session.toml", line);
+	text = text_of_form(&fixture, digest_as_policy);
+	expect_in(text, "# no host name, so that no entry can name it\n#[[allow]]\n"
+			"#host = \"api.lab.0\"\n");
+	free(text);
+	end(&fixture);
+}
+
 /* Whatever is in the lines, no form has a character of it that does something. */
 static void test_hostile(void **state)
 {
@@ -465,6 +484,7 @@ int main(void)
 		TEST(test_policy),
 		cmocka_unit_test(test_policy_compiles),
 		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_policy_of_no_host),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_bytes),

@@ -98,6 +98,14 @@ refuses bucket9.s3.amazonaws.com:443 folded.toml
 grep -q '^addresses = \["10.0.3.2/32"\]' folded.toml && ! grep -q '\*.pods.dev' folded.toml
 result $? "siblings with inside addresses stay apart" "$(grep -A3 pods folded.toml)"
 
+for name in api.tills.0 tills.0x1f 1.2.3.4.5 'a\\.b.dev' '*.dev'; do
+	flow "$name" 11.0.6.1 443
+done >numbers.jsonl
+"$learn" observe numbers.jsonl >numbers.toml 2>said && "$program" --check numbers.toml >checked 2>&1
+result $? "what no entry can name keeps no draft from being one" "$(cat said checked)"
+[ "$(grep -c '^# no host name' numbers.toml)" -eq 5 ] && ! grep -q '^host' numbers.toml
+result $? "and is commented out" "$(cat numbers.toml)"
+
 flow single.tills.dev 11.0.4.1 443 >short.jsonl
 "$learn" observe short.jsonl >short.toml 2>/dev/null
 permits single.tills.dev:443 short.toml

@@ -62,6 +62,8 @@ static void reads_urls(void **state)
 	check_url("https://a.tills.dev:0/", "");
 	check_url("https://a.tills.dev:65536/", "");
 	check_url("https://1.2.3/", "");
+	check_url("https://a.tills.0/", "");
+	check_url("https://a.tills.0x1f/", "");
 	check_url("https://a b.tills.dev/", "tcp/443 a");
 	check_url("https://a\nb.tills.dev/", "tcp/443 a");
 }

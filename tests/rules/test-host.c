@@ -257,6 +257,25 @@ static void test_bad_hosts(void **state)
 	expect_bad((struct text){text, NAME_TEXT}, "is too long");
 }
 
+static void test_names(void **state)
+{
+	static const char *const names[] = {
+		"a.example", "a-1.example1", "_dmarc.x0", "single", "0x.x"};
+	static const char *const others[] = {"a.1", "1", "a.0x", "a.0x1f", "1.2.3.4", "1.2.3.4.5",
+		"", "*.example", "a..b", "a b.example"};
+	struct name name = {.length = 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char text[NAME_TEXT];
+
+		assert_int_equal(host_name_from_text(text_of(names[i]), &name), 0);
+		assert_string_equal(name_to_text(&name, text), names[i]);
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(host_name_from_text(text_of(others[i]), &name), -EINVAL);
+}
+
 static void test_meant_addresses(void **state)
 {
 	static const struct {
@@ -660,6 +679,7 @@ int main(void)
 		cmocka_unit_test(test_good_hosts),
 		cmocka_unit_test(test_wire),
 		cmocka_unit_test(test_bad_hosts),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_meant_addresses),
 		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_specificity),
