@@ -7,6 +7,7 @@
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
+#include "src/base/clock.h"
 #include "src/base/text.h"
 
 /*
@@ -230,17 +231,6 @@ static int64_t take_fraction(struct text *text)
 	return fraction;
 }
 
-/* Days since 1970-01-01, by Howard Hinnant's days_from_civil; of days that a month hasn't, those of
- * the next one. */
-static int64_t count_days(int year, int month, int day)
-{
-	const int shifted = month > 2 ? year : year - 1;
-	const int era = shifted / 400, of_era = shifted - era * 400;
-	const int of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-
-	return (int64_t)era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 static int read_time(struct text text, int64_t *ret_at)
 {
 	int year, month, day, hour, minute, second;
@@ -257,8 +247,8 @@ static int read_time(struct text text, int64_t *ret_at)
 		fraction = take_fraction(&text);
 	if (!take_sign(&text, 'Z') || text.length > 0)
 		return -EINVAL;
-	seconds = count_days(year, month, day) * 86400 + (int64_t)hour * 3600 +
-		  (int64_t)minute * 60 + second;
+	seconds = (int64_t)clock_days((unsigned)year, (unsigned)month, (unsigned)day) * 86400 +
+		  (int64_t)hour * 3600 + (int64_t)minute * 60 + second;
 	*ret_at = seconds * 1000000 + fraction;
 	return 0;
 }

@@ -19,6 +19,10 @@ struct duration {
 /* The present. It never runs backwards. */
 struct mono clock_now(void);
 
+/* Days from 1970-01-01 to a date since then, of a month from 1 to 12; of a day that the month
+ * hasn't, to the one so many days after its first. By Howard Hinnant's days_from_civil. */
+uint64_t clock_days(unsigned year, unsigned month, unsigned day);
+
 static inline struct duration duration_seconds(int64_t seconds)
 {
 	return (struct duration){.ms = seconds * 1000};

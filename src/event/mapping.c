@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "src/base/clock.h"
 #include "src/event/json-out.h"
 #include "src/event/sentence.h"
 
@@ -233,16 +234,6 @@ static bool read_digits(struct text value, size_t at, unsigned width, uint64_t *
 	return true;
 }
 
-/* Days since 1970-01-01, by Howard Hinnant's days_from_civil. */
-static uint64_t days_of(uint64_t year, uint64_t month, uint64_t day)
-{
-	uint64_t shifted = month <= 2 ? year - 1 : year, era = shifted / 400;
-	uint64_t of_era = shifted % 400;
-	uint64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-
-	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
-}
-
 /* "2026-11-21T13:05:02.123456Z" between quotes. */
 bool mapping_epoch(struct writer *out, const struct mapping_row *row, const struct members *members)
 {
@@ -258,8 +249,9 @@ bool mapping_epoch(struct writer *out, const struct mapping_row *row, const stru
 			return false;
 	if (numbers[0] < 1970 || numbers[1] < 1 || numbers[1] > 12 || numbers[2] < 1)
 		return false;
-	seconds = days_of(numbers[0], numbers[1], numbers[2]) * 86400 + numbers[3] * 3600 +
-		  numbers[4] * 60 + numbers[5];
+	seconds = clock_days((unsigned)numbers[0], (unsigned)numbers[1], (unsigned)numbers[2]) *
+			  86400 +
+		  numbers[3] * 3600 + numbers[4] * 60 + numbers[5];
 	json_out_number(out, seconds * 1000 + numbers[6]);
 	return true;
 }

@@ -56,12 +56,30 @@ static void spans_add_up(void **state)
 	assert_false(mono_before(start, start));
 }
 
+static void days_are_those_of_the_calendar(void **state)
+{
+	uint64_t days = 0;
+
+	(void)state;
+	/* The C library's calendar, day by day, to 2400 and beyond. */
+	for (time_t at = 0; at < (time_t)86400 * 366 * 450; at += 86400, days++) {
+		struct tm tm;
+
+		assert_non_null(gmtime_r(&at, &tm));
+		assert_int_equal(clock_days((unsigned)tm.tm_year + 1900, (unsigned)tm.tm_mon + 1,
+					 (unsigned)tm.tm_mday),
+			days);
+	}
+	assert_int_equal(clock_days(2026, 2, 31), clock_days(2026, 3, 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(now_is_the_monotonic_clock),
 		cmocka_unit_test(now_never_runs_backwards),
 		cmocka_unit_test(spans_add_up),
+		cmocka_unit_test(days_are_those_of_the_calendar),
 	};
 
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);
