@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "rules/quote.h"
+#include "rules/value.h"
 #include "src/base/arena.h"
 
 /*
@@ -24,6 +25,12 @@ struct part {
 	unsigned line;
 };
 
+/* An element of toPorts/ports; what it hasn't is "". */
+struct port {
+	struct text first, last, protocol;
+	unsigned line;
+};
+
 struct cilium {
 	struct import *import;
 	unsigned document, list, rule; /* that the parts are of */
@@ -31,33 +38,73 @@ struct cilium {
 	bool denies; /* egressDeny */
 	struct part parts[PARTS_MAX];
 	size_t n_parts;
-	struct text ports[PORTS_MAX]; /* "443", "8000"; "" of one that isn't complete */
-	struct text protocols[PORTS_MAX];
+	struct port ports[PORTS_MAX];
 	unsigned last_port; /* its place in its list, as the next key may belong to it */
 	size_t n_ports;
 };
 
-/* "tcp/443 udp/443". NULL: no memory. */
-static const char *join_ports(struct cilium *cilium)
+/* "443", "8000-8100"; "" of what is none, such as the name of a container's port. NULL: no memory.
+ */
+static const char *numbers_of(struct arena *arena, const struct port *port)
+{
+	bool all = port->first.length == 0 || text_is(port->first, "0");
+	bool range = port->last.length > 0 && !text_is(port->last, "0");
+	const struct text last = range ? port->last : text_of("");
+	struct port_range read;
+	const char *problem;
+	char *text;
+
+	if (all)
+		return "1-65535";
+	text = arena_printf(
+		arena, "tcp/%.*s%s%.*s", TEXT_ARG(port->first), range ? "-" : "", TEXT_ARG(last));
+	if (!text)
+		return NULL;
+	return value_ports(text_of(text), &read, &problem) == 0 ? text + strlen("tcp/") : "";
+}
+
+/* Adds it to "tcp/443 udp/443". NULL: no memory. */
+static const char *add_numbers(
+	struct cilium *cilium, const struct port *port, const char *numbers, const char *ports)
 {
 	struct arena *arena = cilium->import->arena;
+	bool any = port->protocol.length == 0 || text_is(port->protocol, "ANY");
+	char quoted[QUOTE_TEXT];
+
+	if (any || text_is(port->protocol, "TCP"))
+		ports = arena_printf(arena, "%s%stcp/%s", ports, *ports ? " " : "", numbers);
+	if (ports && (any || text_is(port->protocol, "UDP")))
+		ports = arena_printf(arena, "%s%sudp/%s", ports, *ports ? " " : "", numbers);
+	if (!any && !text_is(port->protocol, "TCP") && !text_is(port->protocol, "UDP"))
+		import_say(cilium->import, port->line, "left out: protocol %s",
+			quote(port->protocol, quoted));
+	return ports;
+}
+
+/* "tcp/443 udp/443"; "" for all where something is denied on a port that is no number. NULL: no
+ * memory. */
+static const char *join_ports(struct cilium *cilium)
+{
 	const char *ports = "";
+	char quoted[QUOTE_TEXT];
 
 	for (size_t i = 0; i < cilium->n_ports && ports; i++) {
-		struct text protocol = cilium->protocols[i];
-		bool any = protocol.length == 0 || text_is(protocol, "ANY");
+		const struct port *port = &cilium->ports[i];
+		const char *numbers = numbers_of(cilium->import->arena, port);
 
-		if (text_is(cilium->ports[i], "0") || cilium->ports[i].length == 0)
-			cilium->ports[i] = text_of("1-65535");
-		if (any || text_is(protocol, "TCP"))
-			ports = arena_printf(arena, "%s%stcp/%.*s", ports, *ports ? " " : "",
-				TEXT_ARG(cilium->ports[i]));
-		if (ports && (any || text_is(protocol, "UDP")))
-			ports = arena_printf(arena, "%s%sudp/%.*s", ports, *ports ? " " : "",
-				TEXT_ARG(cilium->ports[i]));
-		if (!any && !text_is(protocol, "TCP") && !text_is(protocol, "UDP"))
-			import_say(
-				cilium->import, 0, "left out: protocol %.*s", TEXT_ARG(protocol));
+		if (!numbers)
+			return NULL;
+		if (*numbers == '\0')
+			import_say(cilium->import, port->line,
+				"port %s is no number, so that it is %s",
+				quote(port->first, quoted),
+				cilium->denies ? "denied on all ports" : "left out");
+		if (*numbers == '\0' && cilium->denies) {
+			cilium->n_ports = 0;
+			return "";
+		}
+		if (*numbers != '\0')
+			ports = add_numbers(cilium, port, numbers, ports);
 	}
 	return ports;
 }
@@ -110,24 +157,37 @@ static void add_part(struct cilium *cilium, const struct doc_item *item, bool de
 			(struct part){keep(cilium, text_trim(item->value)), deny, item->line};
 }
 
-/* A key of a port: they come one after the other, in any order. */
-static void add_port(struct cilium *cilium, const struct doc_item *item, bool is_port, size_t at)
+/* The port that a key is of: its keys come one after the other, in any order. NULL: there are too
+ * many. */
+static struct port *find_port(struct cilium *cilium, const struct doc_item *item, size_t at)
 {
 	/* Which element of toPorts, and of its ports. */
 	unsigned place = item->before[at] * 65536 + item->before[at + 2];
 
-	if (cilium->n_ports == 0 || place != cilium->last_port) {
-		if (cilium->n_ports == PORTS_MAX) {
-			cilium->import->error = -E2BIG;
-			return;
-		}
-		cilium->ports[cilium->n_ports] = cilium->protocols[cilium->n_ports] =
-			(struct text){"", 0};
-		cilium->n_ports++;
-		cilium->last_port = place;
+	if (cilium->n_ports > 0 && place == cilium->last_port)
+		return &cilium->ports[cilium->n_ports - 1];
+	if (cilium->n_ports == PORTS_MAX) {
+		cilium->import->error = -E2BIG;
+		return NULL;
 	}
-	(is_port ? cilium->ports : cilium->protocols)[cilium->n_ports - 1] =
-		keep(cilium, text_trim(item->value));
+	cilium->last_port = place;
+	cilium->ports[cilium->n_ports] = (struct port){.line = item->line};
+	return &cilium->ports[cilium->n_ports++];
+}
+
+static void add_port(struct cilium *cilium, const struct doc_item *item, size_t at)
+{
+	struct text key = item->keys[at + 3], value = keep(cilium, text_trim(item->value));
+	struct port *port = find_port(cilium, item, at);
+
+	if (!port)
+		return;
+	if (text_is(key, "port"))
+		port->first = value;
+	else if (text_is(key, "endPort"))
+		port->last = value;
+	else
+		port->protocol = value;
 }
 
 /* What a rule has. `at` is how many keys lead to the rule. */
@@ -143,13 +203,10 @@ static void take_of_rule(struct cilium *cilium, const struct doc_item *whole, si
 		add_part(cilium, whole, false);
 	else if (doc_matches(&item, "toCIDRSet/-/except/-"))
 		add_part(cilium, whole, true);
-	else if (doc_matches(&item, "toPorts/-/ports/-/port"))
-		add_port(cilium, whole, true, at + 1);
-	else if (doc_matches(&item, "toPorts/-/ports/-/protocol"))
-		add_port(cilium, whole, false, at + 1);
-	else if (doc_matches(&item, "toPorts/-/ports/-/endPort"))
-		import_say(cilium->import, item.line,
-			"endPort: only the first port of the range is written");
+	else if (doc_matches(&item, "toPorts/-/ports/-/port") ||
+		 doc_matches(&item, "toPorts/-/ports/-/endPort") ||
+		 doc_matches(&item, "toPorts/-/ports/-/protocol"))
+		add_port(cilium, whole, at + 1);
 	else if (doc_matches(&item, "toPorts/-/rules/dns/**"))
 		import_say(cilium->import, item.line,
 			"which names may be asked is what the entries say, here");

@@ -292,6 +292,41 @@ says "left out: '\${APP}'"
 says "10.0.0.0/8 has addresses that [network] block keeps closed here"
 says "a rule without ports is for all of them"
 
+import cilium ports.yaml <<'END'
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+spec:
+  egress:
+    - toCIDR: [172.20.0.0/16]
+      toPorts:
+        - ports:
+            - {port: "8000", endPort: 8100, protocol: TCP}
+            - {port: http, protocol: TCP}
+            - {port: "132", protocol: SCTP}
+    - toCIDR: [172.21.0.0/16]
+      toPorts: [{ports: [{endPort: 9000, port: "1", protocol: TCP}]}]
+    - toCIDR: [172.22.0.0/16]
+      toPorts: [{ports: [{port: http}]}]
+  egressDeny:
+    - toCIDR: [172.20.1.0/24]
+      toPorts: [{ports: [{port: "8050", endPort: 8060}]}]
+    - toCIDR: [172.21.1.0/24]
+      toPorts: [{ports: [{port: "443"}, {port: https}]}]
+END
+permits 172.20.3.1:8000
+permits 172.20.3.1:8100
+refuses 172.20.3.1:8101
+refuses 172.20.3.1:80
+permits 172.20.1.1:8049
+refuses 172.20.1.1:8055
+permits 172.21.2.1:80
+refuses 172.21.1.1:443
+refuses 172.21.1.1:80
+refuses 172.22.1.1:80
+says "line 9: port 'http' is no number, so that it is left out"
+says "line 10: left out: protocol 'SCTP'"
+says "port 'https' is no number, so that it is denied on all ports"
+
 # What is wrong.
 echo 'schema_version =' >broken.toml
 "$learn" --import agentshield broken.toml >said 2>&1
