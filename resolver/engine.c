@@ -469,7 +469,7 @@ void engine_queries(
 	engine->batch_time = 0;
 }
 
-void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
+bool engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono now)
 {
 	struct engine_message message = {client, bytes, size, engine->reply, 0};
@@ -477,6 +477,7 @@ void engine_query(struct engine *engine, const struct client *client, const uint
 	engine_queries(engine, &message, 1, now);
 	if (message.reply_size > 0)
 		engine->io.reply(engine->io.context, client, engine->reply, message.reply_size);
+	return engine->turns[0].status != MSG_IGNORE;
 }
 
 void engine_reply(struct engine *engine, unsigned upstream, unsigned socket, const uint8_t *bytes,

@@ -145,8 +145,9 @@ struct engine_message {
 void engine_queries(
 	struct engine *engine, struct engine_message *messages, unsigned count, struct mono now);
 
-/* A single one, whose reply comes by io.reply() also if it comes at once. */
-void engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
+/* A single one, whose reply comes by io.reply() also if it comes at once. False: it is no query,
+ * and gets none. */
+bool engine_query(struct engine *engine, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono now);
 
 /* A datagram from an upstream server, on the socket that ask() named. */

@@ -2,6 +2,7 @@
 #ifndef EGRESS_RESOLVER_LOOP_H
 #define EGRESS_RESOLVER_LOOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,8 +52,8 @@ int wait_until(struct mono now, struct mono then);
 struct query_sink {
 	void *context;
 
-	/* One, whose reply comes by a call of its own. */
-	void (*query)(void *context, const struct client *client, const uint8_t *bytes, size_t size,
+	/* One, whose reply comes by a call of its own. False: it is no query, and gets none. */
+	bool (*query)(void *context, const struct client *client, const uint8_t *bytes, size_t size,
 		struct mono now);
 
 	/* Several, up to ENGINE_BATCH, with room for their replies: engine_queries(). */

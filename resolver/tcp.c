@@ -20,11 +20,12 @@
  * A connection has a place in the table and two buffers that belong to the place. It is only read
  * while there is room for its query, while few of its queries wait, and while little of its replies
  * does; so a client that sends much and reads nothing is stopped by TCP itself, and costs its
- * place. The outbox holds the replies to all that may be in flight on top of what may wait.
+ * place. The outbox holds the replies to all that may be in flight; who lets so much wait that they
+ * find no room there loses the connection.
  *
  * A connection lives for TCP_IDLE_MS from its last whole query or whole reply, not from its last
- * byte: who sends a byte now and then, or reads one, doesn't stay. While the table is full nothing
- * is accepted, and that time is a tenth, so that others get their turn soon.
+ * byte: who sends a byte now and then, or what is no query, or reads one, doesn't stay. While the
+ * table is full nothing is accepted, and that time is a tenth, so that others get their turn soon.
  *
  * A client has no more connections than are free: one alone may have half of the table, two a third
  * each, and there is always room for another one (RFC 7766 section 6.2.2, RFC 9210).
@@ -324,6 +325,21 @@ static bool takes_queries(const struct connection *connection)
 	       outbox_pending(&connection->outbox) < PENDING_BYTES;
 }
 
+/* Hands a message to the sink. Whether it is a query: a reply is owed to it then. */
+static bool hand_on(struct tcp *tcp, struct connection *connection, const struct client *client,
+	const uint8_t *bytes, size_t size, struct mono now)
+{
+	/* The reply may come at once. */
+	connection->in_flight++;
+	if (!tcp->sink.query(tcp->sink.context, client, bytes, size, now)) {
+		connection->in_flight--;
+		return false;
+	}
+	connection->asked = true;
+	touch(tcp, connection, now);
+	return true;
+}
+
 /* Hands the whole queries that are in the inbox to the sink. Whether there were any. */
 static bool take_queries(struct tcp *tcp, struct connection *connection, struct mono now)
 {
@@ -346,11 +362,7 @@ static bool take_queries(struct tcp *tcp, struct connection *connection, struct 
 			break_off(tcp, connection);
 			break;
 		}
-		connection->in_flight++;
-		connection->asked = true;
-		touch(tcp, connection, now);
-		tcp->sink.query(tcp->sink.context, &client, query, size, now);
-		taken = true;
+		taken |= hand_on(tcp, connection, &client, query, size, now);
 	}
 	return taken;
 }

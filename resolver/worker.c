@@ -193,12 +193,12 @@ static void io_report_delay(void *context, unsigned upstream, struct duration de
 	counters_note_delay(worker->counters, upstream, delay);
 }
 
-static void take_query(void *context, const struct client *client, const uint8_t *bytes,
+static bool take_query(void *context, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono now)
 {
 	struct worker *worker = context;
 
-	engine_query(worker->engine, client, bytes, size, now);
+	return engine_query(worker->engine, client, bytes, size, now);
 }
 
 static void take_queries(

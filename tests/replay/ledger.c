@@ -183,19 +183,20 @@ static bool same_client(const struct client *a, const struct client *b)
 	       a->size == b->size && memcmp(&a->address, &b->address, a->size) == 0;
 }
 
-void ledger_query(
+bool ledger_query(
 	struct ledger *ledger, const struct client *client, const uint8_t *bytes, size_t size)
 {
 	struct owed *owed;
 
 	if (size < HEADER_SIZE || bytes[2] & FLAG_QR >> 8)
-		return;
+		return false;
 	ledger->owed = grown(ledger->owed, ledger->n_owed, sizeof(*ledger->owed));
 	owed = &ledger->owed[ledger->n_owed++];
 	*owed = (struct owed){.client = *client, .size = size, .bytes = malloc(size)};
 	if (!owed->bytes)
 		abort();
 	memcpy(owed->bytes, bytes, size);
+	return true;
 }
 
 static const char *check_head(const struct head *head, const struct owed *owed, size_t size)

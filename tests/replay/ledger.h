@@ -2,6 +2,7 @@
 #ifndef EGRESS_TESTS_REPLAY_LEDGER_H
 #define EGRESS_TESTS_REPLAY_LEDGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,8 @@ struct ledger;
 struct ledger *ledger_new(const struct compiled *compiled);
 void ledger_free(struct ledger *ledger);
 
-/* A client's message goes in. */
-void ledger_query(
+/* A client's message goes in. Whether a reply is owed for it. */
+bool ledger_query(
 	struct ledger *ledger, const struct client *client, const uint8_t *bytes, size_t size);
 
 /* A reply comes out. */

@@ -298,9 +298,10 @@ void world_query(
 	struct world *world, const struct client *client, const uint8_t *bytes, size_t size)
 {
 	uint8_t *copy = copy_of(bytes, size);
+	bool owed = ledger_query(world->ledger, client, copy, size);
 
-	ledger_query(world->ledger, client, copy, size);
-	engine_query(world->engine, client, copy, size, world->now);
+	if (engine_query(world->engine, client, copy, size, world->now) != owed)
+		set_broken(world, "the engine does not tell queries from what gets no reply");
 	free(copy);
 	tick(world);
 }

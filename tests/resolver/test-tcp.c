@@ -37,18 +37,24 @@ static struct {
 static unsigned n_queries;
 static bool answers_at_once;
 
-static void take_query(void *context, const struct client *client, const uint8_t *bytes,
+/* What begins so is no query. */
+#define NO_QUERY 0xff
+
+static bool take_query(void *context, const struct client *client, const uint8_t *bytes,
 	size_t size, struct mono at)
 {
 	(void)context;
 	assert_true(client->stream);
 	assert_int_equal(at.ms, now.ms);
 	assert_true(n_queries < QUERIES_MAX);
+	if (size > 0 && bytes[0] == NO_QUERY)
+		return false;
 	queries[n_queries].client = *client;
 	queries[n_queries].size = size;
 	queries[n_queries++].first = size > 0 ? bytes[0] : 0;
 	if (answers_at_once)
 		tcp_reply(tcp, client, bytes, size);
+	return true;
 }
 
 static int set_up(void **state)
@@ -359,6 +365,49 @@ static void who_closes_its_side_gets_its_replies(void **state)
 	close(fd);
 }
 
+/* As much as a client likes of it, nobody waits for its replies, and it keeps nobody. */
+static void what_is_no_query_gets_no_reply(void **state)
+{
+	int fd = dial(), only = dial();
+
+	(void)state;
+	give(only, (uint8_t[]){0, 1, NO_QUERY}, 3);
+	run();
+	now.ms += TCP_IDLE_MS - 1;
+	for (unsigned i = 0; i < 2 * TCP_IN_FLIGHT_MAX; i++)
+		give(fd, (uint8_t[]){0, 1, NO_QUERY}, 3);
+	give(only, (uint8_t[]){0, 1, NO_QUERY}, 3);
+	ask(fd, 'a', 1);
+	shutdown(fd, SHUT_WR);
+	run();
+	assert_int_equal(n_queries, 1);
+	assert_quiet(only);
+	now.ms += 1;
+	run();
+	assert_closed(only);
+	tcp_reply(tcp, &queries[0].client, (const uint8_t *)"r", 1);
+	run();
+	assert_reply(fd, "\0\1r", 3);
+	assert_closed(fd);
+	assert_true(tcp_is_idle(tcp));
+	close(fd);
+	close(only);
+}
+
+/* Before the loop has told so. */
+static void who_is_gone_is_no_harm_to_send_to(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	ask(fd, 'a', 1);
+	run();
+	close(fd);
+	tcp_reply(tcp, &queries[0].client, (const uint8_t *)"r", 1);
+	tcp_flush(tcp, now);
+	assert_true(tcp_is_idle(tcp));
+}
+
 static void who_is_gone_is_forgotten_at_once(void **state)
 {
 	int fd = dial();
@@ -431,6 +480,54 @@ static void the_longest_reply_fits(void **state)
 	}
 	assert_int_equal(got[0] << 8 | got[1], 65535);
 	assert_memory_equal(got + 2, reply, sizeof(reply));
+	close(fd);
+}
+
+/* Who has said all still gets what waits for room. */
+static void who_reads_late_gets_its_replies(void **state)
+{
+	static uint8_t reply[65535], got[2 + 65535];
+	const struct inaddr peer = {{0x20, 1, 0xd, 0xb8}};
+	const int least = 1;
+	int ends[2];
+
+	(void)state;
+	memset(reply, 'r', sizeof(reply));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)), 0);
+	assert_int_equal(tcp_adopt(tcp, ends[0], &peer, now), 0);
+	ask(ends[1], 'a', 1);
+	shutdown(ends[1], SHUT_WR);
+	run();
+	tcp_reply(tcp, &queries[0].client, reply, sizeof(reply));
+	run();
+	assert_false(tcp_is_idle(tcp));
+	for (size_t taken = 0; taken < sizeof(got);) {
+		ssize_t size = recv(ends[1], got + taken, sizeof(got) - taken, MSG_DONTWAIT);
+
+		assert_true(size > 0);
+		taken += (size_t)size;
+		run();
+	}
+	assert_memory_equal(got + 2, reply, sizeof(reply));
+	assert_closed(ends[1]);
+	assert_true(tcp_is_idle(tcp));
+	close(ends[1]);
+}
+
+/* Longer replies than there are, to all that may be in flight. */
+static void replies_without_room_end_the_connection(void **state)
+{
+	static uint8_t reply[1 << 14];
+	int fd = dial();
+
+	(void)state;
+	ask(fd, 'a', TCP_IN_FLIGHT_MAX);
+	run();
+	for (unsigned i = 0; i < TCP_IN_FLIGHT_MAX; i++)
+		tcp_reply(tcp, &queries[i].client, reply, sizeof(reply));
+	run();
+	assert_true(tcp_is_idle(tcp));
 	close(fd);
 }
 
@@ -693,10 +790,14 @@ int main(void)
 		TEST(a_reply_keeps_the_connection),
 		TEST(a_successor_gets_no_old_replies),
 		TEST(who_closes_its_side_gets_its_replies),
+		TEST(what_is_no_query_gets_no_reply),
+		TEST(who_is_gone_is_no_harm_to_send_to),
 		TEST(who_is_gone_is_forgotten_at_once),
 		TEST(a_longer_query_ends_the_connection),
 		TEST(a_longer_query_behind_others_ends_the_connection),
 		TEST(the_longest_reply_fits),
+		TEST(who_reads_late_gets_its_replies),
+		TEST(replies_without_room_end_the_connection),
 		TEST(a_client_has_no_more_connections_than_are_free),
 		TEST(a_client_loses_what_it_does_not_use),
 		TEST(a_network_is_a_client),
