@@ -6,12 +6,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "src/kernel/message.h"
+#include "src/kernel/netlink.h"
 
 /*
  * Theory of operation
@@ -19,9 +18,12 @@
  * All chains of all families are listed; one that is at a hook has NFTA_CHAIN_HOOK. iptables(8) of
  * today makes such chains as well; the older kind shows in /proc/net/ip_tables_names and
  * ip6_tables_names once it has been used.
+ *
+ * A list that a change of any ruleset came between may lack some, and is made anew: runs that start
+ * together do that to each other.
  */
 
-#define REPLY_MAX ((size_t)1 << 15) /* the kernel fills dumps up to 32 KiB */
+enum { DUMPS_MAX = 100 }; /* of a ruleset that changes meanwhile */
 
 struct search {
 	const char *own;
@@ -54,47 +56,37 @@ static int read_attribute(const struct nlattr *attribute, void *context)
 	return MNL_CB_OK;
 }
 
-static int read_chain(const struct nlmsghdr *message, void *context)
+static int take_chain(void *context, const struct nlmsghdr *reply)
 {
 	struct search *search = context;
 	struct chain chain = {.table = ""};
-	const struct nfgenmsg *head = mnl_nlmsg_get_payload(message);
+	const struct nfgenmsg *head = mnl_nlmsg_get_payload(reply);
 
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*head) ||
+	if (mnl_nlmsg_get_payload_len(reply) < sizeof(*head) ||
 		(head->nfgen_family != NFPROTO_INET && head->nfgen_family != NFPROTO_IPV4 &&
 			head->nfgen_family != NFPROTO_IPV6))
-		return MNL_CB_OK;
-	(void)message_attributes(message, sizeof(*head), read_attribute, &chain);
+		return 0;
+	(void)message_attributes(reply, sizeof(*head), read_attribute, &chain);
 	if (chain.is_at_forward && strncmp(chain.table, search->own, strlen(search->own)) != 0)
 		search->found = true;
-	return MNL_CB_OK;
+	return 0;
 }
 
-static int list_chains(struct mnl_socket *socket, struct search *search)
+/* Until one is found, or a list is whole. */
+static int list_chains(struct netlink *netlink, struct search *search)
 {
-	alignas(8) uint8_t bytes[REPLY_MAX];
-	struct nlmsghdr *message = mnl_nlmsg_put_header(bytes);
-	struct nfgenmsg *head;
-	int result = MNL_CB_OK;
+	struct netlink_question bytes;
+	int error = -EINTR;
 
-	message->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETCHAIN;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message->nlmsg_seq = 1;
-	head = mnl_nlmsg_put_extra_header(message, sizeof(*head));
-	head->nfgen_family = NFPROTO_UNSPEC;
-	head->version = NFNETLINK_V0;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		mnl_socket_sendto(socket, message, message->nlmsg_len) < 0)
-		return -errno;
-	while (result == MNL_CB_OK) {
-		ssize_t got = mnl_socket_recvfrom(socket, bytes, sizeof(bytes));
+	for (int i = 0; i < DUMPS_MAX && error == -EINTR && !search->found; i++) {
+		struct nlmsghdr *question =
+			netlink_question(netlink, &bytes, NFT_MSG_GETCHAIN, NLM_F_DUMP);
+		struct nfgenmsg *head = mnl_nlmsg_get_payload(question);
 
-		if (got < 0)
-			return -errno;
-		result = mnl_cb_run(
-			bytes, (size_t)got, 1, mnl_socket_get_portid(socket), read_chain, search);
+		head->nfgen_family = NFPROTO_UNSPEC;
+		error = netlink_ask(netlink, question, take_chain, search);
 	}
-	return result < 0 ? -errno : 0;
+	return search->found ? 0 : error;
 }
 
 /* Whether the older ip_tables has the table `filter`, where chains at the hook are. */
@@ -113,12 +105,12 @@ static bool has_legacy_filter(const char *path)
 
 int hooks_judge_forwarded(const char *own, bool *ret_judged)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+	__attribute__((cleanup(netlink_closep))) struct netlink *netlink = NULL;
 	struct search search = {.own = own};
-	int error = socket ? list_chains(socket, &search) : -errno;
+	int error = netlink_open(0, &netlink);
 
-	if (socket)
-		mnl_socket_close(socket);
+	if (!error)
+		error = list_chains(netlink, &search);
 	if (error)
 		return error;
 	*ret_judged = search.found || has_legacy_filter("/proc/self/net/ip_tables_names") ||

@@ -12,7 +12,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,6 +188,64 @@ static void expect_judged(bool expected)
 	assert_int_equal(judged, expected);
 }
 
+/* Before the second part of a list comes, something else changes, so many times. */
+static unsigned changes, parts;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, ld(1), --wrap */
+ssize_t __wrap_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size);
+ssize_t __real_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size);
+
+ssize_t __wrap_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size)
+{
+	char *message = NULL;
+
+	if (parts++ == 1 && changes > 0) {
+		changes--;
+		assert_int_equal(ruleset_load("add table inet passing\n"
+					      "delete table inet passing",
+					 false, &message),
+			0);
+	}
+	return __real_recvfrom(fd, bytes, size, flags, from, from_size);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
+/* More chains than one part of a list has room for. */
+static void load_many(void)
+{
+	enum { CHAINS = 1000 };
+	char *text, *message = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	fputs("flush ruleset\ntable inet many {\n", out);
+	for (unsigned i = 0; i < CHAINS; i++)
+		fprintf(out, "\tchain c%u { }\n", i);
+	fputs("}\n", out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(ruleset_load(text, false, &message), 0);
+	free(text);
+}
+
+static void a_list_that_something_came_between_is_made_anew(void **state)
+{
+	bool judged = true;
+
+	(void)state;
+	load_many();
+	changes = 1;
+	parts = 0;
+	assert_int_equal(hooks_judge_forwarded("own-", &judged), 0);
+	assert_false(judged);
+	assert_int_equal(changes, 0);
+	assert_true(parts > 2);
+	assert_true(space_run("nft flush ruleset"));
+}
+
 static void sees_who_judges(void **state)
 {
 	static const char *const others[] = {
@@ -199,10 +259,13 @@ static void sees_who_judges(void **state)
 	assert_int_equal(ruleset_load("flush ruleset", false, &message), 0);
 	expect_judged(false);
 	assert_int_equal(
-		ruleset_load("table inet t { chain c { type filter hook input priority 0; }\n"
-			     "chain d { }\n}\n"
-			     "table inet own-t { chain c { type filter hook forward "
-			     "priority 0; }\n}",
+		ruleset_load(
+			"table inet t { chain c { type filter hook input priority 0; }\n"
+			"chain d { }\n}\n"
+			"table bridge t { chain c { type filter hook forward priority 0; }\n}\n"
+			"table arp t { chain c { type filter hook input priority 0; }\n}\n"
+			"table inet own-t { chain c { type filter hook forward "
+			"priority 0; }\n}",
 			false, &message),
 		0);
 	expect_judged(false);
@@ -222,6 +285,7 @@ int main(void)
 		cmocka_unit_test(knows_what_is_free),
 		cmocka_unit_test(heeds_routes_to_nowhere),
 		cmocka_unit_test(sees_who_judges),
+		cmocka_unit_test(a_list_that_something_came_between_is_made_anew),
 	};
 
 	int error = space_enter();
