@@ -79,6 +79,9 @@ static int await_ready(const struct link *link, int patience_ms)
 			return 0;
 		if (count > 0 && polled[1].revents)
 			return -ECANCELED;
+		/* It would be told at once, again and again. */
+		if (count > 0 && polled[0].revents & POLLHUP)
+			polled[0].fd = -1;
 	}
 }
 
