@@ -141,30 +141,15 @@ static int open_file(const struct state *state, const char *path, int flags)
 /* All of a file, of at most `most` bytes, with a NUL behind it. 0 or -errno. */
 static int read_all(int fd, size_t most, char **ret_text, size_t *ret_size)
 {
-	struct stat status;
-	size_t size = 0;
-	char *text;
+	uint8_t *bytes;
+	int error;
 
-	if (fstat(fd, &status) < 0)
-		return -errno;
-	if ((uint64_t)status.st_size > most)
-		return -EFBIG;
-	text = malloc((size_t)status.st_size + 1);
-	if (!text)
-		return -ENOMEM;
-	while (size < (size_t)status.st_size) {
-		ssize_t got = pread(fd, text + size, (size_t)status.st_size - size, (off_t)size);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		size += (size_t)got;
-	}
-	text[size] = '\0';
-	*ret_text = text;
-	*ret_size = size;
-	return 0;
+	if (lseek(fd, 0, SEEK_SET) != 0)
+		return -EIO;
+	error = fd_read_all(fd, most, &bytes, ret_size);
+	if (!error)
+		*ret_text = (char *)bytes;
+	return error;
 }
 
 static int read_file(

@@ -25,6 +25,28 @@
 
 static char folder[] = "/tmp/egress-state-XXXXXX";
 
+/* The disk has lost what is in files. */
+static bool is_broken;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, ld(1), --wrap */
+ssize_t __wrap_read(int fd, void *bytes, size_t size);
+ssize_t __real_read(int fd, void *bytes, size_t size);
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t at);
+ssize_t __real_pread(int fd, void *bytes, size_t size, off_t at);
+
+ssize_t __wrap_read(int fd, void *bytes, size_t size)
+{
+	errno = EIO;
+	return is_broken ? -1 : __real_read(fd, bytes, size);
+}
+
+ssize_t __wrap_pread(int fd, void *bytes, size_t size, off_t at)
+{
+	errno = EIO;
+	return is_broken ? -1 : __real_pread(fd, bytes, size, at);
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -210,6 +232,92 @@ static void test_hostile(void **unused)
 	state_close(state);
 }
 
+static void expect_none(struct state *state, const char *head)
+{
+	static const char rest[] = "null\n,\"saved\":\n{}\n}\n";
+	struct state_session session;
+	char text[512];
+
+	snprintf(text, sizeof(text), "%s%s", head, rest);
+	write_file("agent.session.json", text, strlen(text));
+	assert_int_equal(state_read_session(state, &session), -ENOENT);
+}
+
+/* First lines that are whole, and say what none says. */
+static void test_head(void **unused)
+{
+	struct state *state = opened("agent", true);
+	char head[400];
+
+	(void)unused;
+	expect_none(
+		state, "{\"version\":1,\"session\":\"a b\",\"boot\":\"b\",\"since\":5,\"end\":\n");
+	expect_none(
+		state, "{\"version\":1,\"session\":\"s\",\"boot\":\"b\",\"since\":05,\"end\":\n");
+	snprintf(head, sizeof(head),
+		"%300s{\"version\":1,\"session\":\"s\",\"boot\":\"b\",\"since\":5,\"end\":\n", "");
+	expect_none(state, head);
+	state_close(state);
+}
+
+/* Who may write into the folder, but isn't the resolver's user nor root. */
+static void test_others(void **unused)
+{
+	struct state *state = opened("agent", true);
+	struct state_session session;
+	char *text;
+	size_t size;
+
+	(void)unused;
+	write_session(state, "", "{}");
+	assert_int_equal(state_add_session(state, "{}\n", 3), 0);
+	if (geteuid() == 0) {
+		assert_int_equal(chown(path_of("agent.session.json"), 4711, 4711), 0);
+		assert_int_equal(chown(path_of("agent.baseline.jsonl"), 4711, 4711), 0);
+		assert_int_equal(state_read_session(state, &session), -ENOENT);
+		state_read_sessions(state, &text, &size);
+		assert_null(text);
+		assert_int_equal(state_add_session(state, "{}\n", 3), -EPERM);
+	}
+	state_close(state);
+}
+
+/* Folders are in the places of files. */
+static void test_in_the_way(void **unused)
+{
+	const struct state_session session = {.text = (char[]){"{}"}, .text_size = 2};
+	struct state *state = opened("agent", true);
+	struct state_session found;
+
+	(void)unused;
+	assert_int_equal(mkdir(path_of("agent.session.json"), 0700), 0);
+	assert_int_equal(state_write_session(state, &session, "s-1"), -EISDIR);
+	assert_int_equal(access(path_of("agent.session.json.new"), F_OK), -1);
+	assert_int_equal(rmdir(path_of("agent.session.json")), 0);
+	assert_int_equal(mkdir(path_of("agent.session.json.new"), 0700), 0);
+	assert_int_equal(state_write_session(state, &session, "s-1"), -EISDIR);
+	assert_int_equal(rmdir(path_of("agent.session.json.new")), 0);
+	/* Without a lock nothing is kept, nor thrown away. */
+	state_close(state);
+	assert_int_equal(unlink(path_of("agent.lock")), 0);
+	assert_int_equal(mkdir(path_of("agent.lock"), 0700), 0);
+	write_file("agent.session.json", "", 0);
+	write_file("agent.names", "", 0);
+	write_file("agent.names.new", "", 0);
+	state = opened("agent", true);
+	assert_int_equal(state_write_session(state, &session, "s-1"), 0);
+	assert_int_equal(state_read_session(state, &found), -ENOENT);
+	assert_int_equal(state_open_names(state, false), -ENOENT);
+	state_forget_session(state);
+	state_commit_names(state);
+	state_drop_names(state);
+	assert_int_equal(access(path_of("agent.session.json"), F_OK), 0);
+	assert_int_equal(access(path_of("agent.names"), F_OK), 0);
+	assert_int_equal(access(path_of("agent.names.new"), F_OK), 0);
+	state_close(state);
+	assert_int_equal(rmdir(path_of("agent.lock")), 0);
+}
+
 static void test_names(void **unused)
 {
 	(void)unused;
@@ -274,6 +382,34 @@ static void test_oldest_go(void **unused)
 	text = read_file("agent.baseline.jsonl");
 	assert_in_range(count_lines(text), 128, 256);
 	assert_string_equal(text + strlen(text) - strlen(line), line);
+	free(text);
+	state_close(state);
+}
+
+/* What cannot be read is not taken for less than it is. */
+static void test_broken(void **unused)
+{
+	struct state *state = opened("agent", true);
+	struct state_session session;
+	char *text;
+	size_t size;
+
+	(void)unused;
+	write_session(state, "", "{}");
+	for (unsigned i = 0; i < 256; i++)
+		assert_int_equal(state_add_session(state, "{}\n", 3), 0);
+	is_broken = true;
+	assert_int_equal(state_read_session(state, &session), -ENOENT);
+	state_read_sessions(state, &text, &size);
+	assert_null(text);
+	assert_int_equal(state_add_session(state, "{}\n", 3), -EIO);
+	is_broken = false;
+	text = read_file("agent.baseline.jsonl");
+	assert_int_equal(count_lines(text), 257);
+	free(text);
+	assert_int_equal(state_add_session(state, "{}\n", 3), 0);
+	text = read_file("agent.baseline.jsonl");
+	assert_int_equal(count_lines(text), 128);
 	free(text);
 	state_close(state);
 }
@@ -481,6 +617,8 @@ static void test_nowhere(void **unused)
 	sessions_free(sessions);
 	assert_int_not_equal(
 		sessions_new(&(struct sessions_config){"/proc/nowhere", NULL}, &sessions), 0);
+	assert_int_equal(sessions_new(&(struct sessions_config){"/proc/version", NULL}, &sessions),
+		-ENOTDIR);
 }
 
 static void test_other_policy(void **unused)
@@ -508,9 +646,13 @@ int main(void)
 		TEST(test_written_and_read),
 		TEST(test_locked),
 		TEST(test_hostile),
+		TEST(test_head),
+		TEST(test_others),
+		TEST(test_in_the_way),
 		TEST(test_names),
 		TEST(test_lines),
 		TEST(test_oldest_go),
+		TEST(test_broken),
 		TEST(test_at_once),
 		TEST(test_lock_is_kept),
 		TEST(test_slate),
