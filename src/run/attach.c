@@ -36,7 +36,10 @@
  * (user_namespaces(7), ioctl_ns(2)).
  */
 
-enum { LIST_MAX = 1 << 16, COMMAND_MAX = 1 << 16 };
+enum {
+	LIST_MAX = 1 << 16,
+	COMMAND_MAX = 8 << 20, /* more than execve(2) takes: 6 MiB */
+};
 
 static int __attribute__((format(printf, 3, 4)))
 fail(char reason[ATTACH_REASON], int error, const char *format, ...)
