@@ -61,7 +61,7 @@ int read_metrics_listen(struct load *load, const struct toml_node *value)
 	metrics->place = walk_place(load, value->at);
 	if (text_starts(text, "unix:"))
 		return read_path(load, value, (struct text){text.start + 5, text.length - 5});
-	if (endpoint_from_text(text, 0, &at) < 0 || at.port == 0) {
+	if (endpoint_from_text(text, 0, &at) < 0) {
 		reading_reject(load, CODE_VALUE, value, LISTEN_WORDS);
 	} else if (!is_loopback(&at.address)) {
 		reading_reject(load, CODE_ENDPOINT, value,

@@ -285,6 +285,9 @@ static void test_believed(void **state)
 	entry = entry_of(*state, allow_with(*state, "host = \"a.example.com\"\n"
 						    "addresses = \"10.0.0.1-10.0.0.9\""));
 	assert_int_equal(entry->n_believed_ranges, 1);
+	entry = entry_of(
+		*state, allow_with(*state, "host = \"a.example.com\"\naddresses = \"fd00::/8\""));
+	assert_string_equal(range_to_text(&entry->believed_ranges[0], out), "fd00::/8");
 	said = parse_bad(*state, allow_with(*state, "host = \"a.b\"\naddresses = \"pulbic\""));
 	parse_expect(said, "4:13",
 		"'pulbic' is not a kind of addresses, did you mean 'public'? [E015]\n");
