@@ -194,6 +194,32 @@ static void other_tables_are_left_alone(void **state)
 	assert_true(space_run("nft list chain ip t c >/dev/null"));
 }
 
+/* Sixty-three are told apart. */
+static void all_numbers_are_in_use(void **state)
+{
+	unsigned number = 99;
+	char *text;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	assert_non_null(out);
+	fputs("table inet t {\n", out);
+	for (unsigned i = 1; i < 64; i++)
+		fprintf(out, "\tmap marks.%u { type ipv4_addr : mark; flags interval; }\n", i);
+	fputs("\tchain output {\n", out);
+	for (unsigned i = 1; i < 64; i++)
+		fprintf(out, "\t\tct mark set ip daddr map @marks.%u\n", i);
+	fputs("\t}\n}\n", out);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(load(text), 0);
+	free(text);
+	assert_int_equal(
+		generation_sweep(kernel, "t", (const char *const[]){NULL}, &number), -ENOSPC);
+	assert_int_equal(number, 99);
+	assert_true(has("map marks.1 {") && has("map marks.63 {"));
+}
+
 static void more_than_an_answer_holds(void **state)
 {
 	char *text;
@@ -329,6 +355,23 @@ static void a_long_name(void **state)
 	assert_int_equal(generation_lock(kernel, name, at_once), 0);
 }
 
+/* One that no table has. */
+static void a_longer_name(void **state)
+{
+	unsigned number = 99;
+	char name[257];
+
+	(void)state;
+	memset(name, 't', sizeof(name));
+	name[256] = '\0';
+	assert_int_equal(generation_sweep(kernel, name, (const char *const[]){NULL}, &number),
+		-ENAMETOOLONG);
+	assert_int_equal(generation_remove_empty(kernel, name), -ENAMETOOLONG);
+	assert_int_equal(number, 99);
+	name[255] = '\0';
+	assert_int_equal(generation_remove_empty(kernel, name), 0);
+}
+
 static void without_the_right(void *context)
 {
 	struct netlink *link;
@@ -355,6 +398,7 @@ int main(void)
 		TEST(what_is_in_use_stays),
 		TEST(the_least_number_that_is_free),
 		TEST(other_tables_are_left_alone),
+		TEST(all_numbers_are_in_use),
 		TEST(more_than_an_answer_holds),
 		TEST(an_empty_table_goes),
 		TEST(one_has_it),
@@ -362,6 +406,7 @@ int main(void)
 		TEST(a_killed_holder_leaves_it),
 		TEST(it_is_waited_for),
 		TEST(a_long_name),
+		TEST(a_longer_name),
 		TEST(no_permission),
 	};
 	int error = space_enter();

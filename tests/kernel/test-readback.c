@@ -8,10 +8,13 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netlink.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "src/kernel/ruleset.h"
 #include "tests/kernel/space.h"
@@ -116,12 +119,18 @@ static const struct {
 
 static struct netlink *kernel;
 
-static void load(const char *text)
+static void change(const char *text)
 {
 	char *message = NULL;
 
-	if (ruleset_load("flush ruleset", false, &message) || ruleset_load(text, false, &message))
+	if (ruleset_load(text, false, &message))
 		fail_msg("%s", message ? message : text);
+}
+
+static void load(const char *text)
+{
+	change("flush ruleset");
+	change(text);
 }
 
 static void compares(void **state)
@@ -254,6 +263,58 @@ static void many(void **state)
 	free(text);
 }
 
+/* What somebody else loads when the first part of the rules has come; NULL: nothing. */
+static const char *meanwhile;
+static unsigned rule_lists;
+
+/* NOLINTBEGIN(bugprone-reserved-identifier): the linker's names, ld(1), --wrap */
+ssize_t __wrap_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size);
+ssize_t __real_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size);
+
+ssize_t __wrap_recvfrom(
+	int fd, void *bytes, size_t size, int flags, __SOCKADDR_ARG from, socklen_t *from_size)
+{
+	static uint32_t seen;
+	ssize_t got = __real_recvfrom(fd, bytes, size, flags, from, from_size);
+	const struct nlmsghdr *first = bytes;
+
+	if (got < (ssize_t)sizeof(*first) || first->nlmsg_type != netlink_type(NFT_MSG_NEWRULE) ||
+		first->nlmsg_seq == seen)
+		return got;
+	seen = first->nlmsg_seq;
+	rule_lists++;
+	if (meanwhile)
+		change(meanwhile);
+	return got;
+}
+/* NOLINTEND(bugprone-reserved-identifier) */
+
+/* Somebody mends the ruleset while it is read: it is read again. */
+static void mended_meanwhile(void **state)
+{
+	char *text = many_chains(), *object = NULL;
+
+	(void)state;
+	load(text);
+	change("flush chain inet t deny-0\nadd rule inet t deny-0 drop comment \"other\"");
+	meanwhile = "flush chain inet t deny-0\nadd rule inet t deny-0 drop comment \"deny-0\"";
+	rule_lists = 0;
+	assert_int_equal(readback_compare(kernel, "t", text, &object), 0);
+	assert_null(object);
+	assert_int_equal(rule_lists, 2);
+	/* It is right no more, and changes all the time: that has an end. */
+	change("flush chain inet t deny-1");
+	rule_lists = 0;
+	assert_int_equal(readback_compare(kernel, "t", text, &object), -ESTALE);
+	assert_string_equal(object, "chain deny-1");
+	assert_in_range(rule_lists, 2, 100);
+	meanwhile = NULL;
+	free(object);
+	free(text);
+}
+
 static int open_kernel(void **state)
 {
 	(void)state;
@@ -276,6 +337,7 @@ int main(void)
 		cmocka_unit_test(link_loaded),
 		cmocka_unit_test(nothing_written),
 		cmocka_unit_test(many),
+		cmocka_unit_test(mended_meanwhile),
 	};
 	int error = space_enter();
 
