@@ -277,16 +277,16 @@ static int send_attempt(
 	return error;
 }
 
-/* The first attempt at a server, as it is usually asked; or over a connection. */
+/* The first attempt at a server, as it is usually asked. */
 static struct attempt make_attempt(
-	const struct upstream *upstream, unsigned number, bool stream, struct mono now)
+	const struct upstream *upstream, unsigned number, struct mono now)
 {
 	const struct server *server = &upstream->servers[number];
 	bool tls = is_tls(upstream, number);
 
 	return (struct attempt){
 		.server = (uint8_t)number,
-		.stream = stream || tls,
+		.stream = tls,
 		.cased = !tls && !server->keeps_no_case,
 		.edns = !server->edns_fails || !mono_before(now, server->no_edns_until),
 		.at = now,
@@ -321,7 +321,7 @@ static void probe_another(struct upstream *upstream, struct pending *pending, st
 {
 	for (unsigned i = 0; i < upstream->n_servers; i++) {
 		struct server *server = &upstream->servers[i];
-		struct attempt attempt = make_attempt(upstream, i, false, now);
+		struct attempt attempt = make_attempt(upstream, i, now);
 		bool failed;
 
 		if (!may_ask(upstream, pending, i) || is_open(pending, i))
@@ -357,7 +357,7 @@ static bool send_to_next(
 		if (number < 0)
 			return false;
 		struct server *server = &upstream->servers[number];
-		struct attempt attempt = make_attempt(upstream, (unsigned)number, false, now);
+		struct attempt attempt = make_attempt(upstream, (unsigned)number, now);
 
 		pending->tries++;
 		/* What is on its way over a connection arrives, or that fails. */
