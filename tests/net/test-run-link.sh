@@ -236,6 +236,20 @@ as_before() {
 	[ "$(client ip -o link; client nft list ruleset)" = "$before" ]
 }
 check "the host is as it was" until_true 10 as_before
+must in_client ip -6 route del default
+like "where one family has no way out the other has" \
+	"$(root "${veth[@]}" -- 'curl -4sS -m 10 http://www.lab.example:443/
+		ip -6 -o addr show dev eth0 scope global')" '^reached 198.18.1.1 [^
+]*$'
+must in_client ip route del default
+like "without any there is none" "$(root "${veth[@]}" -- 'echo ran'; echo "status $?")" \
+	'the host has no default route.status 125'
+must in_client ip -6 route add default via fd77::1
+like "IPv6 alone will do" "$(root "${veth[@]}" -a '[2001:db8:1::3]:8000' -- \
+	'$probe tcp 2001:db8:1::3 8000; ip -4 -o addr show dev eth0')" 'from fd77::2 [^
+]*$'
+must in_client ip route add default via 192.168.77.1
+check "and the host is as it was" until_true 10 as_before
 
 # --- Others' rules on the host ---
 must in_client nft add table ip others
