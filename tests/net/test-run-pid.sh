@@ -66,6 +66,18 @@ pkill -KILL -f "^sh -c echo .* >pid.inner"
 wait $observer
 is "it ends with the process" $? 0
 
+# The user's own process, in a network that somebody else's namespace owns.
+nsenter --net=/run/netns/world setpriv --reuid $RUN_UID --regid $RUN_UID --clear-groups sleep 60 &
+process=$!
+is_users() {
+	[ "$(stat -c %u "/proc/$process")" = $RUN_UID ]
+}
+until_true 20 is_users
+like "another's network is not its user's" "$(user "$run" --pid $process 2>&1; echo $?)" \
+	"not this user's: takes root.*125\$"
+kill -KILL $process
+wait $process 2>/dev/null
+
 # --- The same network namespace ---
 must mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p /sys/fs/cgroup/egress-observed /sys/fs/cgroup/egress-other
@@ -114,6 +126,18 @@ process=$!
 like "one that nothing tells from others" \
 	"$(root_run --policy egress.toml --pid $process 2>&1; echo $?)" 'nothing tells it.*125$'
 kill -KILL $process
+wait $process 2>/dev/null
+# Whoever may make groups may name them so that no policy could.
+odd='/sys/fs/cgroup/egress-"odd"'
+must mkdir "$odd"
+"${as_root[@]}" sh -c 'echo $$ >"$1/cgroup.procs"; exec sleep 60' - "$odd" &
+process=$!
+until_true 20 grep -q . "$odd/cgroup.procs"
+like "nor one whose group cannot be written down" \
+	"$(root_run --policy egress.toml --pid $process 2>&1; echo $?)" 'nothing tells it.*125$'
+kill -KILL $process
+wait $process 2>/dev/null
+rmdir "$odd"
 
 # --- What makes no sense ---
 for words in '--pid 0' '--pid x' '--pid 1 true' '--pid 1 --override egress.toml' \
