@@ -249,6 +249,10 @@ like "IPv6 alone will do" "$(root "${veth[@]}" -a '[2001:db8:1::3]:8000' -- \
 	'$probe tcp 2001:db8:1::3 8000; ip -4 -o addr show dev eth0')" 'from fd77::2 [^
 ]*$'
 must in_client ip route add default via 192.168.77.1
+must in_client ip route add 198.19.0.0/16 via 192.168.77.1
+like "what others have is not taken" "$(root "${veth[@]}" -- 'echo ran'; echo "status $?")" \
+	'no address: .*status 125'
+must in_client ip route del 198.19.0.0/16
 check "and the host is as it was" until_true 10 as_before
 
 # --- Others' rules on the host ---

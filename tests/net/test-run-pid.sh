@@ -69,10 +69,10 @@ is "it ends with the process" $? 0
 # The user's own process, in a network that somebody else's namespace owns.
 nsenter --net=/run/netns/world setpriv --reuid $RUN_UID --regid $RUN_UID --clear-groups sleep 60 &
 process=$!
-is_users() {
-	[ "$(stat -c %u "/proc/$process")" = $RUN_UID ]
+sleeps() {
+	[ "$(cat "/proc/$process/comm")" = sleep ]
 }
-until_true 20 is_users
+until_true 20 sleeps
 like "another's network is not its user's" "$(user "$run" --pid $process 2>&1; echo $?)" \
 	"not this user's: takes root.*125\$"
 kill -KILL $process
@@ -94,6 +94,15 @@ root_run() {
 	"${as_root[@]}" "$run" "$@"
 }
 like "an ordinary user may not" "$(user "$run" --pid $process 2>&1; echo $?)" 'takes root.*125$'
+observed=$process
+"${as_user[@]}" sleep 60 &
+process=$!
+until_true 20 sleeps
+like "nor what is the user's own" "$(user "$run" --pid $process 2>&1; echo $?)" \
+	'in this network namespace: takes root.*125$'
+kill -KILL $process
+wait $process 2>/dev/null
+process=$observed
 "${as_root[@]}" "$run" --policy egress.toml --pid $process --report said.json >said 2>&1 &
 observer=$!
 until_true 20 sh -c 'ip netns exec client nft list tables | grep -q egress'
