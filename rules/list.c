@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "rules/class.h"
 #include "rules/codes.h"
 #include "rules/host.h"
 #include "rules/quote.h"
@@ -332,8 +333,7 @@ static bool equals(struct text text, const char *lower)
 	return true;
 }
 
-/* Whether a name of a hosts(5) line is one that every such file has for the machine itself, or an
- * address in a name's place. */
+/* Whether a name of a hosts(5) line is one that every such file has for the machine itself. */
 static bool is_own(struct text name)
 {
 	static const char *const own[] = {
@@ -346,16 +346,31 @@ static bool is_own(struct text name)
 		"local",
 		"broadcasthost",
 	};
-	struct inaddr address;
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
 		if (equals(name, own[i]))
 			return true;
 	}
-	if (name.length > 4 && equals((struct text){name.start, 4}, "ip6-") &&
-		!memchr(name.start, '.', name.length))
-		return true;
-	return inaddr_from_text(name, &address) == 0;
+	return name.length > 4 && equals((struct text){name.start, 4}, "ip6-") &&
+	       !memchr(name.start, '.', name.length);
+}
+
+/* What stands in a name's place in a hosts(5) line. Some such files have "0.0.0.0 0.0.0.0"; any
+ * other address there was meant for more than a line that says nothing. 0 or -ENOMEM. */
+static int add_named(struct reading *reading, struct text name)
+{
+	enum address_class class;
+	struct inaddr address;
+
+	if (is_own(name))
+		return 0;
+	if (inaddr_from_text(name, &address) < 0)
+		return add_host(reading, name);
+	if (!class_find(&address, 1U << CLASS_LOOPBACK, &class))
+		reject(reading, name,
+			"is an address where a name stands behind another address: each has a line "
+			"of its own");
+	return 0;
 }
 
 /* The names of a hosts(5) line, up to the first bad one. */
@@ -364,12 +379,8 @@ static int add_names(struct reading *reading, struct text rest)
 	size_t bad = reading->bad;
 	int error = 0;
 
-	while (rest.length > 0 && error == 0 && reading->bad == bad) {
-		struct text name = take_word(&rest);
-
-		if (!is_own(name))
-			error = add_host(reading, name);
-	}
+	while (rest.length > 0 && error == 0 && reading->bad == bad)
+		error = add_named(reading, take_word(&rest));
 	return error;
 }
 

@@ -14,8 +14,9 @@ struct diag;
 
 /*
  * A file of destinations: one host, glob, address, prefix or range a line, or a hosts(5) line
- * (an address and then names: the names count, but for localhost and the like); '#' starts a
- * comment; LF or CR LF. Names and addresses may stand in one file.
+ * (an address and then names: the names count, but for localhost and the like, and no further
+ * address but the machine's own); '#' starts a comment; LF or CR LF. Names and addresses may stand
+ * in one file.
  *
  * A million names lie packed one behind the other, as records of
  *	1 byte    enum host_kind in 2 bits; above, the lines since the record before (63: it is in

@@ -155,6 +155,7 @@ static const struct {
 	 "::1 localhost localhost6 localhost6.localdomain6\n127.0.1.1 host localhost4\n"
 	 "fe80::1%lo0 ip6-a.example\n",
 		"11 host; 12 ip6-a.example; "},
+	{"127.0.0.1 127.0.0.1 a.example ::1\n:: :: 127.255.255.255\n", "1 a.example; "},
 };
 
 static void test_good(void **state)
@@ -170,6 +171,8 @@ static void test_good(void **state)
 
 #define NO_HOST " is not a host name: labels of letters, digits, '-' and '_', with dots between"
 #define SECOND " is a second destination in its line: only an address has names behind it"
+#define IN_PLACE                                                                                   \
+	" is an address where a name stands behind another address: each has a line of its own"
 #define NO_ADDRESS " is not an address, a prefix or a range (first-last)"
 
 static const struct {
@@ -183,6 +186,10 @@ static const struct {
 	{"10.0.0.0/8 a.b", 12, 3, "'a.b'" SECOND},
 	{"\u00fc\u00fc a..b", 4, 4, "'a..b'" SECOND},
 	{"10.0.0.1 a.b c..d e..f", 14, 4, "'c..d'" NO_HOST},
+	{"10.0.0.1 10.0.0.2", 10, 8, "'10.0.0.2'" IN_PLACE},
+	{"0.0.0.0 a.b 0.0.0.1 1.2.3.4", 13, 7, "'0.0.0.1'" IN_PLACE},
+	{"::1 2001:db8::1", 5, 11, "'2001:db8::1'" IN_PLACE},
+	{"0.0.0.0 128.0.0.0", 9, 9, "'128.0.0.0'" IN_PLACE},
 	{"10.0.0.1/8", 1, 10, "'10.0.0.1/8' has bits set behind its prefix length"},
 	{"10.0.0.2-10.0.0.1", 1, 17,
 		"'10.0.0.2-10.0.0.1' ends before it starts, or in the other family"},
