@@ -13,6 +13,7 @@
 #include "rules/list.h"
 #include "rules/pattern.h"
 #include "rules/ports.h"
+#include "rules/ranges.h"
 #include "rules/suffix.h"
 #include "src/base/arena.h"
 
@@ -236,21 +237,24 @@ static void (*const host_checks[])(
 
 /* --- Addresses and patterns --- */
 
+/* Whether there is none before it and none behind. */
+static bool is_everything(const struct range *range)
+{
+	struct inaddr beyond;
+
+	return !inaddr_previous(&range->first, &beyond) && !inaddr_next(&range->last, &beyond);
+}
+
 static void check_range(
 	struct linter *linter, const struct layer_entry *entry, const struct address_range *address)
 {
-	bool is_ip4 = inaddr_is_ip4(&address->range.first);
-	unsigned shortest = is_ip4 ? SHORT_IP4 : SHORT_IP6, head = is_ip4 ? 96 : 0, common = 0;
-	const uint8_t *first = address->range.first.bytes, *last = address->range.last.bytes;
+	unsigned shortest = inaddr_is_ip4(&address->range.first) ? SHORT_IP4 : SHORT_IP6;
 	char text[INADDR_TEXT];
 
-	while (common < 128 &&
-		((first[common / 8] ^ last[common / 8]) >> (7 - common % 8) & 1) == 0)
-		common++;
-	if (!is_permitted(entry->verdict) || common >= head + shortest)
+	if (!is_permitted(entry->verdict) || !range_is_wider(&address->range, shortest))
 		return;
 	range_to_text(&address->range, text);
-	if (common == head)
+	if (is_everything(&address->range))
 		diag_warning(linter->diag, CODE_LINT_EVERYTHING, address->place,
 			"%s is every address there is, but for blocked classes", text);
 	else

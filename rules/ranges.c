@@ -41,6 +41,14 @@ static struct inaddr address_of(number value)
 	return address;
 }
 
+bool range_is_wider(const struct range *range, unsigned length)
+{
+	unsigned bits = inaddr_is_ip4(&range->first) ? 32 : 128;
+
+	return length > 0 &&
+	       (number_of(&range->last) - number_of(&range->first)) >> (bits - length) > 0;
+}
+
 static struct range whole(enum plan_family family)
 {
 	static const struct range families[PLAN_FAMILIES] = {

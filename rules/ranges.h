@@ -16,6 +16,9 @@ struct ranges {
 	size_t n_ranges;
 };
 
+/* Whether a range has more addresses than a prefix of that length in its family. */
+bool range_is_wider(const struct range *range, unsigned length);
+
 /* All addresses of the family. 0 or -ENOMEM, as all of these. */
 int ranges_all(struct arena *arena, enum plan_family family, struct ranges *ret_ranges);
 

@@ -251,6 +251,15 @@ static void short_prefixes_and_plain_http(void **state)
 	check(AN_IP("2600::/32"), NULL);
 	check(AN_IP("0.0.0.0/0"), "W071 base.toml:3: ");
 	check(AN_IP("::/0"), "W071 base.toml:3: ");
+	check(AN_IP("0.0.0.0-255.255.255.255"), "W071 base.toml:3: ");
+	check(AN_IP("0.0.0.1-255.255.255.255"), "W066 base.toml:3: ");
+	/* It is how many that counts, not where they lie. */
+	check(AN_IP("198.40.0.1-198.41.0.0"), NULL);
+	check(AN_IP("198.40.0.0-198.41.0.0"), "W066 base.toml:3: 198.40.0.0-198.41.0.0 is more");
+	check(AN_IP("191.255.255.255-192.0.1.0"), NULL);
+	check_says_not(AN_IP("127.255.255.255-128.0.0.0"), "W071");
+	check(AN_IP("2600::1-2600:1::"), NULL);
+	check(AN_IP("2600::-2600:1::"), "W066 base.toml:3: 2600::-2600:1:: is more than a /32");
 	check(A_HOST("a.example.com") "ports = \"tcp/80\"\n",
 		"W067 base.toml:2: allow-1 opens tcp/80");
 	check(A_HOST("a.example.com") "ports = \"tcp/8000-9000\"\n", "W067 base.toml:2: ");
