@@ -21,7 +21,7 @@
  * Theory of operation
  *
  * A row for each thing to look at: hosts, ranges, patterns, entries and layers each have theirs.
- * Lists are judged as a whole, not line by line: they come from elsewhere.
+ * Lists come from elsewhere: what they have is judged line by line, and told once for each list.
  *
  * How much could leave through a wildcard in an hour is what the resolver's guard lets through
  * (resolver/guard.c): of names asked the rate of bytes, and a full bucket of them, 8 bits each. A
@@ -40,6 +40,7 @@ enum {
 	SHORT_IP4 = 16,  /* a prefix shorter than this is what whole providers have */
 	SHORT_IP6 = 32,
 	DOH_SHOWN = 3, /* findings for one entry */
+	MORE_TEXT = 64,
 };
 
 struct linter {
@@ -61,29 +62,41 @@ static bool is_permitted(enum verdict verdict)
 
 /* --- Hosts --- */
 
+/* Says of the first of some lines of a list that the others are such as well. */
+static const char *and_more(size_t count, char out[MORE_TEXT])
+{
+	*out = '\0';
+	if (count > 1)
+		snprintf(out, MORE_TEXT, ", and so %s %zu further line%s of the list",
+			count > 2 ? "are" : "is", count - 1, count > 2 ? "s" : "");
+	return out;
+}
+
+/* `count`: of a list, how many of its lines are such. */
+static void warn_of_suffix(
+	struct linter *linter, const struct host *host, enum suffix_kind kind, size_t count)
+{
+	struct name suffix = host_suffix(host->kind, host->wire, host->length);
+	char text[NAME_TEXT], wild[NAME_TEXT], more[MORE_TEXT];
+
+	host_to_text(host->kind, host->wire, host->length, wild);
+	if (kind == SUFFIX_PUBLIC)
+		diag_warning(linter->diag, CODE_LINT_BROAD, host->place,
+			"'%s' is every name that anybody registers under %s%s", wild,
+			name_to_text(&suffix, text), and_more(count, more));
+	if (kind == SUFFIX_SHARED)
+		diag_warning(linter->diag, CODE_LINT_SHARED, host->place,
+			"'%s' is a relay%s: names under %s are given to anybody who asks", wild,
+			and_more(count, more), name_to_text(&suffix, text));
+}
+
 static void check_suffix(
 	struct linter *linter, const struct layer_entry *entry, const struct host *host)
 {
 	struct name suffix = host_suffix(host->kind, host->wire, host->length);
-	char text[NAME_TEXT], wild[NAME_TEXT];
 
-	if (host->kind == HOST_EXACT || !is_permitted(entry->verdict))
-		return;
-	host_to_text(host->kind, host->wire, host->length, wild);
-	switch (suffix_find(&suffix)) {
-	case SUFFIX_PUBLIC:
-		diag_warning(linter->diag, CODE_LINT_BROAD, host->place,
-			"'%s' is every name that anybody registers under %s", wild,
-			name_to_text(&suffix, text));
-		break;
-	case SUFFIX_SHARED:
-		diag_warning(linter->diag, CODE_LINT_SHARED, host->place,
-			"'%s' is a relay: names under %s are given to anybody who asks", wild,
-			name_to_text(&suffix, text));
-		break;
-	case SUFFIX_NONE:
-		break;
-	}
+	if (host->kind != HOST_EXACT && is_permitted(entry->verdict))
+		warn_of_suffix(linter, host, suffix_find(&suffix), 1);
 }
 
 /* Names that content networks let their customers' names point to. Facts from the vendors' public
@@ -245,21 +258,42 @@ static bool is_everything(const struct range *range)
 	return !inaddr_previous(&range->first, &beyond) && !inaddr_next(&range->last, &beyond);
 }
 
+static unsigned shortest_of(const struct range *range)
+{
+	return inaddr_is_ip4(&range->first) ? SHORT_IP4 : SHORT_IP6;
+}
+
+/* CODE_LINT_PREFIX, CODE_LINT_EVERYTHING, or 0. */
+static unsigned width_code(const struct range *range)
+{
+	if (!range_is_wider(range, shortest_of(range)))
+		return 0;
+	return is_everything(range) ? CODE_LINT_EVERYTHING : CODE_LINT_PREFIX;
+}
+
+/* `count`: of a list, how many of its lines are such. */
+static void warn_of_width(
+	struct linter *linter, const struct range *range, struct place place, size_t count)
+{
+	unsigned code = width_code(range);
+	char text[INADDR_TEXT], more[MORE_TEXT];
+
+	range_to_text(range, text);
+	and_more(count, more);
+	if (code == CODE_LINT_EVERYTHING)
+		diag_warning(linter->diag, code, place,
+			"%s is every address there is, but for blocked classes%s", text, more);
+	if (code == CODE_LINT_PREFIX)
+		diag_warning(linter->diag, code, place,
+			"%s is more than a /%u%s: is all of it meant?", text, shortest_of(range),
+			more);
+}
+
 static void check_range(
 	struct linter *linter, const struct layer_entry *entry, const struct address_range *address)
 {
-	unsigned shortest = inaddr_is_ip4(&address->range.first) ? SHORT_IP4 : SHORT_IP6;
-	char text[INADDR_TEXT];
-
-	if (!is_permitted(entry->verdict) || !range_is_wider(&address->range, shortest))
-		return;
-	range_to_text(&address->range, text);
-	if (is_everything(&address->range))
-		diag_warning(linter->diag, CODE_LINT_EVERYTHING, address->place,
-			"%s is every address there is, but for blocked classes", text);
-	else
-		diag_warning(linter->diag, CODE_LINT_PREFIX, address->place,
-			"%s is more than a /%u: is all of it meant?", text, shortest);
+	if (is_permitted(entry->verdict))
+		warn_of_width(linter, &address->range, address->place, 1);
 }
 
 static void check_pattern(
@@ -306,21 +340,69 @@ static void check_http(struct linter *linter, const struct layer_entry *entry)
 	}
 }
 
-/* Wildcards of a list, by one finding for the list. */
+/* --- Lists --- */
+
+static struct place line_of(const struct list *list, uint32_t line)
+{
+	return (struct place){.file = list->file, .line = line};
+}
+
+/* Wildcards of a list, by one finding for each kind of suffix, and one for what leaves by them. */
+static void check_listed_names(
+	struct linter *linter, const struct layer_entry *entry, const struct list *list)
+{
+	struct host firsts[SUFFIX_SHARED + 1] = {{0}};
+	size_t counts[SUFFIX_SHARED + 1] = {0}, at = 0, n_wild = 0;
+	struct list_name name = {0};
+	char what[64];
+
+	while (list_next(list, &at, &name)) {
+		struct name suffix = host_suffix(name.kind, name.wire, name.length);
+		enum suffix_kind kind;
+
+		if (name.kind == HOST_EXACT)
+			continue;
+		n_wild++;
+		kind = suffix_find(&suffix);
+		if (counts[kind]++ == 0)
+			firsts[kind] = (struct host){
+				name.kind, name.length, name.wire, line_of(list, name.line)};
+	}
+	for (enum suffix_kind kind = SUFFIX_PUBLIC; kind <= SUFFIX_SHARED; kind++)
+		if (counts[kind] > 0)
+			warn_of_suffix(linter, &firsts[kind], kind, counts[kind]);
+	snprintf(what, sizeof(what), "each of %zu wildcards of the list", n_wild);
+	if (n_wild > 0)
+		warn_of_room(linter, entry, list->place, what, NAME_BYTES, true);
+}
+
+/* Its ranges, by one finding for those that are everything and one for others that are wide. */
+static void check_listed_ranges(struct linter *linter, const struct list *list)
+{
+	static const unsigned codes[] = {CODE_LINT_EVERYTHING, CODE_LINT_PREFIX};
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+		const struct list_range *first = NULL;
+		size_t count = 0;
+
+		for (size_t j = 0; j < list->n_ranges; j++) {
+			const struct list_range *it = &list->ranges[j];
+
+			if (width_code(&it->range) != codes[i])
+				continue;
+			first = first ? first : it;
+			count++;
+		}
+		if (first)
+			warn_of_width(linter, &first->range, line_of(list, first->line), count);
+	}
+}
+
 static void check_lists(struct linter *linter, const struct layer_entry *entry)
 {
 	for (size_t i = 0; i < entry->entry->n_lists && is_permitted(entry->verdict); i++) {
-		const struct list *list = entry->entry->lists[i];
-		struct list_name name = {0};
-		size_t at = 0, n_wild = 0;
-
-		while (list_next(list, &at, &name))
-			n_wild += name.kind != HOST_EXACT;
-		if (n_wild > 0)
-			warn_of_room(linter, entry, list->place,
-				arena_printf(
-					linter->arena, "each of %zu wildcards of the list", n_wild),
-				NAME_BYTES, true);
+		check_listed_names(linter, entry, entry->entry->lists[i]);
+		check_listed_ranges(linter, entry->entry->lists[i]);
 	}
 }
 

@@ -243,6 +243,53 @@ static void dns_over_https(void **state)
 		"W065 base.toml:2: allow-1 permits 8.8.8.8, ");
 }
 
+static void write_list(const char *path, const char *text)
+{
+	FILE *out = fopen(path, "w");
+
+	assert_non_null(out);
+	assert_true(fputs(text, out) >= 0);
+	assert_int_equal(fclose(out), 0);
+}
+
+/* Found is `code`, in the list at `path`, in a line that `rest` begins with. */
+static void check_listed(const char *policy, const char *path, const char *code, const char *rest)
+{
+	char want[256];
+
+	snprintf(want, sizeof(want), "%s %s:%s", code, path, rest);
+	check_says(policy, want);
+}
+
+/* Of each kind there is one finding for a list, at the first line of it. */
+static void what_is_wide_in_lists(void **state)
+{
+	char path[] = "/tmp/egress-lint.XXXXXX", allow[128], deny[128];
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(allow, sizeof(allow), "[[allow]]\nbroad = true\nlist = \"%s\"\n", path);
+	snprintf(deny, sizeof(deny), "[[deny]]\nbroad = true\nlist = \"%s\"\n", path);
+	write_list(path, "*.example.com\n198.41.0.0/16\n198.40.0.0-198.40.255.255\n");
+	check_says_not(allow, path);
+	write_list(path, "a.b\n198.0.0.0/15\n*.github.io\n2600::/31\n**.com\n198.4.0.0/15\n");
+	check_listed(allow, path, "W060",
+		"5: '**.com' is every name that anybody registers under com\n");
+	check_listed(allow, path, "W061", "3: '*.github.io' is a relay: names under github.io ");
+	check_listed(allow, path, "W066",
+		"2: 198.0.0.0/15 is more than a /16, and so are 2 further lines of the list: is ");
+	check_says_not(deny, path);
+	write_list(path, "192.0.0.0/2\n0.0.0.0/0\n::/0\n*.github.io\n**.gitlab.io\n");
+	check_listed(allow, path, "W061", "4: '*.github.io' is a relay, and so is 1 further line ");
+	check_listed(
+		allow, path, "W066", "1: 192.0.0.0/2 is more than a /16: is all of it meant?\n");
+	check_listed(allow, path, "W071",
+		"2: 0.0.0.0/0 is every address there is, but for blocked classes, and so is 1 ");
+	assert_int_equal(unlink(path), 0);
+}
+
 static void short_prefixes_and_plain_http(void **state)
 {
 	(void)state;
@@ -344,6 +391,7 @@ int main(void)
 		cmocka_unit_test(the_channel_of_a_denylist),
 		cmocka_unit_test(overrides_without_effect),
 		cmocka_unit_test(dns_over_https),
+		cmocka_unit_test(what_is_wide_in_lists),
 		cmocka_unit_test(short_prefixes_and_plain_http),
 		cmocka_unit_test(patterns_without_anchors),
 		cmocka_unit_test(thresholds_and_cgroups),
