@@ -587,31 +587,46 @@ static void (*const layer_checks[])(struct linter *linter) = {
 static const char doh_advice[] = "a public DNS-over-HTTPS server: whoever reaches it resolves any "
 				 "name, and can tell it anything";
 
+/* Tells of the first group in which an entry of the layer that has not been told of too often
+ * permits the name. False: none permits it. */
+static bool note_doh_name(struct linter *linter, const struct layer *layer,
+	const struct match_result *result, const struct name *name, unsigned *shown)
+{
+	size_t index = (size_t)(layer - linter->compiled->layers->layers);
+	bool permits = false;
+	char text[NAME_TEXT];
+
+	for (unsigned group = 0; group < result->n_groups; group++) {
+		uint32_t winner = result->groups[group].winner[index];
+
+		if (winner == MATCH_NONE || !is_permitted(result->groups[group].verdict))
+			continue;
+		permits = true;
+		if (shown[winner] >= DOH_SHOWN)
+			continue;
+		shown[winner]++;
+		diag_warning(linter->diag, CODE_LINT_DOH, layer->entries[winner].entry->place,
+			"%s permits %s, %s", layer->entries[winner].id, name_to_text(name, text),
+			doh_advice);
+		return true;
+	}
+	return permits;
+}
+
+/* By the first layer that names it. `shown` is of the entries of all layers. */
 static void check_doh_name(struct linter *linter, const struct list_name *listed, unsigned *shown)
 {
+	const struct layers *layers = linter->compiled->layers;
 	struct match_result result;
 	struct name name = {.length = listed->length};
-	char text[NAME_TEXT];
 
 	memcpy(name.wire, listed->wire, listed->length);
 	if (listed->kind != HOST_EXACT || !match_name(linter->compiled->match, &name, &result))
 		return;
-	for (size_t i = 0; i < linter->compiled->layers->n_layers; i++) {
-		const struct layer *layer = &linter->compiled->layers->layers[i];
-
-		for (unsigned group = 0; group < result.n_groups; group++) {
-			uint32_t winner = result.groups[group].winner[i];
-
-			if (winner == MATCH_NONE || !is_permitted(result.groups[group].verdict) ||
-				shown[winner] >= DOH_SHOWN)
-				continue;
-			shown[winner]++;
-			diag_warning(linter->diag, CODE_LINT_DOH,
-				layer->entries[winner].entry->place, "%s permits %s, %s",
-				layer->entries[winner].id, name_to_text(&name, text), doh_advice);
+	for (size_t i = 0; i < layers->n_layers; i++) {
+		if (note_doh_name(linter, &layers->layers[i], &result, &name, shown))
 			return;
-		}
-		return;
+		shown += layers->layers[i].n_entries;
 	}
 }
 
@@ -649,13 +664,23 @@ static const char *find_doh_list(struct arena *arena, const char *const *dirs, s
 	return NULL;
 }
 
+/* Of all layers. */
+static size_t count_entries(const struct linter *linter)
+{
+	const struct layers *layers = linter->compiled->layers;
+	size_t count = 0;
+
+	for (size_t i = 0; i < layers->n_layers; i++)
+		count += layers->layers[i].n_entries;
+	return count;
+}
+
 static int check_doh(struct linter *linter, const char *const *dirs, size_t n_dirs)
 {
 	const char *path = find_doh_list(linter->arena, dirs, n_dirs);
 	const struct plan *plan = linter->compiled->plan;
-	size_t n_counts = plan->n_rules + linter->compiled->layers->layers[0].n_entries;
-	unsigned *by_name = arena_array(linter->arena, n_counts + 1, sizeof(*by_name));
-	unsigned *by_range = arena_array(linter->arena, n_counts + 1, sizeof(*by_range));
+	unsigned *by_name = arena_array(linter->arena, count_entries(linter) + 1, sizeof(*by_name));
+	unsigned *by_range = arena_array(linter->arena, plan->n_rules + 1, sizeof(*by_range));
 	const struct place place = {.file = plan->policy->file};
 	struct list_name name = {0};
 	struct list *list;

@@ -73,12 +73,17 @@ static void check(const char *base, const char *start)
 }
 
 /* Some part of what is found. */
-static void check_says(const char *base, const char *part)
+static void check_part(const char *base, const char *override, const char *part)
 {
-	struct found found = lint_of(base, NULL);
+	struct found found = lint_of(base, override);
 
 	if (!strstr(found.text, part))
 		fail_msg("'%s' was expected for\n%s\n-- found:\n%s", part, base, found.text);
+}
+
+static void check_says(const char *base, const char *part)
+{
+	check_part(base, NULL, part);
 }
 
 /* No part of it. */
@@ -243,6 +248,19 @@ static void dns_over_https(void **state)
 		"W065 base.toml:2: allow-1 permits 8.8.8.8, ");
 }
 
+/* An override's entry says so where nothing of the base has the name. */
+static void dns_over_https_of_overrides(void **state)
+{
+	const char *base = "mode = \"denylist\"\n[limits]\nqueries = \"1/day\"\n"
+			   "wildcard_answer_bytes = \"1/day\"\n";
+
+	(void)state;
+	check_part(base, A_HOST("a.example.com") A_HOST("dns.google"),
+		"W065 o1.toml:4: o1:allow-2 permits dns.google, ");
+	check_part(A_HOST("dns.google"), A_HOST("a.example.com") A_HOST("dns.google"),
+		"W065 base.toml:2: allow-1 permits dns.google, ");
+}
+
 static void write_list(const char *path, const char *text)
 {
 	FILE *out = fopen(path, "w");
@@ -391,6 +409,7 @@ int main(void)
 		cmocka_unit_test(the_channel_of_a_denylist),
 		cmocka_unit_test(overrides_without_effect),
 		cmocka_unit_test(dns_over_https),
+		cmocka_unit_test(dns_over_https_of_overrides),
 		cmocka_unit_test(what_is_wide_in_lists),
 		cmocka_unit_test(short_prefixes_and_plain_http),
 		cmocka_unit_test(patterns_without_anchors),
