@@ -63,7 +63,7 @@ static void say(void *context, const char *message)
 	const char *file = context;
 	char *copy = strdup(message);
 
-	options_complain(&command, "%s: %s", file, copy ? text_clean(copy) : "");
+	options_complain(&command, "%s: %s", file, copy ? text_clean(copy) : strerror(ENOMEM));
 	free(copy);
 }
 
@@ -117,16 +117,18 @@ int learn_import(int argc, char **argv)
 
 	if (error)
 		return error == -EINVAL ? LEARN_USAGE : error < 0 ? LEARN_FAILED : EXIT_SUCCESS;
-	if (!request.format && operands > 0)
-		options_complain(&command, "'%s' is no task", argv[first]);
-	else if (!request.format)
-		options_complain(&command, "no task given");
-	else if (operands != 1)
-		options_complain(&command, "--import goes with one file");
-	else if (arena_new(ARENA_MAX, &arena) == 0)
-		return import(arena, &request, argv[first]);
-	else
+	if (request.format && operands == 1) {
+		if (arena_new(ARENA_MAX, &arena) == 0)
+			return import(arena, &request, argv[first]);
+		options_complain(&command, "%s", strerror(ENOMEM));
 		return LEARN_FAILED;
+	}
+	if (request.format)
+		options_complain(&command, "--import goes with one file");
+	else if (operands > 0)
+		options_complain(&command, "'%s' is no task", argv[first]);
+	else
+		options_complain(&command, "no task given");
 	fprintf(stderr, "Try 'egress-learn --help'.\n");
 	return LEARN_USAGE;
 }

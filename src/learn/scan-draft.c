@@ -31,6 +31,7 @@ struct names {
 	struct arena *arena;
 	const char *names[NAMES_MAX];
 	size_t count;
+	bool failed; /* there was no memory for one */
 };
 
 struct work {
@@ -53,9 +54,13 @@ static void add_name(void *context, const char *name)
 	for (size_t i = 0; i < names->count; i++)
 		if (strcmp(names->names[i], name) == 0)
 			return;
-	copy = names->count < NAMES_MAX ? arena_strndup(names->arena, name, strlen(name)) : NULL;
+	if (names->count == NAMES_MAX)
+		return;
+	copy = arena_strndup(names->arena, name, strlen(name));
 	if (copy)
 		names->names[names->count++] = copy;
+	else
+		names->failed = true;
 }
 
 static bool has_name(const struct names *names, const char *name)
@@ -81,7 +86,7 @@ static int load_profiles(struct work *work)
 	for (size_t i = 0; i < work->all.count && text; i++)
 		text = arena_printf(work->arena, "%s\"%s\", ", text, work->all.names[i]);
 	text = text ? arena_printf(work->arena, "%s]\n", text) : NULL;
-	if (!text || !diag)
+	if (!text || !diag || work->all.failed)
 		return -ENOMEM;
 	if (work->all.count == 0)
 		return 0;
@@ -302,11 +307,12 @@ static int add_entries(struct work *work, bool sufficing)
 			continue;
 		error = add_entry(work, &work->rows[i], count);
 	}
-	if (added > AGAINST_MAX)
-		work->draft.end = arena_printf(work->arena,
-			"%zu further destinations were named too little to be listed.",
-			added - AGAINST_MAX);
-	return error;
+	if (added <= AGAINST_MAX || error)
+		return error;
+	work->draft.end = arena_printf(work->arena,
+		"%zu further destinations were named too little to be listed.",
+		added - AGAINST_MAX);
+	return work->draft.end ? 0 : -ENOMEM;
 }
 
 static int make_head(struct work *work)

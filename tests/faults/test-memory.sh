@@ -43,7 +43,8 @@ diff-json	egress-compile --profile-dir profiles --diff other.toml --json policy.
 cilium		egress-compile --profile-dir profiles --target cilium --lossy --losses losses policy.toml
 networkpolicy	egress-compile --profile-dir profiles --target networkpolicy --lossy policy.toml
 sidecar		egress-compile --profile-dir profiles --target sidecar --lossy --output folder policy.toml
-scan		egress-learn scan project
+scan		egress-learn scan --profile-dir profiles project
+import		egress-learn --import hosts hosts.txt
 observe		egress-learn observe audit.jsonl
 drift		egress-learn drift --times=1 other.toml audit.jsonl
 drift-json	egress-learn drift --times=1 --format=json other.toml audit.jsonl
@@ -118,6 +119,7 @@ host = "www..example.com"
 ip = ["10.42.0.1/16"]
 END
 printf '%s\n' "# mirrors" 192.0.2.1 mirror.example.com "*.mirror.example.com" >list.txt
+printf '%s\n' "127.0.0.1 localhost" "0.0.0.0 bad.example.com" >hosts.txt
 mkdir -p project/src
 cat >project/package-lock.json <<'END'
 {"lockfileVersion": 3, "packages": {"node_modules/a": {"resolved": "https://packages.example.com/a.tgz"}}}
