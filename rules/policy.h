@@ -149,8 +149,9 @@ struct dns_policy {
 	struct duration min_lease;
 	struct duration max_lease;
 	struct duration grace;
-	bool dnssec;              /* every name's answers are validated */
-	const char *trust_anchor; /* a file's path; NULL: the system's */
+	bool dnssec;                   /* every name's answers are validated */
+	const char *trust_anchor;      /* a file's path; NULL: the system's */
+	const char *trust_anchor_path; /* the same as the policy has it */
 };
 
 /* Whose traffic; all of it when everything is empty. A packet is in scope if any part says so. */

@@ -144,7 +144,11 @@ int read_dns_grace(struct load *load, const struct toml_node *value)
 
 int read_dns_trust_anchor(struct load *load, const struct toml_node *value)
 {
-	return reading_path(load, value, &load->policy->dns.trust_anchor);
+	struct dns_policy *dns = &load->policy->dns;
+	struct text path = value->value.string;
+
+	dns->trust_anchor_path = arena_strndup(load->arena, path.start, path.length);
+	return dns->trust_anchor_path ? reading_path(load, value, &dns->trust_anchor) : -ENOMEM;
 }
 
 /* An exact name, that is none of those seen before: false with an error otherwise. `place` is kept

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "rules/backend.h"
 #include "rules/layers.h"
@@ -95,11 +96,22 @@ static const struct sidecar_file *find_path(const struct sidecar_files *files, c
 	return NULL;
 }
 
+/* Reads a file once more: a pipe would be empty by now. */
+static int read_again(const char *from, uint8_t **ret_bytes, size_t *ret_size)
+{
+	struct stat about;
+
+	if (stat(from, &about) < 0)
+		return -errno;
+	return S_ISREG(about.st_mode) ? fd_read_file(from, SIZE_MOST, ret_bytes, ret_size)
+				      : -ENODEV;
+}
+
 static void read_text(struct gathering *gathering, struct sidecar_file *file, struct place place)
 {
 	uint8_t *bytes = NULL;
-	size_t size;
-	int error = fd_read_file(file->from, SIZE_MOST, &bytes, &size);
+	size_t size = 0;
+	int error = read_again(file->from, &bytes, &size);
 
 	if (error == -ENOMEM)
 		gathering->error = error;
@@ -194,14 +206,6 @@ static void add_entry(struct gathering *gathering, const struct entry *entry, co
 	}
 }
 
-/* The path as the policy has it: it was taken to be relative to the policy's folder. */
-static const char *own_path(const char *policy, const char *path)
-{
-	size_t folder = (size_t)(base_name(policy) - policy);
-
-	return strncmp(policy, path, folder) == 0 ? path + folder : path;
-}
-
 static void add_layer(struct gathering *gathering, const struct policy *policy, size_t layer)
 {
 	struct arena *arena = gathering->request->arena;
@@ -217,7 +221,7 @@ static void add_layer(struct gathering *gathering, const struct policy *policy, 
 	if (!anchor || gathering->error < 0)
 		return;
 	key = arena_printf(arena, "anchor-%u.key", ++gathering->n_anchors);
-	add(gathering, key, anchor, folder, own_path(policy->file, anchor), policy->dns_place);
+	add(gathering, key, anchor, folder, policy->dns.trust_anchor_path, policy->dns_place);
 }
 
 /* A policy, an anchor, and for each entry its lists and a profile. */

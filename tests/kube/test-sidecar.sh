@@ -203,6 +203,14 @@ refused "a list larger than a ConfigMap" '1 MB' home/one.toml
 policy ''
 refused "a policy of standard input" 'standard input' - <home/one.toml
 
+policy "[dns]
+trust_anchor = \"$PWD/home/lists/anchor.key\""
+component "$PWD/home/one.toml" && grep -A2 "mountPath: \"$PWD/home/lists/anchor.key\"" app/egress/pod.yaml |
+	grep -q 'subPath: "anchor-1.key"'
+result $? "a trust anchor is where the policy says, also of a whole path into the policy's own folder" "$(cat err)"
+policy ''
+refused "a policy that can be read only once" 'cannot be read again' <(cat home/one.toml)
+
 policy '[scope]
 users = [1000]'
 "$program" --target sidecar --output app/egress home/one.toml >out 2>err
