@@ -5,9 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "resolver/categorized.h"
 #include "resolver/channel.h"
@@ -783,10 +781,8 @@ static int keep(struct keeper *keeper, const struct keeper_config *config)
 	error = sets_start(keeper->sets);
 	if (!error)
 		error = fd_write_all(config->ready, "", 1);
-	if (error)
-		return error;
 	footprint_trim();
-	return run(keeper);
+	return error ? error : run(keeper);
 }
 
 int keeper_run(const struct keeper_config *config)
