@@ -143,6 +143,12 @@ static void notice_crew(struct commands *commands, const struct commands_view *v
 
 		if (task->state != ASKED && task->state != QUEUED)
 			continue;
+		if (task->state == ASKED && task->request.op == CONTROL_SESSION_EXTEND) {
+			task_refuse(commands, task, CONSOLE_REFUSED,
+				"the keeper has ended: \"egress-ctl session\" tells whether it was "
+				"done");
+			continue;
+		}
 		task->state = QUEUED;
 		if (task->request.cursor != 0)
 			task_refuse(commands, task, CONSOLE_AGAIN, "the resolver was reloaded");

@@ -154,6 +154,21 @@ rejected "has closed what was open" tcp 198.18.1.101 443
 is "and permits two" "$(ask t3.fresh.lab.example)" "NOERROR 198.18.1.103"
 is "others" "$(ask t4.fresh.lab.example)" "NOERROR 198.18.1.104"
 is "and no more" "$(ask t1.fresh.lab.example)" "$refusal"
+# has_mail PID: nobody has read what was sent to a socket of it.
+has_mail() {
+	in_client ss -Hxanp | awk -v "pid=pid=$1," '$3 > 0 && index($0, pid) { found = 1 } END { exit !found }'
+}
+keeper=$(pgrep -P "$resolver_pid" | while read -r child; do
+	grep -q '^CapEff:.*1000$' "/proc/$child/status" && echo "$child"
+done)
+must kill -STOP "$keeper"
+$ctl session extend destinations 1 >ctl.out 2>ctl.err &
+asking=$!
+check "a keeper is asked for more" until_true 10 has_mail "$keeper"
+must kill -KILL "$keeper"
+wait $asking
+is "and ends: it is not asked for twice" $? 1
+like "which is said" "$(cat ctl.err)" 'tells whether it was done'
 ctl_ends "what has no ceiling" 1 session extend bytes 1 MiB
 like "is not extended" "$(cat ctl.err)" 'no ceiling for bytes'
 ctl_ends "an amount that is none" 2 session extend destinations many
@@ -214,8 +229,8 @@ is "it shows" "$(session 'b["wildcard_names"]')" \
 sed -i 's/wildcard_names = 3/wildcard_names = 4/' lab.toml
 must lab_load lab
 must again --state state
-is "another ceiling is that many more" "$(ask t31.fresh.lab.example) $(ask t32.fresh.lab.example)" \
-	"NOERROR 198.18.1.131 $over_budget"
+is "another ceiling is that many more" "$(ask t5.fresh.lab.example) $(ask t6.fresh.lab.example)" \
+	"NOERROR 198.18.1.105 $over_budget"
 ctl_ends "a new session" 0 session new
 must again --state state
 is "begins with none after a kill, too" "$(session 'b["wildcard_names"]["used"]')" 0
