@@ -297,19 +297,20 @@ static void say_doubt(
 		there->place.file, there->place.line, entry->where, doubt->addresses);
 }
 
-/* Has the entry that permits the name believe the addresses. 0 or -errno. */
+/* Has the entry that permits the name believe the addresses: one that has believed public ones so
+ * far, those that were reached of them, too. 0 or -errno. */
 static int settle_doubt(
 	struct work *work, const struct entry_lines *entry, const struct doubt *doubt)
 {
 	const struct entry *there = doubt->finding.entry->entry;
-	const struct toml_node *table = find_table(work, there), *key;
+	const struct toml_node *table = find_table(work, there);
+	const struct toml_node *key = table ? find_key(table, "addresses") : NULL;
 	struct text text = {work->merge->text, work->merge->size};
-	const char *items = as_items(work->arena, doubt->addresses);
+	const char *items = as_items(work->arena, key ? doubt->addresses : entry->addresses);
 	bool alone = there->n_hosts == 1 && there->n_patterns == 0 && there->n_lists == 0;
 
 	if (!items)
 		return -ENOMEM;
-	key = table ? find_key(table, "addresses") : NULL;
 	if (!table || !alone || (key && key->kind != TOML_ARRAY)) {
 		say_doubt(work, entry, doubt);
 		return 0;

@@ -222,16 +222,16 @@ result $? "also where there is none" "$(cat said)"
 [ "$(sed -n 2p bare.toml)" = 'profiles = ["npm", "pip", ]' ]
 result $? "a list of them comes below the version" "$(cat bare.toml)"
 permits git.other.dev bare.toml
-# adds FILE: what was observed, to the policy of standard input.
+# adds FILE [LOG]: what was observed, to the policy of standard input.
 adds() {
 	{
 		printf 'version = 1\nname = "p"\n'
 		cat
 	} >"$1"
-	"$learn" observe -y --profile-dir "$profiles" -o "$1" days.jsonl >said 2>&1 </dev/null
+	"$learn" observe -y --profile-dir "$profiles" -o "$1" "${2:-days.jsonl}" >said 2>&1 </dev/null
 	result $? "what was observed goes into $1" "$(cat said)"
 	cp "$1" once.toml
-	"$learn" observe -y --profile-dir "$profiles" -o "$1" days.jsonl >again 2>&1 </dev/null
+	"$learn" observe -y --profile-dir "$profiles" -o "$1" "${2:-days.jsonl}" >again 2>&1 </dev/null
 	cmp -s "$1" once.toml && grep -q 'lacks nothing' again
 	result $? "$1: a second time adds nothing" "$(cat again)"
 }
@@ -248,6 +248,15 @@ host = "inside.tills.dev"
 ports = ["tcp/8080"]
 END
 has '[[allow]] # ours|addresses = ["10.0.0.7/32"]|host = "inside.tills.dev"|'
+for address in 11.0.6.1 10.0.0.9; do
+	flow both.tills.dev $address 8080
+done >both.jsonl
+adds both.toml both.jsonl <<'END'
+[[allow]]
+host = "both.tills.dev"
+ports = ["tcp/8080"]
+END
+has '|addresses = ["11.0.6.1/32", "10.0.0.9/32"]|host = "both.tills.dev"|'
 adds narrow.toml <<'END'
 [[allow]]
 host = "inside.tills.dev"
