@@ -130,7 +130,13 @@ static void send_queued(struct commands *commands, const struct commands_view *v
 	}
 }
 
-/* Another keeper is to be asked what the one before was. */
+/* Whether to do it twice is more than to do it once. */
+static bool adds_up(uint32_t op)
+{
+	return op == CONTROL_SESSION_EXTEND;
+}
+
+/* Another keeper is to be asked what the one before was, but for what that may have added. */
 static void notice_crew(struct commands *commands, const struct commands_view *view)
 {
 	if (commands->crew == view->n_crews)
@@ -143,7 +149,7 @@ static void notice_crew(struct commands *commands, const struct commands_view *v
 
 		if (task->state != ASKED && task->state != QUEUED)
 			continue;
-		if (task->state == ASKED && task->request.op == CONTROL_SESSION_EXTEND) {
+		if (task->state == ASKED && adds_up(task->request.op)) {
 			task_refuse(commands, task, CONSOLE_REFUSED,
 				"the keeper has ended: \"egress-ctl session\" tells whether it was "
 				"done");

@@ -411,10 +411,9 @@ static bool hold_standard(void)
 int main(int argc, char **argv)
 {
 	struct run_request request = {.arguments = NULL};
-	int result;
+	int result = hold_standard() ? 0 : -EBADF;
 
 	footprint_begin();
-	result = hold_standard() ? 0 : -EBADF;
 	if (result == 0)
 		result = run_read_options(argc, argv, &request);
 	if (result == 0)

@@ -94,17 +94,17 @@ static const char *join_ports(struct cilium *cilium)
 
 		if (!numbers)
 			return NULL;
-		if (*numbers == '\0')
-			import_say(cilium->import, port->line,
-				"port %s is no number, so that it is %s",
-				quote(port->first, quoted),
-				cilium->denies ? "denied on all ports" : "left out");
-		if (*numbers == '\0' && cilium->denies) {
+		if (*numbers != '\0') {
+			ports = add_numbers(cilium, port, numbers, ports);
+			continue;
+		}
+		import_say(cilium->import, port->line, "port %s is no number, so that it is %s",
+			quote(port->first, quoted),
+			cilium->denies ? "denied on all ports" : "left out");
+		if (cilium->denies) {
 			cilium->n_ports = 0;
 			return "";
 		}
-		if (*numbers != '\0')
-			ports = add_numbers(cilium, port, numbers, ports);
 	}
 	return ports;
 }
